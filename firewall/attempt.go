@@ -1,0 +1,35 @@
+package firewall
+
+import "time"
+
+// Place says what is special about a flow's remote address. The backend, which
+// knows the system's addresses and resolvers, sets it.
+type Place uint8
+
+const (
+	// AnyPlace is an address with nothing special about it.
+	AnyPlace Place = iota
+	// Loopback is an address of this computer, reached without a network.
+	Loopback
+	// Resolver is a configured DNS resolver.
+	Resolver
+)
+
+// Attempt is a program trying to open a flow.
+type Attempt struct {
+	Flow
+	Program Program
+	PID     int       // 0 if not known
+	Started time.Time // when the process started; tells a reused PID apart; zero if not known
+	UID     int       // user of the process; -1 if not known
+	Place   Place     // of the remote address
+	Host    string    // the name that was asked for to get the remote address, or ""
+	Time    time.Time
+}
+
+// Entry is a line of the activity log: an attempt and what became of it.
+type Entry struct {
+	Attempt
+	Decision
+	Count int // how many like attempts within a second this line stands for; at least 1
+}

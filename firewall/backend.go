@@ -1,0 +1,63 @@
+package firewall
+
+import "context"
+
+// Held is a flow whose first packet a backend holds back.
+type Held struct {
+	Attempt
+	// Release ends the hold. The engine calls it exactly once, from any
+	// goroutine, and never waits for it to act.
+	Release func(Decision)
+	// Gone, if not nil, is closed when the program gave up: the engine then
+	// stops waiting and calls Release with [Gone].
+	Gone <-chan struct{}
+}
+
+// Policy is what a backend must know besides single decisions.
+type Policy struct {
+	Mode     Mode
+	FailOpen bool // what happens to undecided flows while no engine runs
+	// Loopback tells that loopback is decided without asking: nothing needs to
+	// be held there. Inbound tells the same of flows opened from outside.
+	Loopback bool
+	Inbound  bool
+}
+
+// Sink takes what a backend meets. The [Engine] is one. All methods may be
+// called from any goroutine and block only while the engine is busy.
+type Sink interface {
+	// Hold hands over a held flow. The sink calls h.Release exactly once.
+	Hold(h Held)
+	// Decided reports flows that the backend's cache of earlier decisions
+	// passed or blocked, so that the log is complete.
+	Decided(e Entry)
+	// Judge says what the rules and the mode make of an attempt, without
+	// asking and without logging. ok is false if a person would be asked.
+	Judge(a Attempt) (d Decision, ok bool)
+	// Lost counts events that the backend could not report.
+	Lost(n uint64)
+}
+
+// Backend holds flows and enforces decisions on one kind of system.
+type Backend interface {
+	// Run filters until ctx ends; then networking is as it was found. It
+	// returns an error if it cannot start or go on, and calls ready once
+	// filtering is in force.
+	Run(ctx context.Context, sink Sink, ready func()) error
+	// Apply makes the policy known, forgets every cached decision, and judges
+	// established flows again: what is no longer allowed is cut. It is called
+	// before Run and whenever rules, mode or policy changed.
+	Apply(p Policy) error
+	// Stats reports counters and facts for status.
+	Stats() Stats
+}
+
+// Stats are a backend's facts for status.
+type Stats struct {
+	Backend         string   // "ebpf+nfqueue", "memory"
+	Cgroup          string   // the cgroup that is filtered; "" where there is none
+	Enforcing       bool     // false for a backend without an operating system
+	DroppedEvents   uint64   // events lost between kernel and engine
+	OtherNamespaces uint64   // sockets of other network namespaces that passed unjudged
+	Notes           []string // what a person should know: a fallback in use, a missing feature
+}

@@ -1,0 +1,83 @@
+package firewall
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Verdict is what happens to a flow. Zero is [Block]: a forgotten assignment
+// fails closed.
+type Verdict uint8
+
+const (
+	Block Verdict = iota
+	Allow
+	// Ask is the verdict of a rule only: ask each time, even if a wider rule
+	// would decide.
+	Ask
+)
+
+var verdictNames = [...]string{Block: "block", Allow: "allow", Ask: "ask"}
+
+// String gives "block", "allow" or "ask".
+func (v Verdict) String() string {
+	if int(v) < len(verdictNames) {
+		return verdictNames[v]
+	}
+	return "block"
+}
+
+// MarshalText writes the verdict as [Verdict.String] does.
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads "allow", "block" or "ask".
+func (v *Verdict) UnmarshalText(text []byte) error {
+	for i, name := range verdictNames {
+		if strings.EqualFold(name, string(text)) {
+			*v = Verdict(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("verdict %q: want allow, block or ask", text)
+}
+
+// Scope says how widely a decision holds, and so what a backend may cache.
+// Zero is the narrowest.
+type Scope uint8
+
+const (
+	// ThisFlow: only the flow that was judged.
+	ThisFlow Scope = iota
+	// ThisDestination: every flow of the program with this direction,
+	// protocol, remote address and remote port.
+	ThisDestination
+	// ThisProgram: every flow of the program with this direction.
+	ThisProgram
+)
+
+// Reason says why a flow was decided as it was. The values are what the log
+// and the commands print.
+type Reason string
+
+const (
+	ByRule       Reason = "rule"       // a rule, named by Decision.Rule
+	ByAnswer     Reason = "answer"     // the person's answer, just this once
+	ByMode       Reason = "mode"       // the mode: off, lock, allow, block
+	Unanswered   Reason = "unanswered" // nobody answered within the patience
+	TooMany      Reason = "too many"   // more open questions or waiting flows than the engine holds
+	Existing     Reason = "existing"   // the connection is older than the firewall
+	Stopping     Reason = "stopping"   // the engine stopped while the flow waited
+	Overflow     Reason = "overflow"   // the backend's queue or tables were full
+	NotParsed    Reason = "not parsed" // the packet made no sense
+	Gone         Reason = "gone"       // the program gave up before the answer came
+	Asked        Reason = "asked"      // still waiting for an answer (verdict ask)
+	ConfigChange Reason = "change"     // a change of rules, mode or settings, not a flow
+)
+
+// Decision is a verdict with its reason. The zero Decision blocks this flow.
+type Decision struct {
+	Verdict Verdict
+	Reason  Reason
+	Rule    RuleID // the deciding rule where Reason is ByRule
+	Scope   Scope
+}

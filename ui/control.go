@@ -1,0 +1,194 @@
+// Package ui holds the windows. Fyne stops here.
+package ui
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// Control is everything that windows and commands may do. The engine's process
+// implements it directly (package app), every other process through the local
+// socket (package app/link). The types below are what `--json` prints.
+//
+// Every error that a Control returns is a sentence for a person; the sentinel
+// errors below can be told apart by errors.Is, also through the link.
+type Control interface {
+	Status(ctx context.Context) (Status, error)
+	// SetMode changes the mode. From allow to ask, programs seen meanwhile
+	// become proposed rules (see Confirm).
+	SetMode(ctx context.Context, m firewall.Mode) error
+
+	Prompts(ctx context.Context) ([]Prompt, error)
+	Answer(ctx context.Context, a Answer) error
+
+	Rules(ctx context.Context) ([]Rule, error)
+	// AddRule stores the rule, puts it into force and returns it with its ID.
+	AddRule(ctx context.Context, r Rule) (Rule, error)
+	// ChangeRule replaces the rule that has r.ID.
+	ChangeRule(ctx context.Context, r Rule) error
+	RemoveRule(ctx context.Context, id string) error
+	// Confirm ends the review of proposed rules: those in allow become rules,
+	// those in block become blocking rules, all others are removed (so that
+	// their programs are asked about).
+	Confirm(ctx context.Context, allow, block []string) error
+
+	Settings(ctx context.Context) ([]Setting, error)
+	SetSetting(ctx context.Context, name, value string) error
+
+	// Export returns one readable document with all rules and settings.
+	Export(ctx context.Context) ([]byte, error)
+	// Import says what the document would change; with apply it does it. An
+	// invalid document is refused whole, the error names the line.
+	Import(ctx context.Context, document []byte, apply bool) (Difference, error)
+
+	// Log returns matching lines, newest first.
+	Log(ctx context.Context, q LogQuery) ([]LogLine, error)
+
+	// Watch calls on for each change until ctx ends or the engine is gone,
+	// which it returns as ErrGone. The first calls give the present state
+	// (prompts and status). on is called from one goroutine.
+	Watch(ctx context.Context, on func(Event)) error
+}
+
+// Errors of a Control.
+var (
+	ErrGone      = errors.New("the engine does not answer")
+	ErrRefused   = errors.New("not permitted")
+	ErrNotFound  = errors.New("no such thing")
+	ErrInvalid   = errors.New("invalid")
+	ErrNotStored = errors.New("the answer counts once: it could not be stored")
+)
+
+// Event is one change: exactly one field is set.
+type Event struct {
+	Prompts *[]Prompt `json:"prompts,omitempty"` // all open prompts
+	Log     []LogLine `json:"log,omitempty"`     // new lines, oldest first
+	Status  *Status   `json:"status,omitempty"`
+	Rules   bool      `json:"rules,omitempty"` // the rules or settings changed: read them again
+}
+
+// Status is what the firewall is doing.
+type Status struct {
+	Version         string        `json:"version"`
+	Running         bool          `json:"running"`
+	Mode            firewall.Mode `json:"mode"`
+	Backend         string        `json:"backend"`
+	Enforcing       bool          `json:"enforcing"`
+	Cgroup          string        `json:"cgroup"`
+	Prompts         int           `json:"prompts"`
+	Rules           int           `json:"rules"`
+	Proposed        int           `json:"proposed"` // programs seen that wait to be confirmed
+	Allowed         uint64        `json:"allowed"`  // since the engine started
+	Blocked         uint64        `json:"blocked"`
+	DroppedEvents   uint64        `json:"dropped_events"`
+	OtherNamespaces uint64        `json:"other_namespaces"`
+	Fail            string        `json:"fail"`      // "closed" or "open"
+	FirstRun        bool          `json:"first_run"` // nobody chose a mode yet
+	Notes           []string      `json:"notes,omitempty"`
+	Started         time.Time     `json:"started"`
+}
+
+// Prompt is an open question.
+type Prompt struct {
+	ID        string             `json:"id"`
+	State     string             `json:"state"`   // "waiting" or "unanswered"
+	Program   string             `json:"program"` // the path, "kernel", or "" if unidentified
+	Name      string             `json:"name"`
+	About     string             `json:"about,omitempty"` // "in another mount namespace", "deleted", why it is unidentified
+	OnlyOnce  bool               `json:"only_once"`       // can only be answered once
+	PID       int                `json:"pid"`
+	UID       int                `json:"uid"`
+	User      string             `json:"user,omitempty"`
+	Parent    string             `json:"parent,omitempty"` // what started it
+	Command   string             `json:"command,omitempty"`
+	Protocol  firewall.Protocol  `json:"protocol"`
+	Direction firewall.Direction `json:"direction"`
+	Remote    string             `json:"remote"`
+	Host      string             `json:"host"`
+	Port      uint16             `json:"port"`
+	Waiting   int                `json:"waiting"`
+	Others    int                `json:"others"` // flows beside the first one
+	Asked     time.Time          `json:"asked"`
+	Deadline  time.Time          `json:"deadline"`
+}
+
+// Answer decides a prompt.
+type Answer struct {
+	ID      string           `json:"id"`
+	Verdict firewall.Verdict `json:"verdict"`
+	Scope   string           `json:"scope"` // program, host, port or destination; "" is program
+	For     string           `json:"for"`   // once, exit, always or a Go duration such as 1h; "" is always
+}
+
+// Rule is a rule as commands and windows show it.
+type Rule struct {
+	ID        string             `json:"id"`
+	Program   string             `json:"program"` // a path, "kernel", "*" or "foreign:…"
+	Direction firewall.Direction `json:"direction"`
+	Protocol  firewall.Protocol  `json:"protocol"`
+	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""
+	Host      string             `json:"host"`
+	Port      uint16             `json:"port"`
+	LocalPort uint16             `json:"local_port,omitempty"`
+	Verdict   firewall.Verdict   `json:"verdict"`
+	Until     string             `json:"until"` // "always", "exit:PID", or a time in RFC 3339
+	Enabled   bool               `json:"enabled"`
+	Builtin   bool               `json:"builtin,omitempty"`
+	Proposed  bool               `json:"proposed,omitempty"`
+	Note      string             `json:"note"`
+	Created   time.Time          `json:"created"`
+	LastUsed  *time.Time         `json:"last_used"`
+	Hits      uint64             `json:"hits"`
+}
+
+// LogLine is a line of the activity log.
+type LogLine struct {
+	ID        string             `json:"id"`   // grows with time
+	Kind      string             `json:"kind"` // "flow", or "change" for a change of rules, mode or settings
+	Time      time.Time          `json:"time"`
+	Program   string             `json:"program"`
+	Name      string             `json:"name"`
+	PID       int                `json:"pid"`
+	UID       int                `json:"uid"`
+	Protocol  firewall.Protocol  `json:"protocol"`
+	Direction firewall.Direction `json:"direction"`
+	Local     string             `json:"local"`
+	Remote    string             `json:"remote"`
+	Port      uint16             `json:"port"`
+	Host      string             `json:"host"`
+	Verdict   string             `json:"verdict"` // allow, block, ask; "" for a change
+	Reason    string             `json:"reason"`
+	Rule      string             `json:"rule"`
+	Count     int                `json:"count"`
+	Note      string             `json:"note,omitempty"` // for a change: what was changed
+}
+
+// LogQuery selects lines. Zero fields select everything.
+type LogQuery struct {
+	Program string    `json:"program,omitempty"`
+	Verdict string    `json:"verdict,omitempty"`
+	Text    string    `json:"text,omitempty"` // in program, host, remote or port
+	Since   time.Time `json:"since,omitzero"`
+	Before  string    `json:"before,omitempty"` // lines older than the one with this ID, for paging
+	Limit   int       `json:"limit,omitempty"`  // 0: 100
+}
+
+// Setting is one setting with its meaning.
+type Setting struct {
+	Name    string   `json:"name"`
+	Value   string   `json:"value"`
+	Default string   `json:"default"`
+	Help    string   `json:"help"`
+	Choices []string `json:"choices,omitempty"` // the permitted values, if they are few
+}
+
+// Difference says what an import changes.
+type Difference struct {
+	Added    []Rule            `json:"added"`
+	Removed  []Rule            `json:"removed"`
+	Changed  []Rule            `json:"changed"`  // as they will be
+	Settings map[string]string `json:"settings"` // new values
+}
