@@ -1,0 +1,192 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"fyne.io/fyne/v2"
+)
+
+// View names a page of the main window.
+type View string
+
+// The pages of the main window.
+const (
+	ViewActivity View = "activity"
+	ViewPrograms View = "programs"
+	ViewReview   View = "review" // the first choice, and the programs seen until then
+	ViewSettings View = "settings"
+)
+
+// Options are what the windows need from the program around them.
+type Options struct {
+	// Restart starts the engine anew, Recover puts networking back as it was
+	// without one. nil hides the button.
+	Restart func(context.Context) error
+	Recover func(context.Context) error
+	// Quit ends the desktop program; nil: the Fyne app's Quit.
+	Quit func()
+	// Do runs a function on Fyne's goroutine, in the order of the calls; nil:
+	// fyne.Do. Tests give a queue that they empty themselves.
+	Do func(func())
+}
+
+// State is what the windows know of the engine.
+type State struct {
+	Known   bool // Status has arrived at least once
+	Gone    bool // the engine does not answer
+	Status  Status
+	Prompts []Prompt
+}
+
+// Listener is told about each change of the state, on Fyne's goroutine.
+type Listener interface{ Changed(State) }
+
+// UI is all windows of the desktop program.
+type UI struct {
+	app     fyne.App
+	control Control
+	options Options
+
+	// Used on Fyne's goroutine only.
+	state     State
+	listeners []Listener
+	main      *mainWindow
+
+	mu      sync.Mutex
+	lines   []LogLine // arrived and not yet shown
+	flusher bool      // a flush of lines is on its way
+}
+
+// logPause is how long new lines of the log are gathered before one redraw.
+const logPause = 250 * time.Millisecond
+
+// maxGathered bounds the lines gathered while Fyne's goroutine is busy.
+const maxGathered = 10_000
+
+// retryPause is the time between two attempts to reach an engine that is gone.
+const retryPause = 500 * time.Millisecond
+
+// New makes the windows; none is shown yet. It is called on Fyne's goroutine
+// or before Fyne runs.
+func New(a fyne.App, c Control, o Options) *UI {
+	u := &UI{app: a, control: c, options: o}
+	u.main = newMainWindow(u)
+	u.Listen(u.main)
+	return u
+}
+
+// Listen tells l the present state and, from then on, each change of it. It is
+// called on Fyne's goroutine.
+func (u *UI) Listen(l Listener) {
+	u.listeners = append(u.listeners, l)
+	l.Changed(u.state)
+}
+
+// State returns what is known of the engine. It is called on Fyne's goroutine.
+func (u *UI) State() State { return u.state }
+
+// ShowMain opens the main window with a page, or brings it to the front.
+func (u *UI) ShowMain(v View) { u.main.show(v) }
+
+// ShowActivity opens the activity log.
+func (u *UI) ShowActivity() { u.ShowMain(ViewActivity) }
+
+// Run follows the engine until ctx ends, and comes back to it when it was gone.
+func (u *UI) Run(ctx context.Context) error {
+	retry := time.NewTicker(retryPause)
+	defer retry.Stop()
+	for {
+		err := u.control.Watch(ctx, u.take)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil {
+			err = ErrGone
+		}
+		u.do(func() { u.lost(err) })
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-retry.C:
+		}
+	}
+}
+
+// take gets the events of the engine on a goroutine of its own.
+func (u *UI) take(e Event) {
+	if len(e.Log) > 0 {
+		u.gather(e.Log)
+	}
+	if e.Prompts != nil || e.Status != nil || e.Rules {
+		u.do(func() { u.changed(e) })
+	}
+}
+
+// gather keeps new lines for the next flush, and drops the oldest of too many:
+// the log itself still has them.
+func (u *UI) gather(lines []LogLine) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.lines = append(u.lines, lines...)
+	if extra := len(u.lines) - maxGathered; extra > 0 {
+		u.lines = append([]LogLine(nil), u.lines[extra:]...)
+	}
+	if !u.flusher {
+		u.flusher = true
+		time.AfterFunc(logPause, func() { u.do(u.flush) })
+	}
+}
+
+// flush shows the gathered lines.
+func (u *UI) flush() {
+	u.mu.Lock()
+	lines := u.lines
+	u.lines, u.flusher = nil, false
+	u.mu.Unlock()
+	u.main.logged(lines)
+}
+
+// changed takes over what an event says.
+func (u *UI) changed(e Event) {
+	u.state.Gone = false
+	if e.Prompts != nil {
+		u.state.Prompts = *e.Prompts
+	}
+	if e.Status != nil {
+		u.state.Known, u.state.Status = true, *e.Status
+	}
+	if e.Rules {
+		u.main.rulesChanged()
+	}
+	if e.Prompts != nil || e.Status != nil {
+		u.tell()
+	}
+}
+
+// lost notes that the engine does not answer.
+func (u *UI) lost(err error) {
+	if u.state.Gone {
+		return
+	}
+	if !errors.Is(err, ErrGone) {
+		u.fail(err)
+	}
+	u.state.Gone, u.state.Prompts = true, nil
+	u.tell()
+}
+
+func (u *UI) tell() {
+	for _, l := range u.listeners {
+		l.Changed(u.state)
+	}
+}
+
+// fail shows an error to the person; nil shows nothing.
+func (u *UI) fail(err error) {
+	if err != nil {
+		u.main.fail(err)
+	}
+}
