@@ -1,0 +1,210 @@
+package ui
+
+import (
+	"fmt"
+	"hash/fnv"
+	"image/color"
+	"strings"
+	"unicode"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"sallyport.dev/sallyport/assets"
+)
+
+// Sizes of text.
+const (
+	sizeSmall   = 11
+	sizeRow     = 12
+	sizeText    = 13
+	sizeTitle   = 15
+	sizeHeading = 20
+)
+
+// newText makes a line of text in a colour of the theme.
+func newText(s string, size float32, c fyne.ThemeColorName) *canvas.Text {
+	t := canvas.NewText(s, theme.Color(c))
+	t.TextSize = size
+	return t
+}
+
+// newBold makes a line of heavy text in a colour of the theme.
+func newBold(s string, size float32, c fyne.ThemeColorName) *canvas.Text {
+	t := newText(s, size, c)
+	t.TextStyle.Bold = true
+	return t
+}
+
+// newParagraph makes text that wraps at the width that it gets.
+func newParagraph(s string, c fyne.ThemeColorName) *widget.RichText {
+	p := widget.NewRichText(&widget.TextSegment{Text: s, Style: widget.RichTextStyle{ColorName: c, SizeName: theme.SizeNameText}})
+	p.Wrapping = fyne.TextWrapWord
+	return p
+}
+
+// setText changes a text, and redraws it only if it differs.
+func setText(t *canvas.Text, s string, c color.Color) {
+	if t.Text == s && t.Color == c {
+		return
+	}
+	t.Text, t.Color = s, c
+	t.Refresh()
+}
+
+// setFill changes a rectangle, and redraws it only if it differs.
+func setFill(r *canvas.Rectangle, c color.Color) {
+	if r.FillColor == c {
+		return
+	}
+	r.FillColor = c
+	r.Refresh()
+}
+
+// newIcon shows one of our icons in a colour of the theme, size by size pixels.
+func newIcon(name string, size float32, c fyne.ThemeColorName) fyne.CanvasObject {
+	return container.New(sized{size, size}, widget.NewIcon(iconResource(name, c)))
+}
+
+// iconResource is one of our icons in a colour of the theme.
+func iconResource(name string, c fyne.ThemeColorName) fyne.Resource {
+	r := theme.NewThemedResource(fyne.NewStaticResource(name+".svg", assets.Icon(name)))
+	r.ColorName = c
+	return r
+}
+
+// padded puts space around an object.
+func padded(left, top, right, bottom float32, o fyne.CanvasObject) *fyne.Container {
+	return container.New(layout.NewCustomPaddedLayout(top, bottom, left, right), o)
+}
+
+// gap is empty vertical space.
+func gap(height float32) fyne.CanvasObject {
+	r := canvas.NewRectangle(color.Transparent)
+	r.SetMinSize(fyne.NewSize(1, height))
+	return r
+}
+
+// newCard puts an object on a rounded surface.
+func newCard(padding float32, o fyne.CanvasObject) *fyne.Container {
+	back := canvas.NewRectangle(theme.Color(colorCard))
+	back.CornerRadius = 10
+	back.StrokeColor = theme.Color(colorBorder)
+	back.StrokeWidth = 1
+	return container.NewStack(back, padded(padding, padding, padding, padding, o))
+}
+
+// tone is the colour of a pill or a figure.
+type tone int
+
+const (
+	plain tone = iota
+	good
+	bad
+	attention
+)
+
+func (t tone) text() fyne.ThemeColorName {
+	return [...]fyne.ThemeColorName{colorMuted, colorOK, colorBad, colorAsk}[t]
+}
+
+func (t tone) back() fyne.ThemeColorName {
+	return [...]fyne.ThemeColorName{colorSelected, colorOKBack, colorBadBack, colorAskBack}[t]
+}
+
+// pill is a short word on a rounded, coloured surface.
+type pill struct {
+	*fyne.Container
+	back *canvas.Rectangle
+	word *canvas.Text
+}
+
+func newPill(s string, t tone) *pill {
+	p := &pill{back: canvas.NewRectangle(color.Transparent), word: newBold(s, sizeSmall, t.text())}
+	p.back.CornerRadius = 9
+	p.word.Alignment = fyne.TextAlignCenter
+	p.Container = container.NewStack(p.back, padded(9, 2, 9, 2, p.word))
+	p.set(s, t)
+	return p
+}
+
+func (p *pill) set(s string, t tone) {
+	setFill(p.back, theme.Color(t.back()))
+	setText(p.word, s, theme.Color(t.text()))
+}
+
+// tile is a program's first letter on a colour of its own.
+type tile struct {
+	*fyne.Container
+	back   *canvas.Rectangle
+	letter *canvas.Text
+}
+
+func newTile(size float32) *tile {
+	t := &tile{back: canvas.NewRectangle(color.Transparent), letter: canvas.NewText("", color.White)}
+	t.back.CornerRadius = size / 4
+	t.letter.TextSize = size * 0.6
+	if size > 24 {
+		t.letter.TextSize = size * 0.46
+	}
+	t.letter.TextStyle.Bold = true
+	t.letter.Alignment = fyne.TextAlignCenter
+	t.Container = container.New(sized{size, size}, t.back, t.letter)
+	return t
+}
+
+// set shows the tile of a program: its name gives the letter, and its identity
+// the colour, so that two programs of the same name look different.
+func (t *tile) set(name, program string) {
+	setFill(t.back, tileColor(program))
+	setText(t.letter, tileLetter(name), color.White)
+}
+
+var tileColors = []color.NRGBA{
+	rgb(0x3667b0), rgb(0xb4472f), rgb(0x2d6a4f), rgb(0x611f69), rgb(0xa80030), rgb(0x0f766e),
+	rgb(0x55606e), rgb(0x9a5b00), rgb(0x4c51bf), rgb(0x7a4a2b), rgb(0xc2570c), rgb(0x3f6212),
+}
+
+func tileColor(program string) color.Color {
+	h := fnv.New32a()
+	fmt.Fprint(h, program)
+	return tileColors[h.Sum32()%uint32(len(tileColors))]
+}
+
+func tileLetter(name string) string {
+	for _, r := range name {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return strings.ToUpper(string(r))
+		}
+	}
+	return "?"
+}
+
+// sized is a layout that gives every object the same, fixed size; a zero side
+// is as large as the largest object.
+type sized struct{ width, height float32 }
+
+func (s sized) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	m := fyne.NewSize(s.width, s.height)
+	for _, o := range objects {
+		k := o.MinSize()
+		if s.width == 0 {
+			m.Width = max(m.Width, k.Width)
+		}
+		if s.height == 0 {
+			m.Height = max(m.Height, k.Height)
+		}
+	}
+	return m
+}
+
+func (s sized) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	for _, o := range objects {
+		o.Move(fyne.Position{})
+		o.Resize(size)
+	}
+}
