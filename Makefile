@@ -1,0 +1,79 @@
+# Sallyport. `make` alone lists the targets.
+
+# Debian and Ubuntu may pin the toolchain; go.mod's version is fetched where the installed one is older.
+export GOTOOLCHAIN ?= auto
+export LC_ALL = C.UTF-8
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
+
+.PHONY: build
+build: build-deps ## build the program at build/sallyport
+	@mkdir -p build
+	go build -buildvcs=false -ldflags '-X sallyport.dev/sallyport/app.Version=$(VERSION)' -o build/sallyport .
+
+.PHONY: static
+static: ## build it without windows, for servers: build/sallyport-static
+	@mkdir -p build
+	CGO_ENABLED=0 go build -buildvcs=false -ldflags '-X sallyport.dev/sallyport/app.Version=$(VERSION)' -o build/sallyport-static .
+
+.PHONY: build-deps
+build-deps:
+	@scripts/install-deps build run
+
+.PHONY: run
+run: ## install what is missing, build, start the firewall and its windows (without a display: a demonstration)
+	@scripts/run
+
+.PHONY: demo
+demo: build ## the demonstration in namespaces of its own; pictures in build/demo
+	@scripts/demo
+
+.PHONY: test
+test: ## every test; what cannot run here is named at the end
+	@scripts/test
+
+.PHONY: test-vm
+test-vm: ## only the whole system in a guest with its own kernel
+	@scripts/test vm
+
+.PHONY: lint
+lint: ## gofmt, go vet and staticcheck
+	@test -z "$$(gofmt -l .)" || { echo "gofmt -w is needed for:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck ./...
+
+.PHONY: vulncheck
+vulncheck: ## known vulnerabilities of what we import (asks the Go vulnerability database)
+	go run golang.org/x/vuln/cmd/govulncheck ./...
+
+.PHONY: bench
+bench: ## speed with the firewall as a ratio of speed without it (about five minutes, root)
+	@scripts/bench
+
+.PHONY: soak
+soak: ## fuzz and repeat the tests for SOAK (10m)
+	@scripts/soak $(or $(SOAK),10m)
+
+.PHONY: generate
+generate: ## compile the eBPF programs again (clang)
+	@scripts/install-deps build generate
+	go generate ./...
+
+.PHONY: install
+install: ## install the program, its service, its policy and its menu entry (root)
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) scripts/install
+
+.PHONY: uninstall
+uninstall: ## stop and remove it all; PURGE=1 also removes rules and log
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) scripts/uninstall
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
