@@ -1,0 +1,101 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// conn is a connection whose every message was sent by the process that opened
+// it. Without this, a program could open a connection, keep a copy of it, turn
+// into the desktop program by exec, and go on writing through the copy.
+type conn struct {
+	*net.UnixConn
+	peer Peer
+	oob  []byte
+	slot chan struct{} // given back when the connection closes
+	once sync.Once
+}
+
+var errOtherSender = errors.New("the connection is used by another process than the one that opened it")
+
+// Read reads what the peer sent, and fails if someone else sent it.
+func (c *conn) Read(b []byte) (int, error) {
+	n, oobn, _, _, err := c.ReadMsgUnix(b, c.oob)
+	if err != nil {
+		return n, err
+	}
+	if n == 0 && len(b) > 0 {
+		return 0, io.EOF
+	}
+	messages, err := unix.ParseSocketControlMessage(c.oob[:oobn])
+	if err != nil {
+		return 0, fmt.Errorf("read the sender: %w", err)
+	}
+	sender := 0
+	for _, m := range messages {
+		// A message may bring open files along; nobody needs them here.
+		if fds, err := unix.ParseUnixRights(&m); err == nil {
+			for _, fd := range fds {
+				unix.Close(fd)
+			}
+		}
+		if cred, err := unix.ParseUnixCredentials(&m); err == nil {
+			sender = int(cred.Pid)
+		}
+	}
+	if sender != c.peer.PID {
+		return 0, errOtherSender
+	}
+	return n, nil
+}
+
+// Close gives the connection's slot to the next one.
+func (c *conn) Close() error {
+	c.once.Do(func() { <-c.slot })
+	return c.UnixConn.Close()
+}
+
+// listener gives connections that know their peer, a bounded number at once.
+type listener struct {
+	*net.UnixListener
+	slots chan struct{}
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		peer, err := peerOf(c)
+		if err != nil {
+			c.Close()
+			continue
+		}
+		select {
+		case l.slots <- struct{}{}:
+			return &conn{UnixConn: c, peer: peer, oob: make([]byte, 512), slot: l.slots}, nil
+		default:
+			c.Close()
+		}
+	}
+}
+
+// passCredentials makes the kernel send credentials along; accepted
+// connections inherit it from the listening socket.
+func passCredentials(l *net.UnixListener) error {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	})
+	return errors.Join(err, failed)
+}

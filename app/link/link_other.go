@@ -1,0 +1,29 @@
+//go:build !linux
+
+package link
+
+import (
+	"errors"
+	"net"
+	"runtime"
+)
+
+// conn and Listen are only there for Linux yet.
+type conn struct {
+	net.Conn
+	peer Peer
+}
+
+// Listen refuses.
+func Listen(string, Access) (net.Listener, error) {
+	return nil, errors.New("the engine's socket is not made for " + runtime.GOOS + " yet")
+}
+
+// Hide refuses.
+func Hide() error {
+	return errors.New("the desktop program is not made for " + runtime.GOOS + " yet")
+}
+
+func (p *Peer) look() {}
+
+func startTicks(int) uint64 { return 0 }
