@@ -1,6 +1,9 @@
 package firewall
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Place says what is special about a flow's remote address. The backend, which
 // knows the system's addresses and resolvers, sets it.
@@ -25,6 +28,19 @@ type Attempt struct {
 	Place   Place     // of the remote address
 	Host    string    // the name that was asked for to get the remote address, or ""
 	Time    time.Time
+}
+
+// normal returns the attempt in the form in which rules are matched.
+func (a Attempt) normal() Attempt {
+	a.Flow = a.Flow.Normal()
+	a.Host = strings.TrimSuffix(strings.ToLower(a.Host), ".")
+	return a
+}
+
+// loopback tells whether the flow stays on this computer. A resolver may be
+// there too, so the address counts as well as the place.
+func (a *Attempt) loopback() bool {
+	return a.Place == Loopback || a.Remote.Addr().IsLoopback()
 }
 
 // Entry is a line of the activity log: an attempt and what became of it.

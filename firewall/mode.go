@@ -39,3 +39,32 @@ func (m *Mode) UnmarshalText(text []byte) error {
 	}
 	return fmt.Errorf("mode %q: want %s", text, strings.Join(modeNames[:], ", "))
 }
+
+// judge decides an attempt by the mode and the rules; ok is false if a person
+// is to be asked. A rule that asks does so in every mode that heeds rules.
+func (m Mode) judge(rs Ruleset, a Attempt) (d Decision, ok bool) {
+	switch m {
+	case ModeOff:
+		return Decision{Verdict: Allow, Reason: ByMode, Scope: ThisProgram}, true
+	case ModeAsk, ModeAllow, ModeBlock:
+	default:
+		d = Decision{Verdict: Block, Reason: ByMode, Scope: ThisDestination}
+		if a.loopback() {
+			d.Verdict = Allow
+		}
+		return d, true
+	}
+	d, ok = rs.Decide(a)
+	if ok {
+		return d, d.Verdict != Ask
+	}
+	switch m {
+	case ModeAllow:
+		d.Verdict, d.Reason = Allow, ByMode
+		return d, true
+	case ModeBlock:
+		d.Verdict, d.Reason = Block, ByMode
+		return d, true
+	}
+	return d, false
+}

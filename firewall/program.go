@@ -36,7 +36,8 @@ type Program struct {
 }
 
 const (
-	// AnyProgram in a rule matches every program, also unidentified ones.
+	// AnyProgram in a rule matches every program, save that an unidentified one
+	// is not allowed by it unless the rule is built in.
 	AnyProgram = "*"
 	// KernelProgram in a rule matches traffic that no process sent.
 	KernelProgram = "kernel"
@@ -46,13 +47,18 @@ const (
 
 // ID is the text by which rules name the program: the path, "kernel",
 // "foreign:FILE:PATH". It is empty for an unidentified program, and an empty
-// text matches nothing.
+// text matches nothing. A path that could be taken for one of the other forms
+// identifies nothing either.
 func (p Program) ID() string {
 	switch p.Kind {
 	case Executable:
-		return p.Path
+		if isPath(p.Path) {
+			return p.Path
+		}
 	case Foreign:
-		return foreignPrefix + p.File + ":" + p.Path
+		if p.File != "" {
+			return foreignPrefix + p.File + ":" + p.Path
+		}
 	case Kernel:
 		return KernelProgram
 	}
@@ -68,4 +74,10 @@ func (p Program) Name() string {
 		return name
 	}
 	return "unidentified program"
+}
+
+// isPath tells whether s is an absolute path, of Unix or of Windows.
+func isPath(s string) bool {
+	drive := len(s) > 2 && s[1] == ':' && s[2] == '\\'
+	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, `\\`) || drive
 }

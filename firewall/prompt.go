@@ -1,6 +1,9 @@
 package firewall
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Question is what a prompt asks: may this program open flows in this
 // direction? It is comparable; there is one open prompt for each.
@@ -18,11 +21,31 @@ type Prompt struct {
 	ID PromptID
 	Question
 	First    Attempt   // the destination that is shown
-	Waiting  int       // flows that wait for the answer; 0 once unanswered
+	Waiting  int       // flows that wait for the answer; 0 once it is expired
 	Others   int       // flows beside the first that joined since it was asked
-	Asked    time.Time // when the first flow was held
+	Asked    time.Time // when this was asked
 	Deadline time.Time // when the patience ends
-	Expired  bool      // the patience ended: flows were blocked, the question stays open
+	// Expired: nothing waits any more, because the patience ended and the
+	// flows were blocked, or because their programs gave up. The question
+	// stays open; the program's next flow makes it wait again.
+	Expired bool
+}
+
+// Rule returns the rule that an answer with this verdict and scope stands for.
+// It has no id yet, lasts always, and is invalid for an unidentified program.
+func (p Prompt) Rule(v Verdict, s AnswerScope) Rule {
+	first := p.First.normal()
+	r := Rule{Program: p.Program.ID(), Direction: p.Direction, Verdict: v}
+	if s == ScopeHost || s == ScopeDestination {
+		r.Host = first.Host
+		if addr := first.Remote.Addr().WithZone(""); r.Host == "" && addr.IsValid() {
+			r.Remote = netip.PrefixFrom(addr, addr.BitLen())
+		}
+	}
+	if s == ScopePort || s == ScopeDestination {
+		r.Protocol, r.Port = first.Protocol, first.Remote.Port()
+	}
+	return r
 }
 
 // Answer decides an open question.

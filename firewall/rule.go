@@ -1,7 +1,12 @@
 package firewall
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -44,3 +49,201 @@ type Rule struct {
 	LastUsed time.Time
 	Hits     uint64
 }
+
+// Limits of a rule's texts, in bytes. A path is at most PATH_MAX (4096) long,
+// a host name 253 (RFC 1035).
+const (
+	maxProgram = 4096 + 256
+	maxHost    = 253
+	maxNote    = 4096
+)
+
+// Validate says what is wrong with the rule, in words for the person who
+// wrote it. [NewRuleset] takes no other rules.
+func (r Rule) Validate() error {
+	for _, check := range []func() error{r.validateNames, r.validateRemote, r.validatePorts, r.validateUntil} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.Direction > In:
+		return fmt.Errorf("direction %d: want out or in", r.Direction)
+	case r.Verdict > Ask:
+		return fmt.Errorf("verdict %d: want allow, block or ask", r.Verdict)
+	case len(r.Note) > maxNote:
+		return fmt.Errorf("note of %d bytes: at most %d", len(r.Note), maxNote)
+	}
+	return nil
+}
+
+func (r Rule) validateNames() error {
+	known := r.Program == AnyProgram || r.Program == KernelProgram || strings.HasPrefix(r.Program, foreignPrefix) || isPath(r.Program)
+	switch {
+	case r.ID == "":
+		return errors.New("the rule has no id")
+	case r.Builtin != strings.HasPrefix(string(r.ID), builtinPrefix):
+		return fmt.Errorf("id %q: %q begins the ids of built-in rules, and of no others", r.ID, builtinPrefix)
+	case r.Program == "":
+		return fmt.Errorf("no program: want a path, or %q for any program", AnyProgram)
+	case !known || strings.ContainsRune(r.Program, 0):
+		return fmt.Errorf("program %q: want an absolute path, %q, or %q for any program", r.Program, KernelProgram, AnyProgram)
+	case len(r.Program) > maxProgram:
+		return fmt.Errorf("program name of %d bytes: at most %d", len(r.Program), maxProgram)
+	}
+	return nil
+}
+
+func (r Rule) validateRemote() error {
+	if r.Remote != (netip.Prefix{}) {
+		switch {
+		case !r.Remote.IsValid():
+			return errors.New("remote: not an address or prefix")
+		case r.Remote.Addr().Is4In6():
+			return fmt.Errorf("remote %s: write it as an IPv4 address", r.Remote)
+		case r.Remote != r.Remote.Masked():
+			return fmt.Errorf("remote %s: bits are set behind the prefix, %s is meant", r.Remote, r.Remote.Masked())
+		}
+	}
+	if r.Place > Resolver {
+		return fmt.Errorf("place %d: not known", r.Place)
+	}
+	if len(r.Host) > maxHost {
+		return fmt.Errorf("host of %d bytes: at most %d", len(r.Host), maxHost)
+	}
+	if _, err := netip.ParseAddr(r.Host); err == nil {
+		return fmt.Errorf("host %q: give an address as remote", r.Host)
+	}
+	if strings.HasPrefix(r.Host, ".") || strings.HasSuffix(r.Host, ".") || strings.Trim(r.Host, hostBytes) != "" {
+		return fmt.Errorf("host %q: want one whole name such as example.com, in lower case", r.Host)
+	}
+	return nil
+}
+
+// hostBytes is what host names consist of; the underscore is not in RFC 952
+// but in use.
+const hostBytes = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+
+func (r Rule) validatePorts() error {
+	if r.Protocol == ICMPv6 {
+		return fmt.Errorf("protocol %d: write it as icmp", r.Protocol)
+	}
+	if (r.Port != 0 || r.LocalPort != 0) && r.Protocol != AnyProtocol && !r.Protocol.HasPorts() {
+		return fmt.Errorf("%s has no ports", r.Protocol)
+	}
+	return nil
+}
+
+func (r Rule) validateUntil() error {
+	if r.Until.Exit && (r.Until.PID <= 0 || r.Until.Started.IsZero()) {
+		return errors.New("until exit: want the process and when it started")
+	}
+	if !r.Until.Exit && r.Until.PID != 0 {
+		return fmt.Errorf("process %d: only a rule until exit is bound to a process", r.Until.PID)
+	}
+	return nil
+}
+
+// Matches tells whether the rule is in force for the attempt: it is enabled,
+// not over, for this program and direction, and every condition is met.
+func (r Rule) Matches(a Attempt) bool {
+	a = a.normal()
+	return !r.Disabled && !r.over(a.Time) && r.Direction == a.Direction && r.names(a.Program.ID()) && r.meets(&a)
+}
+
+// over tells whether the rule has ended by time.
+func (r *Rule) over(now time.Time) bool {
+	return !r.Until.At.IsZero() && !now.Before(r.Until.At)
+}
+
+// names tells whether the rule is about the program with this ID. An
+// unidentified program has none: no rule names it, and nothing that a person
+// allowed to any program is allowed to it.
+func (r *Rule) names(id string) bool {
+	if r.Program == AnyProgram {
+		return id != "" || r.Verdict != Allow || r.Builtin
+	}
+	return id != "" && r.Program == id
+}
+
+// meets tells whether the attempt, in normal form, meets the conditions.
+func (r *Rule) meets(a *Attempt) bool {
+	return (r.Protocol == AnyProtocol || r.Protocol == a.Protocol) &&
+		(r.Port == 0 || r.Port == a.Remote.Port()) &&
+		(r.LocalPort == 0 || r.LocalPort == a.Local.Port()) &&
+		(r.Place == AnyPlace || r.Place == a.Place || r.Place == Loopback && a.loopback()) &&
+		(r.Host == "" || r.Host == a.Host) &&
+		(!r.Remote.IsValid() || r.Remote.Contains(a.Remote.Addr().WithZone(""))) &&
+		(!r.Until.Exit || r.Until.PID == a.PID && sameStart(r.Until.Started, a.Started))
+}
+
+// sameStart tells whether two readings of a process's start are of the same
+// process. The kernel counts from boot: what that is by the clock changes a
+// little with each reading.
+func sameStart(a, b time.Time) bool {
+	return a.Sub(b).Abs() < time.Second
+}
+
+// scope says how widely it is known whether the rule matches: what its
+// conditions depend on. A host's address can be another host's in a moment,
+// so that a condition on the name is known for one flow only.
+func (r *Rule) scope() Scope {
+	switch {
+	case r.LocalPort != 0 || r.Host != "" || r.Until.Exit || !r.Until.At.IsZero():
+		return ThisFlow
+	case r.Protocol != AnyProtocol || r.Remote.IsValid() || r.Place != AnyPlace || r.Port != 0:
+		return ThisDestination
+	}
+	return ThisProgram
+}
+
+// narrowness orders rules: the greater the narrower, compared item by item.
+// A condition more always makes it greater. One name, one address and one
+// resolver are equally narrow, so that among them a block counts.
+func (r *Rule) narrowness() [6]int {
+	var n [6]int
+	if r.Program != AnyProgram {
+		n[0] = 1
+	}
+	if r.Host != "" {
+		n[1] += addressBits
+	}
+	if r.Place == Loopback {
+		n[1] += addressBits - 1
+	} else if r.Place == Resolver {
+		n[1] += addressBits
+	}
+	if r.Remote.IsValid() {
+		n[1] += addressBits - r.Remote.Addr().BitLen() + r.Remote.Bits()
+	}
+	if r.Port != 0 {
+		n[2] = 1
+	}
+	if r.Protocol != AnyProtocol {
+		n[3] = 1
+	}
+	if r.LocalPort != 0 {
+		n[4] = 1
+	}
+	if r.Until.Exit {
+		n[5] = 1
+	}
+	return n
+}
+
+// addressBits is the narrowness of a single address: its bits, and one more
+// so that a prefix of no bits is narrower than no prefix.
+const addressBits = 128 + 1
+
+// compare puts the rule that decides first first: the narrower, then block
+// before ask before allow, then the order of ids.
+func compare(a, b Rule) int {
+	na, nb := a.narrowness(), b.narrowness()
+	return cmp.Or(
+		-slices.Compare(na[:], nb[:]),
+		cmp.Compare(precedence[a.Verdict], precedence[b.Verdict]),
+		cmp.Compare(a.ID, b.ID),
+	)
+}
+
+var precedence = [...]int{Block: 0, Ask: 1, Allow: 2}
