@@ -1,0 +1,327 @@
+package netfilter_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/netfilter"
+)
+
+// setup is what an engine process starts with.
+type setup struct {
+	Cgroup   string
+	Rules    []firewall.Rule // beside the built-in ones
+	Mode     firewall.Mode
+	FailOpen bool
+	Patience time.Duration
+}
+
+// request is what the test tells the engine process.
+type request struct {
+	Do       string // rules, mode, answer, stats
+	Rules    []firewall.Rule
+	Mode     firewall.Mode
+	FailOpen bool
+	Answer   firewall.Answer
+}
+
+// event is what the engine process tells the test.
+type event struct {
+	Kind    string // ready, prompts, entry, done
+	At      time.Time
+	Error   string
+	Prompts []firewall.Prompt `json:",omitempty"`
+	Entry   *firewall.Entry   `json:",omitempty"`
+	Stats   *firewall.Stats   `json:",omitempty"`
+	Lost    uint64            `json:",omitempty"`
+}
+
+const setupVariable = "SALLYPORT_TEST_SETUP"
+
+// reporter sends what the engine does to the test.
+type reporter struct {
+	mu  sync.Mutex
+	out *bufio.Writer
+}
+
+func (r *reporter) send(e event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	json.NewEncoder(r.out).Encode(e)
+	r.out.Flush()
+}
+
+func (r *reporter) Prompts(ps []firewall.Prompt) {
+	r.send(event{Kind: "prompts", At: time.Now(), Prompts: ps})
+}
+func (r *reporter) Decided(e firewall.Entry) {
+	r.send(event{Kind: "entry", At: time.Now(), Entry: &e})
+}
+
+func ruleset(rules []firewall.Rule) (firewall.Ruleset, error) {
+	return firewall.NewRuleset(slices.Concat(firewall.BuiltinRules(), rules)...)
+}
+
+// engineRole is an engine with a backend, told what to do line by line.
+func engineRole() error {
+	var s setup
+	if err := json.Unmarshal([]byte(os.Getenv(setupVariable)), &s); err != nil {
+		return err
+	}
+	rules, err := ruleset(s.Rules)
+	if err != nil {
+		return err
+	}
+	out := &reporter{out: bufio.NewWriter(os.Stdout)}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	backend, err := netfilter.New(netfilter.Config{Cgroup: s.Cgroup, Log: log})
+	if err != nil {
+		return err
+	}
+	engine := firewall.NewEngine(rules, s.Mode, firewall.Options{Patience: s.Patience, Watcher: out})
+	policy := firewall.Policy{Mode: s.Mode, FailOpen: s.FailOpen, Loopback: true, Inbound: true}
+	if err := backend.Apply(policy); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	engineCtx, stopEngine := context.WithCancel(context.Background())
+	engineDone := make(chan struct{})
+	go func() { engine.Run(engineCtx); close(engineDone) }()
+	go obey(out, engine, backend, policy)
+	err = backend.Run(ctx, engine, func() { out.send(event{Kind: "ready", At: time.Now()}) })
+	stopEngine()
+	<-engineDone
+	return err
+}
+
+func obey(out *reporter, engine *firewall.Engine, backend *netfilter.Backend, policy firewall.Policy) {
+	for lines := bufio.NewScanner(bufio.NewReaderSize(os.Stdin, 16<<20)); ; {
+		lines.Buffer(nil, 16<<20)
+		if !lines.Scan() {
+			return
+		}
+		var r request
+		e := event{Kind: "done", At: time.Now()}
+		err := json.Unmarshal(lines.Bytes(), &r)
+		if err == nil && r.Rules != nil {
+			var rules firewall.Ruleset
+			if rules, err = ruleset(r.Rules); err == nil {
+				engine.SetRules(rules)
+			}
+		}
+		if err == nil {
+			switch r.Do {
+			case "mode":
+				engine.SetMode(r.Mode)
+				policy.Mode, policy.FailOpen = r.Mode, r.FailOpen
+			case "answer":
+				err = engine.Answer(r.Answer)
+			case "stats":
+				stats := backend.Stats()
+				e.Stats, e.Lost = &stats, engine.LostEvents()
+			}
+		}
+		if err == nil && (r.Rules != nil || r.Do == "mode") {
+			err = backend.Apply(policy)
+		}
+		if err != nil {
+			e.Error = err.Error()
+		}
+		out.send(e)
+	}
+}
+
+// recoverRole removes what an engine left, and prints what that was.
+func recoverRole() error {
+	removed, err := netfilter.Recover(os.Getenv("SALLYPORT_TEST_FORCE") == "1")
+	if err != nil {
+		return err
+	}
+	for _, r := range removed {
+		fmt.Println(r)
+	}
+	return nil
+}
+
+// guard is a running engine process and the person in front of it.
+type guard struct {
+	*child[event]
+	w     *world
+	setup setup
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced when anything below changes
+	ready   bool
+	prompts []firewall.Prompt
+	entries []firewall.Entry
+	heard   []time.Time // when each entry was read
+	done    []event
+}
+
+// guard starts an engine and waits until it filters.
+func (w *world) guard(s setup) *guard {
+	w.t.Helper()
+	if s.Cgroup == "" {
+		s.Cgroup = w.cgroup
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	c := w.outside(self)
+	c.Env = append(os.Environ(), roleVariable+"=engine", setupVariable+"="+string(text))
+	g := &guard{w: w, setup: s, changed: make(chan struct{})}
+	g.child = startChild(w.t, c, g.hear)
+	g.await("the firewall to filter", func() bool { return g.ready })
+	return g
+}
+
+func (g *guard) hear(e event) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch e.Kind {
+	case "ready":
+		g.ready = true
+	case "prompts":
+		g.prompts = e.Prompts
+	case "entry":
+		g.entries = append(g.entries, *e.Entry)
+		g.heard = append(g.heard, time.Now())
+	case "done":
+		g.done = append(g.done, e)
+	}
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// await waits until the condition, called with the lock held, is true.
+func (g *guard) await(what string, condition func() bool) {
+	g.w.t.Helper()
+	for end := time.After(deadline); ; {
+		g.mu.Lock()
+		ok, changed := condition(), g.changed
+		g.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-g.ended:
+			g.w.t.Fatalf("the engine ended while the test waited for %s: %v\n%s", what, g.err, g.noise.String())
+		case <-end:
+			g.w.t.Fatalf("waited %v for %s; prompts %+v; entries %+v\n%s", deadline, what, g.prompts, g.entries, g.noise.String())
+		}
+	}
+}
+
+// tell gives an order and returns when it began to be obeyed.
+func (g *guard) tell(r request) event {
+	g.w.t.Helper()
+	text, err := json.Marshal(r)
+	if err != nil {
+		g.w.t.Fatal(err)
+	}
+	g.send(g.w.t, string(text))
+	var e event
+	g.await("the engine to obey "+r.Do, func() bool {
+		if len(g.done) == 0 {
+			return false
+		}
+		e, g.done = g.done[0], g.done[1:]
+		return true
+	})
+	if e.Error != "" {
+		g.w.t.Fatalf("%s: %s", r.Do, e.Error)
+	}
+	return e
+}
+
+// asked waits for the question about a program.
+func (g *guard) asked(path string) (p firewall.Prompt) {
+	g.w.t.Helper()
+	g.await("a question about "+path, func() bool {
+		for _, p = range g.prompts {
+			if p.Program.Path == path {
+				return true
+			}
+		}
+		return false
+	})
+	return p
+}
+
+// unasked fails if a question is open.
+func (g *guard) unasked(t *testing.T) {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range g.prompts {
+		t.Errorf("a question about %v is open: %v", p.Program, p.First.Flow)
+	}
+}
+
+// once answers for what waits now, remember for ever; both return the moment.
+func (g *guard) once(p firewall.Prompt, v firewall.Verdict) time.Time {
+	g.w.t.Helper()
+	return g.tell(request{Do: "answer", Answer: firewall.Answer{Prompt: p.ID, Verdict: v}}).At
+}
+
+func (g *guard) remember(p firewall.Prompt, v firewall.Verdict) time.Time {
+	g.w.t.Helper()
+	rule := g.rule(p.Program.ID(), v)
+	return g.tell(request{Do: "answer", Rules: g.setup.Rules, Answer: firewall.Answer{Prompt: p.ID, Verdict: v, Rule: &rule}}).At
+}
+
+// rule adds or changes the rule for a program; the caller puts it into force.
+func (g *guard) rule(program string, v firewall.Verdict) firewall.RuleID {
+	for i, r := range g.setup.Rules {
+		if r.Program == program {
+			g.setup.Rules = slices.Clone(g.setup.Rules)
+			g.setup.Rules[i].Verdict = v
+			return r.ID
+		}
+	}
+	id := firewall.RuleID("test-" + strconv.Itoa(len(g.setup.Rules)))
+	g.setup.Rules = append(slices.Clone(g.setup.Rules), firewall.Rule{ID: id, Program: program, Verdict: v, Created: time.Now()})
+	return id
+}
+
+// decide puts a rule for a program into force.
+func (g *guard) decide(program string, v firewall.Verdict) time.Time {
+	g.w.t.Helper()
+	g.rule(program, v)
+	return g.tell(request{Do: "rules", Rules: g.setup.Rules}).At
+}
+
+// stop ends the engine as the system does; kill as a crash would.
+func (g *guard) stop() {
+	g.w.t.Helper()
+	g.cmd.Process.Signal(syscall.SIGTERM)
+	g.wait(g.w.t)
+	if g.err != nil {
+		g.w.t.Fatalf("the engine ended with %v\n%s", g.err, g.noise.String())
+	}
+}
+
+func (g *guard) kill() {
+	g.w.t.Helper()
+	g.cmd.Process.Kill()
+	g.wait(g.w.t)
+}
