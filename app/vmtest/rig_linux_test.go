@@ -11,8 +11,7 @@ import (
 	"sallyport.dev/sallyport/app/vmtest"
 )
 
-// boot gives a running guest with the program installed, or leaves the test
-// out where no guest can be built.
+// boot gives a running guest, or leaves the test out where none can be built.
 func boot(t *testing.T) *vmtest.Guest {
 	t.Helper()
 	for _, tool := range []string{"qemu-system-x86_64", "qemu-img", "mmdebstrap", "mke2fs", "cpio"} {
@@ -34,12 +33,6 @@ func boot(t *testing.T) *vmtest.Guest {
 		}
 		t.Fatal(err)
 	}
-	program := filepath.Join(t.TempDir(), "sallyport")
-	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "sallyport.dev/sallyport")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the program without windows: %v\n%s", err, out)
-	}
 	g, err := vmtest.New(ctx, image, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -51,12 +44,6 @@ func boot(t *testing.T) *vmtest.Guest {
 		g.Close()
 	})
 	if err := g.Boot(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Put(ctx, program, "/usr/local/bin/sallyport", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Put(ctx, filepath.Join(root, "packaging", "sallyport.service"), "/etc/systemd/system/sallyport.service", 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return g
