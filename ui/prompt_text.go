@@ -1,0 +1,140 @@
+package ui
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"fyne.io/fyne/v2"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// The states of a Prompt.
+const (
+	promptWaiting    = "waiting"
+	promptUnanswered = "unanswered"
+)
+
+const (
+	textAllow = "Allow"
+	textDeny  = "Deny"
+	textLater = "Later"
+
+	textAnswerLate = "Blocked: nobody answered. An answer holds for the next try."
+	textAnswering  = "Answering…"
+)
+
+// promptTitle says what the program wants.
+func promptTitle(p Prompt) string {
+	name := programName(p.Program, p.Name)
+	if p.Direction == firewall.In {
+		return name + " is called from outside"
+	}
+	return name + " wants to connect"
+}
+
+// promptWarning says what is worrying about the program, or "".
+func promptWarning(p Prompt) string {
+	about := shown(p.About)
+	switch {
+	case p.OnlyOnce && about != "":
+		return "Not identified (" + about + "), so it can only be answered once"
+	case p.OnlyOnce:
+		return "Not identified, so it can only be answered once"
+	case about == "":
+		return ""
+	case strings.HasPrefix(about, "deleted"):
+		return "The file of this program was deleted or replaced"
+	default:
+		return "Not this computer's own program: " + about
+	}
+}
+
+// secondsLeft is the time until the deadline, in seconds rounded up.
+func secondsLeft(p Prompt, now time.Time) int {
+	return max(0, int(math.Ceil(p.Deadline.Sub(now).Seconds())))
+}
+
+// countdownText says what happens, and when, if nobody answers.
+func countdownText(p Prompt, now time.Time) string {
+	if p.State == promptUnanswered {
+		return textAnswerLate
+	}
+	return fmt.Sprintf("Blocked in %d s if unanswered", secondsLeft(p, now))
+}
+
+// denyText is the word on the button that also counts down.
+func denyText(p Prompt, now time.Time) string {
+	if p.State == promptUnanswered {
+		return textDeny
+	}
+	return fmt.Sprintf("%s  (%d)", textDeny, secondsLeft(p, now))
+}
+
+// timeLeft is the part of the patience that is left, from 0 to 1.
+func timeLeft(p Prompt, now time.Time) float32 {
+	all := p.Deadline.Sub(p.Asked)
+	if p.State == promptUnanswered || all <= 0 {
+		return 0
+	}
+	return float32(min(1, max(0, p.Deadline.Sub(now).Seconds()/all.Seconds())))
+}
+
+// choice is a line of a menu and the word that an Answer has for it.
+type choice struct{ text, word string }
+
+// scopeChoices are the flows that an answer may cover, the default first.
+func scopeChoices(p Prompt) []choice {
+	host := "host"
+	if p.Host == "" {
+		host = "address"
+	}
+	if p.Port == 0 {
+		return []choice{{"Anywhere", "program"}, {"Only this " + host, "host"}}
+	}
+	return []choice{
+		{"Anywhere, any port", "program"},
+		{"This " + host + ", any port", "host"},
+		{"Anywhere, only this port", "port"},
+		{"Only this " + host + " and port", "destination"},
+	}
+}
+
+// durationChoices say how long an answer may hold, the default first.
+func durationChoices(p Prompt) []choice {
+	once := choice{"Just this once", "once"}
+	if p.OnlyOnce {
+		return []choice{once}
+	}
+	all := []choice{{"Always", "always"}, {"For 1 hour", "1h"}}
+	if p.PID != 0 {
+		all = append(all, choice{"Until it exits", "exit"})
+	}
+	return append(all, once)
+}
+
+// fit shortens text in the middle until it is at most width wide: the
+// beginning and the end of a path say most.
+func fit(s string, width, size float32, style fyne.TextStyle) string {
+	if fyne.MeasureText(s, size, style).Width <= width {
+		return s
+	}
+	r := []rune(s)
+	low, high := 0, len(r) // the number of characters kept
+	for low < high {
+		n := (low + high + 1) / 2
+		if fyne.MeasureText(cut(r, n), size, style).Width <= width {
+			low = n
+		} else {
+			high = n - 1
+		}
+	}
+	return cut(r, low)
+}
+
+// cut keeps n characters, a third of them from the beginning.
+func cut(r []rune, n int) string {
+	return string(r[:n/3]) + "…" + string(r[len(r)-(n-n/3):])
+}

@@ -1,0 +1,248 @@
+package ui
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
+	"fyne.io/fyne/v2/theme"
+
+	"sallyport.dev/sallyport/assets"
+)
+
+// Widths of the prompt, in Fyne's units.
+const (
+	promptWidth = 440
+	promptFacts = 292 // of a fact's value
+)
+
+// promptView shows one question. A new question gets a new view; only what
+// may change while it is shown is kept here.
+type promptView struct {
+	content   fyne.CanvasObject
+	bar       *canvas.Rectangle
+	left      *remaining
+	countdown *canvas.Text
+	place     *pill
+	others    *pill
+	turn      *fyne.Container
+	previous  *promptButton
+	next      *promptButton
+	scope     *promptSelect
+	duration  *promptSelect
+	allow     *promptButton
+	deny      *promptButton
+	later     *promptButton
+	shield    *shieldWidget
+
+	scopes, durations []choice
+	shownFor          time.Duration // of the last bar drawn; avoids redrawing
+}
+
+// newPromptView draws a question; the buttons call act.
+func newPromptView(p Prompt, icon fyne.Resource, act promptActions) *promptView {
+	v := &promptView{scopes: scopeChoices(p), durations: durationChoices(p), shield: newShieldWidget()}
+	warning := promptWarning(p)
+	v.scope = newPromptSelect(v.scopes, act.typed)
+	v.duration = newPromptSelect(v.durations, act.typed)
+	v.allow = newPromptButton(textAllow, successButton, func() { act.answer(true) }, act.typed)
+	v.deny = newPromptButton(textDeny, dangerButton, func() { act.answer(false) }, act.typed)
+	v.later = newPromptButton(textLater, quietButton, act.later, act.typed)
+	v.previous = newPromptButton("‹", quietButton, func() { act.step(-1) }, act.typed)
+	v.next = newPromptButton("›", quietButton, func() { act.step(1) }, act.typed)
+	v.place = newPill("", plain)
+	v.others = newPill("", plain)
+	v.turn = container.NewHBox(v.previous, container.NewCenter(v.place), v.next)
+	v.countdown = newText("", sizeSmall, colorMuted)
+	v.bar = canvas.NewRectangle(theme.Color(theme.ColorNameWarning))
+	v.left = &remaining{part: 1}
+
+	parts := []fyne.CanvasObject{promptHead(p, icon, warning != ""), gap(4)}
+	if warning != "" {
+		parts = append(parts, promptWarningRow(warning), gap(2))
+	}
+	parts = append(parts,
+		promptFactsCard(p, v.others), gap(2),
+		container.NewGridWithColumns(2, v.scope, v.duration), gap(2),
+		container.NewGridWithColumns(2, v.deny, v.allow),
+		container.NewBorder(nil, nil, container.NewCenter(v.countdown), container.NewHBox(v.turn, v.later)))
+
+	back := canvas.NewRectangle(theme.Color(colorCard))
+	back.StrokeColor, back.StrokeWidth = theme.Color(colorBorder), 1
+	top := canvas.NewRectangle(theme.Color(theme.ColorNameWarning))
+	if warning != "" {
+		top.FillColor = theme.Color(theme.ColorNameError)
+	}
+	track := canvas.NewRectangle(theme.Color(colorBorder))
+	v.content = container.NewStack(back,
+		container.NewBorder(container.New(sized{0, 3}, top), container.New(sized{0, 3}, container.New(v.left, track, v.bar)), nil, nil,
+			padded(16, 12, 16, 6, container.NewVBox(parts...))),
+		v.shield)
+	return v
+}
+
+// promptHead is the program: what it is called, where it is, which process.
+func promptHead(p Prompt, icon fyne.Resource, worrying bool) fyne.CanvasObject {
+	const width = promptWidth - 32 - 44 - 16
+	bold := fyne.TextStyle{Bold: true}
+	title := newBold(fit(promptTitle(p), width, sizeTitle, bold), sizeTitle, theme.ColorNameForeground)
+	end := ""
+	if p.PID != 0 {
+		end = " · pid " + strconv.Itoa(p.PID)
+	}
+	room := width - fyne.MeasureText(end, sizeSmall, fyne.TextStyle{}).Width
+	detail := newText(fit(programDetail(p.Program), room, sizeSmall, fyne.TextStyle{})+end, sizeSmall, colorMuted)
+
+	var face fyne.CanvasObject
+	switch {
+	case worrying:
+		back := canvas.NewRectangle(theme.Color(colorBadBack))
+		back.CornerRadius = 11
+		face = container.New(sized{44, 44}, back, container.NewCenter(newIcon("warning", 24, colorBad)))
+	case icon != nil:
+		image := canvas.NewImageFromResource(icon)
+		image.FillMode = canvas.ImageFillContain
+		face = container.New(sized{44, 44}, image)
+	default:
+		t := newTile(44)
+		t.set(programName(p.Program, p.Name), p.Program)
+		face = t.Container
+	}
+	return container.NewBorder(nil, nil, face, nil,
+		padded(8, 3, 0, 0, container.New(layout.NewCustomPaddedVBoxLayout(2), title, detail)))
+}
+
+// promptWarningRow says loudly what is worrying.
+func promptWarningRow(warning string) fyne.CanvasObject {
+	back := canvas.NewRectangle(theme.Color(colorBadBack))
+	back.CornerRadius = 8
+	words := newBold(fit(warning, promptWidth-32-24, sizeRow, fyne.TextStyle{Bold: true}), sizeRow, colorBad)
+	return container.NewStack(back, padded(12, 5, 12, 5, words))
+}
+
+// promptFactsCard is where the program wants to go, and what started it.
+func promptFactsCard(p Prompt, others *pill) fyne.CanvasObject {
+	back := canvas.NewRectangle(theme.Color(theme.ColorNameBackground))
+	back.CornerRadius = 8
+	rows := []fyne.CanvasObject{}
+	add := func(label, strong, weak string, more ...fyne.CanvasObject) {
+		rows = append(rows, promptFact(label, strong, weak, more...))
+	}
+	if p.Host != "" {
+		add("Remote", shown(p.Host), shown(p.Remote), container.NewCenter(others))
+	} else {
+		add("Remote", shown(p.Remote), "", container.NewCenter(others))
+	}
+	if p.Port != 0 {
+		add("Port", protocolName(p.Protocol)+" "+strconv.Itoa(int(p.Port)), assets.Service(p.Protocol.String(), p.Port))
+	} else {
+		add("Protocol", protocolName(p.Protocol), "")
+	}
+	user := shown(p.User)
+	if user == "" && p.UID >= 0 {
+		user = strconv.Itoa(p.UID)
+	}
+	if user != "" {
+		user = "user " + user
+	}
+	if p.Parent != "" {
+		add("Started by", shown(path.Base(p.Parent)), user)
+	} else {
+		add("Started by", "not known", user)
+	}
+	if p.Command != "" && p.Command != p.Program {
+		add("Command", "", shown(p.Command))
+	}
+	return container.NewStack(back, padded(12, 7, 12, 7, container.New(layout.NewCustomPaddedVBoxLayout(3), rows...)))
+}
+
+func promptFact(label, strong, weak string, more ...fyne.CanvasObject) fyne.CanvasObject {
+	bold := fyne.TextStyle{Bold: true}
+	room := float32(promptFacts)
+	if len(more) > 0 {
+		room -= 64
+	}
+	strong = fit(strong, room, sizeRow, bold)
+	room -= fyne.MeasureText(strong, sizeRow, bold).Width + 4
+	values := []fyne.CanvasObject{}
+	if strong != "" {
+		values = append(values, newBold(strong, sizeRow, theme.ColorNameForeground))
+	}
+	if weak != "" && room > 30 {
+		values = append(values, newText(fit(weak, room, sizeRow, fyne.TextStyle{}), sizeRow, colorMuted))
+	}
+	values = append(values, more...)
+	return container.NewBorder(nil, nil, container.New(sized{84, 0}, newText(label, sizeRow, colorMuted)), nil, container.NewHBox(values...))
+}
+
+// update shows what changes while the question stays: its place among the
+// others, how many flows joined, and the time left.
+func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, busy bool) {
+	v.place.set(fmt.Sprintf("%d of %d", at+1, of), plain)
+	setVisible(v.turn, of > 1)
+	if p.Others > 0 {
+		v.others.set("+"+countText(uint64(p.Others))+" more", attention)
+	}
+	setVisible(v.others.Container, p.Others > 0)
+	words, tone := countdownText(p, now), theme.Color(colorMuted)
+	if busy {
+		words = textAnswering
+	}
+	if note != "" {
+		words, tone = note, theme.Color(colorBad)
+	}
+	setText(v.countdown, fit(words, promptWidth-190, sizeSmall, fyne.TextStyle{}), tone)
+	v.deny.setText(denyText(p, now))
+	setEnabled(v.allow, !busy)
+	setEnabled(v.deny, !busy)
+	if part := timeLeft(p, now); part != v.left.part {
+		v.left.part = part
+		v.left.lay(v.bar)
+	}
+}
+
+// answer is what the person chose.
+func (v *promptView) answer() (scope, duration string) {
+	return v.scopes[max(0, v.scope.SelectedIndex())].word, v.durations[max(0, v.duration.SelectedIndex())].word
+}
+
+// remaining lays out a track and, over it, the part of time that is left.
+type remaining struct {
+	part float32
+	size fyne.Size
+}
+
+func (r *remaining) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(1, 3) }
+
+func (r *remaining) Layout(o []fyne.CanvasObject, size fyne.Size) {
+	r.size = size
+	o[0].Resize(size)
+	r.lay(o[1])
+}
+
+func (r *remaining) lay(bar fyne.CanvasObject) {
+	bar.Resize(fyne.NewSize(r.size.Width*r.part, r.size.Height))
+}
+
+func setVisible(o fyne.CanvasObject, visible bool) {
+	switch {
+	case visible && !o.Visible():
+		o.Show()
+	case !visible && o.Visible():
+		o.Hide()
+	}
+}
+
+func setEnabled(o fyne.Disableable, enabled bool) {
+	switch {
+	case enabled && o.Disabled():
+		o.Enable()
+	case !enabled && !o.Disabled():
+		o.Disable()
+	}
+}
