@@ -131,7 +131,7 @@ func (w *promptWindow) quietly(show func()) {
 
 func (w *promptWindow) make() {
 	w.place = newPlacement()
-	w.notices = newNotices(func() { w.u.do(w.focus) })
+	w.notices = newNotices(func() { w.u.do(func() { w.focus() }) })
 	w.window = w.u.app.NewWindow("Sallyport asks")
 	w.window.SetPadded(false)
 	w.window.SetFixedSize(true)

@@ -22,7 +22,7 @@ const (
 	textDeny  = "Deny"
 	textLater = "Later"
 
-	textAnswerLate = "Blocked: nobody answered. An answer holds for the next try."
+	textAnswerLate = "Blocked, unanswered. Answers hold for the next try."
 	textAnswering  = "Answering…"
 )
 
@@ -115,9 +115,9 @@ func durationChoices(p Prompt) []choice {
 	return append(all, once)
 }
 
-// fit shortens text in the middle until it is at most width wide: the
+// fitMiddle shortens text in the middle until it is at most width wide: the
 // beginning and the end of a path say most.
-func fit(s string, width, size float32, style fyne.TextStyle) string {
+func fitMiddle(s string, width, size float32, style fyne.TextStyle) string {
 	if fyne.MeasureText(s, size, style).Width <= width {
 		return s
 	}
@@ -125,16 +125,16 @@ func fit(s string, width, size float32, style fyne.TextStyle) string {
 	low, high := 0, len(r) // the number of characters kept
 	for low < high {
 		n := (low + high + 1) / 2
-		if fyne.MeasureText(cut(r, n), size, style).Width <= width {
+		if fyne.MeasureText(cutMiddle(r, n), size, style).Width <= width {
 			low = n
 		} else {
 			high = n - 1
 		}
 	}
-	return cut(r, low)
+	return cutMiddle(r, low)
 }
 
-// cut keeps n characters, a third of them from the beginning.
-func cut(r []rune, n int) string {
+// cutMiddle keeps n characters, a third of them from the beginning.
+func cutMiddle(r []rune, n int) string {
 	return string(r[:n/3]) + "…" + string(r[len(r)-(n-n/3):])
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strconv"
+	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -41,7 +42,7 @@ type promptView struct {
 	shield    *shieldWidget
 
 	scopes, durations []choice
-	shownFor          time.Duration // of the last bar drawn; avoids redrawing
+	shape             string // texts whose width decides the layout
 }
 
 // newPromptView draws a question; the buttons call act.
@@ -57,12 +58,12 @@ func newPromptView(p Prompt, icon fyne.Resource, act promptActions) *promptView 
 	v.next = newPromptButton("›", quietButton, func() { act.step(1) }, act.typed)
 	v.place = newPill("", plain)
 	v.others = newPill("", plain)
-	v.turn = container.NewHBox(v.previous, container.NewCenter(v.place), v.next)
+	v.turn = container.NewHBox(v.previous, v.next)
 	v.countdown = newText("", sizeSmall, colorMuted)
 	v.bar = canvas.NewRectangle(theme.Color(theme.ColorNameWarning))
 	v.left = &remaining{part: 1}
 
-	parts := []fyne.CanvasObject{promptHead(p, icon, warning != ""), gap(4)}
+	parts := []fyne.CanvasObject{promptHead(p, icon, warning != "", v.place), gap(4)}
 	if warning != "" {
 		parts = append(parts, promptWarningRow(warning), gap(2))
 	}
@@ -87,16 +88,18 @@ func newPromptView(p Prompt, icon fyne.Resource, act promptActions) *promptView 
 }
 
 // promptHead is the program: what it is called, where it is, which process.
-func promptHead(p Prompt, icon fyne.Resource, worrying bool) fyne.CanvasObject {
+func promptHead(p Prompt, icon fyne.Resource, worrying bool, place *pill) fyne.CanvasObject {
 	const width = promptWidth - 32 - 44 - 16
+	const titleWidth = width - 64 // leaves room for "1 of 1000"
 	bold := fyne.TextStyle{Bold: true}
-	title := newBold(fit(promptTitle(p), width, sizeTitle, bold), sizeTitle, theme.ColorNameForeground)
+	title := newBold(fitMiddle(promptTitle(p), titleWidth, sizeTitle, bold), sizeTitle, theme.ColorNameForeground)
+	file := strings.TrimPrefix(p.Program, p.Program[:strings.LastIndexByte(p.Program, ':')+1]) // foreign:FILE:PATH
 	end := ""
 	if p.PID != 0 {
 		end = " · pid " + strconv.Itoa(p.PID)
 	}
 	room := width - fyne.MeasureText(end, sizeSmall, fyne.TextStyle{}).Width
-	detail := newText(fit(programDetail(p.Program), room, sizeSmall, fyne.TextStyle{})+end, sizeSmall, colorMuted)
+	detail := newText(fitMiddle(programDetail(file), room, sizeSmall, fyne.TextStyle{})+end, sizeSmall, colorMuted)
 
 	var face fyne.CanvasObject
 	switch {
@@ -114,14 +117,15 @@ func promptHead(p Prompt, icon fyne.Resource, worrying bool) fyne.CanvasObject {
 		face = t.Container
 	}
 	return container.NewBorder(nil, nil, face, nil,
-		padded(8, 3, 0, 0, container.New(layout.NewCustomPaddedVBoxLayout(2), title, detail)))
+		padded(8, 3, 0, 0, container.New(layout.NewCustomPaddedVBoxLayout(2),
+			container.NewBorder(nil, nil, nil, place.Container, title), detail)))
 }
 
 // promptWarningRow says loudly what is worrying.
 func promptWarningRow(warning string) fyne.CanvasObject {
 	back := canvas.NewRectangle(theme.Color(colorBadBack))
 	back.CornerRadius = 8
-	words := newBold(fit(warning, promptWidth-32-24, sizeRow, fyne.TextStyle{Bold: true}), sizeRow, colorBad)
+	words := newBold(fitMiddle(warning, promptWidth-32-24, sizeRow, fyne.TextStyle{Bold: true}), sizeRow, colorBad)
 	return container.NewStack(back, padded(12, 5, 12, 5, words))
 }
 
@@ -134,14 +138,14 @@ func promptFactsCard(p Prompt, others *pill) fyne.CanvasObject {
 		rows = append(rows, promptFact(label, strong, weak, more...))
 	}
 	if p.Host != "" {
-		add("Remote", shown(p.Host), shown(p.Remote), container.NewCenter(others))
+		add("Remote", shown(p.Host), shown(p.Remote))
 	} else {
-		add("Remote", shown(p.Remote), "", container.NewCenter(others))
+		add("Remote", shown(p.Remote), "")
 	}
 	if p.Port != 0 {
-		add("Port", protocolName(p.Protocol)+" "+strconv.Itoa(int(p.Port)), assets.Service(p.Protocol.String(), p.Port))
+		add("Port", protocolName(p.Protocol)+" "+strconv.Itoa(int(p.Port)), assets.Service(p.Protocol.String(), p.Port), container.NewCenter(others.Container))
 	} else {
-		add("Protocol", protocolName(p.Protocol), "")
+		add("Protocol", protocolName(p.Protocol), "", container.NewCenter(others.Container))
 	}
 	user := shown(p.User)
 	if user == "" && p.UID >= 0 {
@@ -161,20 +165,21 @@ func promptFactsCard(p Prompt, others *pill) fyne.CanvasObject {
 	return container.NewStack(back, padded(12, 7, 12, 7, container.New(layout.NewCustomPaddedVBoxLayout(3), rows...)))
 }
 
+// promptFact is a line of the card; what would not fit is shortened.
 func promptFact(label, strong, weak string, more ...fyne.CanvasObject) fyne.CanvasObject {
 	bold := fyne.TextStyle{Bold: true}
 	room := float32(promptFacts)
-	if len(more) > 0 {
-		room -= 64
+	for _, o := range more {
+		room -= o.MinSize().Width + 4
 	}
-	strong = fit(strong, room, sizeRow, bold)
+	strong = fitMiddle(strong, room, sizeRow, bold)
 	room -= fyne.MeasureText(strong, sizeRow, bold).Width + 4
 	values := []fyne.CanvasObject{}
 	if strong != "" {
 		values = append(values, newBold(strong, sizeRow, theme.ColorNameForeground))
 	}
 	if weak != "" && room > 30 {
-		values = append(values, newText(fit(weak, room, sizeRow, fyne.TextStyle{}), sizeRow, colorMuted))
+		values = append(values, newText(fitMiddle(weak, room, sizeRow, fyne.TextStyle{}), sizeRow, colorMuted))
 	}
 	values = append(values, more...)
 	return container.NewBorder(nil, nil, container.New(sized{84, 0}, newText(label, sizeRow, colorMuted)), nil, container.NewHBox(values...))
@@ -184,11 +189,16 @@ func promptFact(label, strong, weak string, more ...fyne.CanvasObject) fyne.Canv
 // others, how many flows joined, and the time left.
 func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, busy bool) {
 	v.place.set(fmt.Sprintf("%d of %d", at+1, of), plain)
+	setVisible(v.place.Container, of > 1)
 	setVisible(v.turn, of > 1)
 	if p.Others > 0 {
-		v.others.set("+"+countText(uint64(p.Others))+" more", attention)
+		v.others.set("and "+plural(p.Others, "other destination", "other destinations"), attention)
 	}
 	setVisible(v.others.Container, p.Others > 0)
+	if shape := v.place.word.Text + v.others.word.Text; shape != v.shape {
+		v.shape = shape
+		v.content.Refresh()
+	}
 	words, tone := countdownText(p, now), theme.Color(colorMuted)
 	if busy {
 		words = textAnswering
@@ -196,7 +206,7 @@ func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, bu
 	if note != "" {
 		words, tone = note, theme.Color(colorBad)
 	}
-	setText(v.countdown, fit(words, promptWidth-190, sizeSmall, fyne.TextStyle{}), tone)
+	setText(v.countdown, fitMiddle(words, promptWidth-150, sizeSmall, fyne.TextStyle{}), tone)
 	v.deny.setText(denyText(p, now))
 	setEnabled(v.allow, !busy)
 	setEnabled(v.deny, !busy)

@@ -31,6 +31,11 @@ type Options struct {
 	// Do runs a function on Fyne's goroutine, in the order of the calls; nil:
 	// fyne.Do. Tests give a queue that they empty themselves.
 	Do func(func())
+	// Now is the time; nil: time.Now.
+	Now func() time.Time
+	// Quietly calls a function that makes and shows a window so that the window
+	// does not take the focus; nil: it may.
+	Quietly func(show func())
 }
 
 // State is what the windows know of the engine.
@@ -54,6 +59,8 @@ type UI struct {
 	state     State
 	listeners []Listener
 	main      *mainWindow
+	prompt    *promptWindow
+	tray      *tray
 
 	mu      sync.Mutex
 	lines   []LogLine // arrived and not yet shown
@@ -74,7 +81,11 @@ const retryPause = 500 * time.Millisecond
 func New(a fyne.App, c Control, o Options) *UI {
 	u := &UI{app: a, control: c, options: o}
 	u.main = newMainWindow(u)
+	u.prompt = newPromptWindow(u)
+	u.tray = newTray(u)
 	u.Listen(u.main)
+	u.Listen(u.prompt)
+	u.Listen(u.tray)
 	return u
 }
 
@@ -160,6 +171,7 @@ func (u *UI) changed(e Event) {
 	}
 	if e.Rules {
 		u.main.rulesChanged()
+		u.tray.readSettings()
 	}
 	if e.Prompts != nil || e.Status != nil {
 		u.tell()
@@ -189,4 +201,13 @@ func (u *UI) fail(err error) {
 	if err != nil {
 		u.main.fail(err)
 	}
+}
+
+// quit ends the desktop program; the engine goes on.
+func (u *UI) quit() {
+	if u.options.Quit != nil {
+		u.options.Quit()
+		return
+	}
+	u.app.Quit()
 }
