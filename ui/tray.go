@@ -52,12 +52,13 @@ func newTray(u *UI) *tray { return &tray{u: u, unknown: "block"} }
 // process has one tray.
 func (u *UI) RunTray() (start, stop func()) {
 	t := u.tray
-	systray.SetOnTapped(func() { u.do(u.showPromptOrMain) })
+	systray.SetOnTapped(func() { u.do(u.ShowPromptOrMain) })
 	return systray.RunWithExternalLoop(t.build, nil)
 }
 
-// showPromptOrMain answers a click on the icon or another start of the program.
-func (u *UI) showPromptOrMain() {
+// ShowPromptOrMain answers a click on the icon, or another start of the program:
+// a question that waits gets the keys, else the main window opens.
+func (u *UI) ShowPromptOrMain() {
 	if !u.prompt.focus() {
 		u.ShowActivity()
 	}

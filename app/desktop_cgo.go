@@ -1,0 +1,124 @@
+//go:build cgo
+
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	_ "sallyport.dev/sallyport/app/fyneenv"
+
+	"fyne.io/fyne/v2"
+	fyneapp "fyne.io/fyne/v2/app"
+	"github.com/go-gl/glfw/v3.3/glfw"
+
+	"sallyport.dev/sallyport/app/link"
+	"sallyport.dev/sallyport/assets"
+	"sallyport.dev/sallyport/ui"
+)
+
+// appID names the desktop program to the desktop.
+const appID = "dev.sallyport.Sallyport"
+
+// desktopOptions is what the windows need to know.
+type desktopOptions struct {
+	Socket string // of the engine
+}
+
+// runDesktop shows the windows of the engine behind a socket until the person
+// quits or ctx ends. It must run on the program's first goroutine. A second
+// start in the same session brings the first to the front instead.
+func runDesktop(ctx context.Context, o desktopOptions) error {
+	if os.Getenv("DISPLAY") == "" {
+		return errors.New("there is no display for the windows: start it in a desktop session, or use the commands, see: sallyport --help")
+	}
+	claim, err := claimSession(ctx)
+	if errors.Is(err, errShown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer claim.Close()
+	// Other programs of the person must not reach into one that may answer.
+	if err := link.Hide(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	a := fyneapp.NewWithID(appID)
+	a.Settings().SetTheme(ui.NewTheme(ui.FollowSystem))
+	a.SetIcon(fyne.NewStaticResource("app.png", assets.AppIcon))
+	client := link.NewDesktopClient(o.Socket, os.Getenv("XDG_SESSION_ID"))
+	u := ui.New(a, client, ui.Options{
+		Restart: func(ctx context.Context) error {
+			return asRoot(ctx, "systemctl", "restart", "sallyport")
+		},
+		Recover: func(ctx context.Context) error {
+			self, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("find the program: %w", err)
+			}
+			return asRoot(ctx, self, "recover")
+		},
+		Quietly: quietly,
+	})
+	var startTray, stopTray func()
+	if ui.HasSessionBus() {
+		startTray, stopTray = u.RunTray()
+	}
+	a.Lifecycle().SetOnStarted(func() {
+		if startTray != nil {
+			startTray()
+		}
+		if !ui.HasTrayHost() {
+			u.ShowActivity()
+		}
+		go u.Run(ctx)
+		go claim.serve(func() { fyne.Do(u.ShowPromptOrMain) })
+		inspect(u)
+	})
+	go func() {
+		<-ctx.Done()
+		fyne.Do(a.Quit)
+	}()
+	a.Run()
+	if stopTray != nil {
+		stopTray()
+	}
+	return nil
+}
+
+// quietly makes windows that are made meanwhile not take the focus when shown.
+func quietly(show func()) {
+	glfw.WindowHint(glfw.FocusOnShow, glfw.False)
+	defer glfw.WindowHint(glfw.FocusOnShow, glfw.True)
+	show()
+}
+
+// asRoot runs a command as root, for which the desktop asks for a password.
+// Where it cannot, the error says which command to type.
+func asRoot(ctx context.Context, command ...string) error {
+	typed := "sudo " + strings.Join(command, " ")
+	if os.Geteuid() != 0 {
+		pkexec, err := exec.LookPath("pkexec")
+		if err != nil {
+			return fmt.Errorf("this needs root: type %s", typed)
+		}
+		command = append([]string{pkexec}, command...)
+	}
+	out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput()
+	if err != nil {
+		said := strings.TrimSpace(string(out))
+		if said == "" {
+			said = err.Error()
+		}
+		return fmt.Errorf("%s (you can type %s)", said, typed)
+	}
+	return nil
+}

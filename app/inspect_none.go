@@ -1,0 +1,8 @@
+//go:build cgo && !e2e
+
+package app
+
+import "sallyport.dev/sallyport/ui"
+
+// inspect is for end-to-end tests only.
+func inspect(*ui.UI) {}
