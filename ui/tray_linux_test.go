@@ -86,18 +86,19 @@ type entry struct {
 func (p *panel) entries(t *testing.T) map[string]entry {
 	t.Helper()
 	var revision uint32
-	var layout struct {
+	type line struct {
 		ID    int32
 		Props map[string]dbus.Variant
 		Kids  []dbus.Variant
 	}
+	var layout line
 	err := p.conn.Object(p.item, p.menu).Call("com.canonical.dbusmenu.GetLayout", 0, int32(0), int32(-1), []string{}).Store(&revision, &layout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := map[string]entry{}
 	for _, kid := range layout.Kids {
-		line := layout
+		var line line
 		if err := dbus.Store([]any{kid.Value()}, &line); err != nil {
 			t.Fatal(err)
 		}
