@@ -98,7 +98,7 @@ func TestARuleChangedToBlockCutsARunningDownload(t *testing.T) {
 			program := world.talk(path)
 			must(t, program, "open "+kind)
 			must(t, program, "connect 10.77.0.2:80")
-			must(t, program, "send GET /endless HTTP/1.0\r\r")
+			must(t, program, `send GET /endless HTTP/1.0\n\n`)
 			program.send(t, "drain")
 			decided := g.decide(path, firewall.Block)
 			r := program.next(t)

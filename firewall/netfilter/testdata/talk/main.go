@@ -6,7 +6,7 @@
 //
 //	open KIND            a socket: tcp4 tcp6 mptcp4 mptcp6 udp4 udp6 udplite4 udplite6 ping4 ping6 raw4/PROTOCOL
 //	connect ADDRESS      blocks as the kernel does
-//	send TEXT            over a connected socket
+//	send TEXT            over a connected socket; \n is a new line
 //	sendto ADDRESS TEXT
 //	recv                 waits up to 10 s
 //	drain                reads until the connection ends
@@ -76,7 +76,7 @@ func run(command string) result {
 			err = syscall.Connect(socket, to)
 		}
 	case "send":
-		_, err = syscall.Write(socket, []byte(rest))
+		_, err = syscall.Write(socket, []byte(strings.ReplaceAll(rest, `\n`, "\n")))
 	case "sendto":
 		where, text, _ := strings.Cut(rest, " ")
 		var to syscall.Sockaddr
