@@ -2,40 +2,250 @@ package netfilter
 
 import (
 	"context"
-	"errors"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	nfqueue "github.com/florianl/go-nfqueue/v2"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/names"
 )
 
-var errBuilding = errors.New("the Linux backend is not supported yet")
-
 // Backend holds and decides flows in the Linux kernel. It is a
-// [firewall.Backend].
+// [firewall.Backend]. It acts on the network namespace of the thread that
+// calls Run.
 type Backend struct {
 	config Config
+
+	mu     sync.Mutex
+	policy firewall.Policy
+	run    *run // nil while not running
+	facts  tableFacts
+}
+
+// run is what lives as long as [Backend.Run].
+type run struct {
+	log         *slog.Logger
+	sink        firewall.Sink
+	instance    *instance
+	kernel      *kernelSide
+	table       *table
+	queue       *nfqueue.Nfqueue
+	queueNumber uint16
+	cutter      *cutter
+	owners      *owners
+	identities  *identities
+	events      *events
+	names       *names.Table
+	resolvers   *names.Resolvers
+	cache       *cache
+	holding     *holding
+	lostBefore  atomic.Uint64
 }
 
 // New prepares a backend; nothing changes on the system before Run.
-func New(c Config) (*Backend, error) { return &Backend{config: c}, nil }
-
-// Supported returns nil if this system can run the backend, or a sentence
-// that names what is missing.
-func Supported() error { return errBuilding }
-
-// Recover removes everything of ours from this network namespace, also what a
-// killed engine left, and lists what it removed. While an engine lives it
-// refuses unless forced.
-func Recover(force bool) (removed []string, err error) { return nil, errBuilding }
+func New(c Config) (*Backend, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Backend{config: c}, nil
+}
 
 // Run filters until ctx ends; then networking is as it was found.
-func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) error {
-	return errBuilding
+func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (err error) {
+	runtime.LockOSThread() // sockets and /proc/thread-self belong to one network namespace
+	defer runtime.UnlockOSThread()
+	i, err := newInstance(b.config.Cgroup)
+	if err != nil {
+		return err
+	}
+	if err := i.acquire(); err != nil {
+		return err
+	}
+	defer i.release()
+	r := &run{log: b.config.Log, sink: sink, instance: i, holding: newHolding()}
+	defer r.close()
+	if r.kernel, err = load(i); err != nil {
+		return err
+	}
+	defer func() {
+		// Also after a failed start nothing of ours stays.
+		if e := r.undo(); err == nil {
+			err = e
+		}
+	}()
+	if err := r.open(); err != nil {
+		return err
+	}
+	inner, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer stop()
+	b.mu.Lock()
+	err = r.cache.forget(b.kernelConfig(i))
+	if err == nil {
+		err = r.kernel.attach()
+	}
+	if err == nil {
+		err = r.listen(inner)
+	}
+	if err == nil {
+		b.facts = r.tableFacts(b.policy)
+		err = r.table.put(b.facts)
+	}
+	if err != nil {
+		b.mu.Unlock()
+		return err
+	}
+	b.run = r
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		b.run = nil
+		b.mu.Unlock()
+	}()
+	wait.Go(r.events.read)
+	defer r.events.reader.Close()
+	wait.Go(func() { r.decide(inner) })
+	wait.Go(func() { r.journal(inner) })
+	r.reportExisting()
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
+// open opens everything that a run needs besides the programs.
+func (r *run) open() (err error) {
+	r.cache = newCache(r.kernel)
+	r.resolvers = names.NewResolvers()
+	r.names = names.NewTable(names.Options{IsResolver: r.resolvers.IsResolver, Changed: r.cache.renamed})
+	if r.cutter, err = newCutter(); err != nil {
+		return err
+	}
+	if r.owners, err = newOwners(r.kernel); err != nil {
+		return err
+	}
+	if r.identities, err = newIdentities(r.kernel); err != nil {
+		return err
+	}
+	if r.events, err = newEvents(r.kernel, r.socketGone, r.names.See); err != nil {
+		return err
+	}
+	if err = r.kernel.pinMatchers(); err != nil {
+		return err
+	}
+	if r.table, err = newTable(r.instance.table); err != nil {
+		return err
+	}
+	r.queue, r.queueNumber, err = openQueue()
+	return err
+}
+
+func (r *run) socketGone(cookie uint64) {
+	r.cache.ended(cookie)
+	r.holding.socketGone(cookie)
+}
+
+// undo removes what the run put into the system.
+func (r *run) undo() error {
+	var err error
+	if r.table != nil {
+		err = r.table.remove()
+	}
+	if e := r.instance.unpin(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (r *run) close() {
+	if r.queue != nil {
+		r.queue.Close()
+	}
+	if r.table != nil {
+		r.table.close()
+	}
+	if r.events != nil {
+		r.events.reader.Close()
+	}
+	if r.owners != nil {
+		r.owners.close()
+	}
+	if r.identities != nil {
+		r.identities.close()
+	}
+	if r.cutter != nil {
+		r.cutter.conn.Close()
+	}
+	if r.kernel != nil {
+		r.kernel.close()
+	}
+}
+
+// kernelConfig says what the kernel side must know of the policy.
+func (b *Backend) kernelConfig(i *instance) kernelConfig {
+	c := kernelConfig{Netns: i.netns, Cgroup: i.id, Level: i.level}
+	set := func(on bool, flag uint32) {
+		if on {
+			c.Flags |= flag
+		}
+	}
+	set(b.policy.Mode == firewall.ModeOff, flagOff)
+	set(b.policy.Mode == firewall.ModeLock, flagLock)
+	set(b.policy.Loopback, flagLoopback)
+	set(b.policy.Inbound, flagInbound)
+	set(i.whole, flagWhole)
+	return c
+}
+
+func (r *run) tableFacts(p firewall.Policy) tableFacts {
+	return tableFacts{
+		queue:     r.queueNumber,
+		bypass:    p.FailOpen,
+		loopback:  p.Loopback,
+		lock:      p.Mode == firewall.ModeLock,
+		undecided: r.instance.pin("undecided"),
+		blocked:   r.instance.pin("blocked"),
+	}
 }
 
 // Apply puts a policy into force and judges established flows again.
-func (b *Backend) Apply(p firewall.Policy) error { return nil }
+func (b *Backend) Apply(p firewall.Policy) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.policy = p
+	r := b.run
+	if r == nil {
+		return nil
+	}
+	if err := r.cache.forget(b.kernelConfig(r.instance)); err != nil {
+		return err
+	}
+	if facts := r.tableFacts(p); facts != b.facts {
+		if err := r.table.put(facts); err != nil {
+			return err
+		}
+		b.facts = facts
+	}
+	r.cache.warm(r.sink.Judge)
+	r.judgeAgain()
+	return nil
+}
 
 // Stats reports counters and facts for status.
 func (b *Backend) Stats() firewall.Stats {
-	return firewall.Stats{Backend: "ebpf+nfqueue", Cgroup: b.config.Cgroup}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := firewall.Stats{Backend: "ebpf+nfqueue", Cgroup: b.config.Cgroup, Enforcing: true}
+	if r := b.run; r != nil {
+		s.Cgroup = r.instance.cgroup
+		s.DroppedEvents = r.lostBefore.Load()
+		s.OtherNamespaces = r.counter(1)
+		if !r.table.native {
+			s.Notes = append(s.Notes, "this kernel has no nft queue expression: the NFQUEUE target is used")
+		}
+	}
+	return s
 }

@@ -1,0 +1,93 @@
+package netfilter
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// Addresses are kept in the kernel's maps as the bytes of v6 or v4-mapped
+// addresses, read as four numbers of this machine.
+
+func address(words [4]uint32) netip.Addr {
+	var b [16]byte
+	for i, w := range words {
+		binary.NativeEndian.PutUint32(b[4*i:], w)
+	}
+	return netip.AddrFrom16(b).Unmap()
+}
+
+func addressWords(a netip.Addr) (words [4]uint32) {
+	b := a.As16()
+	for i := range words {
+		words[i] = binary.NativeEndian.Uint32(b[4*i:])
+	}
+	return words
+}
+
+func (r kernelRemote) addrPort() netip.AddrPort {
+	return netip.AddrPortFrom(address(r.Address), r.Port)
+}
+
+func remoteOf(f firewall.Flow) kernelRemote {
+	return kernelRemote{
+		Address:  addressWords(f.Remote.Addr()),
+		Port:     f.Remote.Port(),
+		Protocol: uint8(f.Protocol),
+	}
+}
+
+// bootTime is when the system started, as the process table tells it: whole
+// seconds, so that start times of processes agree with other programs'.
+var bootTime = sync.OnceValue(func() time.Time {
+	text, _ := os.ReadFile("/proc/stat")
+	for line := range strings.Lines(string(text)) {
+		if s, ok := strings.CutPrefix(line, "btime "); ok {
+			seconds, _ := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+			return time.Unix(seconds, 0)
+		}
+	}
+	return time.Time{}
+})
+
+// startTime turns a process's start in ns since boot into a time, in the
+// steps of the process table: hundredths of a second.
+func startTime(ns uint64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	const tick = uint64(10 * time.Millisecond)
+	return bootTime().Add(time.Duration(ns / tick * tick))
+}
+
+// sinceBoot is how long ago a moment in ns since boot was.
+func sinceBoot(ns uint64) time.Duration {
+	var now unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return 0
+	}
+	return time.Duration(now.Nano() - int64(ns))
+}
+
+// ownAddresses tells which addresses are this computer's.
+func ownAddresses() map[netip.Addr]bool {
+	own := make(map[netip.Addr]bool)
+	list, _ := net.InterfaceAddrs()
+	for _, a := range list {
+		if p, ok := a.(*net.IPNet); ok {
+			if addr, ok := netip.AddrFromSlice(p.IP); ok {
+				own[addr.Unmap()] = true
+			}
+		}
+	}
+	return own
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the kernel side and the engine tell each other, and where. */
+#pragma once
+
+#include "kernel.h"
+
+enum { UNKNOWN, ALLOW, BLOCK };                /* a verdict */
+enum { BY_FLOW, BY_DESTINATION, BY_PROGRAM };  /* how widely it holds */
+enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16 }; /* config flags */
+enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8 };   /* owner flags */
+enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
+enum { EVENT_GONE = 1, EVENT_DNS };
+enum { DECIDED_BY_LOCK = 1 }; /* a decision number that the kernel gives itself */
+
+/* Names one executable as one path of one mount: enough to know it again. */
+struct program {
+	__u64 dentry, mount, inode; /* kernel addresses */
+	__u64 ctime;                /* ns */
+	__u64 number;               /* of the inode */
+	__u32 device, generation;
+};
+
+/* Where a flow goes; IPv4 as v4-mapped IPv6. */
+struct remote {
+	__u32 address[4];
+	__u16 port;
+	__u8 protocol;
+	__u8 inbound;
+};
+
+struct destination {
+	struct program program;
+	struct remote remote;
+	__u32 zero;
+};
+
+struct flow {
+	__u64 cookie;
+	struct remote remote;
+	__u32 zero;
+};
+
+struct verdict {
+	__u32 epoch; /* it counts only in the epoch in which it was made */
+	__u32 decision;
+	__u32 verdict;
+};
+
+/* The program that used a socket last, and what is known of the socket. */
+struct owner {
+	struct program program;
+	struct remote remote; /* where it sent last */
+	__u32 epoch;
+	__u32 decision;
+	__u8 verdict, scope, flags, zero;
+	__u32 pid, uid;
+	__u32 zero2;
+	__u64 started; /* ns since boot */
+};
+
+#define NAMES 64   /* components of a path */
+#define TEXT 2048  /* bytes of all components */
+#define NAME 256   /* bytes of one, with its end */
+
+struct path_text {
+	__u32 mount_namespace;
+	__u32 length;
+	__u32 complete; /* 0: too long to hold */
+	__u32 links;    /* 0: deleted */
+	char text[TEXT + NAME]; /* names from the last to the first, each ended by 0 */
+};
+
+struct seen_key {
+	struct program program;
+	struct remote remote;
+	__u32 decision;
+	__u32 verdict;
+	__u32 zero;
+};
+
+struct seen {
+	__u64 first; /* ns since boot */
+	__u64 count;
+	__u64 started;
+	__u32 pid, uid;
+	__u32 local[4];
+	__u32 local_port;
+	__u32 zero;
+};
+
+/* What identifies a packet both here and in the engine: addresses and the
+ * first bytes behind the IP header. */
+struct tuple {
+	__u32 source[4], target[4];
+	__u32 transport; /* its first four bytes: the ports */
+	__u16 id;
+	__u8 protocol, version;
+};
+
+struct config {
+	__u32 epoch;
+	__u32 flags;
+	__u64 netns;  /* cookie */
+	__u64 cgroup; /* id */
+	__u32 level;  /* of the cgroup below the root */
+	__u32 zero;
+};
+
+struct event {
+	__u32 kind;
+	__u32 length;
+	__u64 cookie;
+};
+
+#define DNS_BYTES 1536
+
+struct dns_event {
+	struct event event;
+	__u8 packet[DNS_BYTES];
+};
+
+/* A socket as the iterator finds it. */
+struct found {
+	struct program program;
+	__u64 cookie, netns, started;
+	__u32 pid, uid;
+	__u32 local[4];
+	struct remote remote;
+	__u16 local_port;
+	__u8 state, type, family, member, zero[2];
+};
+
+struct wanted {
+	__u32 pid, fd;
+};
+
+#define MAP(NAME_, TYPE_, KEY_, VALUE_, ENTRIES_, FLAGS_) \
+	struct { \
+		__uint(type, BPF_MAP_TYPE_##TYPE_); \
+		__uint(max_entries, ENTRIES_); \
+		__uint(map_flags, FLAGS_); \
+		__type(key, KEY_); \
+		__type(value, VALUE_); \
+	} NAME_ SEC(".maps")
+
+MAP(configs, ARRAY, __u32, struct config, 1, 0);
+MAP(ticks, ARRAY, __u32, __u32, 1, 0); /* which of the two seen maps is written */
+MAP(programs, LRU_HASH, struct program, struct verdict, 16384, 0);
+MAP(destinations, LRU_HASH, struct destination, struct verdict, 32768, 0);
+MAP(flows, LRU_HASH, struct flow, struct verdict, 16384, 0);
+MAP(owners, LRU_HASH, __u64, struct owner, 65536, 0);
+MAP(heard, LRU_HASH, struct flow, __u32, 16384, 0);
+MAP(tuples, LRU_HASH, struct tuple, __u64, 16384, 0);
+MAP(paths, HASH, struct program, struct path_text, 8192, BPF_F_NO_PREALLOC);
+MAP(scratch, PERCPU_ARRAY, __u32, struct path_text, 1, 0);
+MAP(seen_even, HASH, struct seen_key, struct seen, 16384, 0);
+MAP(seen_odd, HASH, struct seen_key, struct seen, 16384, 0);
+MAP(counters, PERCPU_ARRAY, __u32, __u64, COUNTERS, 0);
+MAP(wanteds, ARRAY, __u32, struct wanted, 1, 0);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 21);
+} events SEC(".maps");
+
+static __always_inline void count(__u32 which)
+{
+	__u64 *n = bpf_map_lookup_elem(&counters, &which);
+	if (n)
+		*n += 1; /* one counter for each processor */
+}
+
+static __always_inline struct config *configuration(void)
+{
+	__u32 zero = 0;
+	return bpf_map_lookup_elem(&configs, &zero);
+}
+
+/* The addresses are compared as numbers: alignment is theirs. */
+static __always_inline bool same_remote(const struct remote *a, const struct remote *b)
+{
+	return a->address[3] == b->address[3] && a->address[0] == b->address[0] &&
+	       a->address[1] == b->address[1] && a->address[2] == b->address[2] &&
+	       a->port == b->port && a->protocol == b->protocol && a->inbound == b->inbound;
+}
+
+static __always_inline bool same_program(const struct program *a, const struct program *b)
+{
+	return a->dentry == b->dentry && a->mount == b->mount && a->inode == b->inode &&
+	       a->ctime == b->ctime && a->number == b->number && a->device == b->device &&
+	       a->generation == b->generation;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Sockets: who made, connected and used them. These hooks run in the process
+ * that makes the system call. */
+#pragma once
+
+#include "decide.h"
+
+/* describe says who runs now. The kernel's own threads have a zero program. */
+static __always_inline struct file *describe(struct owner *o)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file = executable(task);
+	if (file)
+		identify(file, &o->program);
+	o->pid = bpf_get_current_pid_tgid() >> 32;
+	o->uid = bpf_get_current_uid_gid();
+	struct task_struct *leader = task->group_leader;
+	if (leader)
+		o->started = leader->start_boottime;
+	return file;
+}
+
+/* adopt puts what the application's MPTCP socket is known by in o's place: the
+ * kernel opens further subflows by itself. */
+static __always_inline void adopt(struct owner *o, __u64 parent)
+{
+	struct owner *p = bpf_map_lookup_elem(&owners, &parent);
+	if (!p)
+		return;
+	o->program = p->program;
+	o->pid = p->pid;
+	o->uid = p->uid;
+	o->started = p->started;
+}
+
+static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, bool sending)
+{
+	struct config *c = configuration();
+	__u8 scope = BY_FLOW;
+
+	if (!c || (c->flags & OFF) || bpf_get_netns_cookie(ctx) != c->netns)
+		return 1;
+	if (loopback(r) && (c->flags & (LOOPBACK | LOCK)))
+		return 1;
+
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct owner now = { .remote = *r };
+	struct file *file = describe(&now);
+	if (r->protocol == IPPROTO_TCP) {
+		struct sock *sk = (void *)kernel_address(ctx->sk);
+		__u64 parent = application_cookie(sk);
+		if (parent) {
+			cookie = parent;
+			if (!file)
+				adopt(&now, parent);
+		}
+	}
+	if (c->flags & LOCK) {
+		note(&now, r, 0, 0, DECIDED_BY_LOCK, BLOCK);
+		return 0;
+	}
+	struct owner *known = bpf_map_lookup_elem(&owners, &cookie);
+	bool same = known && same_program(&known->program, &now.program) && known->pid == now.pid;
+	if (sending && same) {
+		bool there = same_remote(&known->remote, r);
+		if (known->epoch == c->epoch && known->verdict == ALLOW &&
+		    (there || known->scope == BY_PROGRAM)) {
+			if (!there) {
+				known->remote = *r;
+				known->flags = (known->flags & ~LOGGED) | MANY;
+			}
+			return 1;
+		}
+	}
+	struct verdict *v = look_up(c, &now.program, r, cookie, &scope);
+	if (v && v->verdict == BLOCK) {
+		if (sending && was_asked(c, cookie, r))
+			return 1;
+		note(&now, r, 0, 0, v->decision, BLOCK);
+		return 0;
+	}
+	if (v) {
+		now.epoch = c->epoch;
+		now.decision = v->decision;
+		now.verdict = ALLOW;
+		now.scope = scope;
+	} else if (file)
+		remember_path((void *)bpf_get_current_task(), file, &now.program);
+	if (known) {
+		now.flags = known->flags & (HELD | ONCE | MANY);
+		if (!same_remote(&known->remote, r))
+			now.flags |= MANY;
+		*known = now;
+	} else
+		bpf_map_update_elem(&owners, &cookie, &now, BPF_ANY);
+	return 1;
+}
+
+static __always_inline int attempt4(struct bpf_sock_addr *ctx, bool sending)
+{
+	struct remote r = { .address = { 0, 0, MAPPED, ctx->user_ip4 } };
+	r.port = bpf_ntohs(ctx->user_port);
+	r.protocol = ctx->protocol;
+	return attempt(ctx, &r, sending);
+}
+
+static __always_inline int attempt6(struct bpf_sock_addr *ctx, bool sending)
+{
+	struct remote r = { .address = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] } };
+	r.port = bpf_ntohs(ctx->user_port);
+	r.protocol = ctx->protocol == IPPROTO_ICMPV6 ? IPPROTO_ICMP : ctx->protocol;
+	return attempt(ctx, &r, sending);
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr *ctx)
+{
+	return attempt4(ctx, false);
+}
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr *ctx)
+{
+	return attempt6(ctx, false);
+}
+
+SEC("cgroup/sendmsg4")
+int sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return attempt4(ctx, true);
+}
+
+SEC("cgroup/sendmsg6")
+int sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return attempt6(ctx, true);
+}
+
+/* TCP and UDP are attributed when they connect or send. Of every other socket
+ * (ping, raw, MPTCP, SCTP), this is all that a hook sees. */
+SEC("cgroup/sock_create")
+int create(struct bpf_sock *sk)
+{
+	struct config *c = configuration();
+	if (!c || (sk->family != AF_INET && sk->family != AF_INET6))
+		return 1;
+	if (bpf_get_netns_cookie(sk) != c->netns) {
+		count(COUNT_FOREIGN);
+		return 1;
+	}
+	__u32 protocol = sk->protocol;
+	if (sk->type != SOCK_RAW &&
+	    (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE))
+		return 1;
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	struct owner now = {};
+	struct file *file = describe(&now);
+	if (!file)
+		return 1;
+	remember_path((void *)bpf_get_current_task(), file, &now.program);
+	now.flags = MANY;
+	bpf_map_update_elem(&owners, &cookie, &now, BPF_ANY);
+	return 1;
+}
+
+SEC("cgroup/sock_release")
+int release(struct bpf_sock *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
+	if (!o)
+		return 1;
+	if (o->flags & (HELD | ONCE)) {
+		struct event e = { .kind = EVENT_GONE, .cookie = cookie };
+		if (bpf_ringbuf_output(&events, &e, sizeof e, BPF_RB_FORCE_WAKEUP))
+			count(COUNT_LOST);
+	}
+	bpf_map_delete_elem(&owners, &cookie);
+	return 1;
+}
+
+/* Every socket with the process that holds it, in one pass. */
+SEC("iter/task_file")
+int sockets(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct task_struct *task = ctx->task;
+	if (!file || !task || task->pid != task->tgid)
+		return 0; /* threads share their files */
+	struct socket *socket = (void *)bpf_sock_from_file((void *)file);
+	struct config *c = configuration();
+	if (!socket || !c)
+		return 0;
+	struct sock *sk = socket->sk;
+	if (!sk)
+		return 0;
+	struct found f = { .family = sk->__sk_common.skc_family };
+	if (f.family != AF_INET && f.family != AF_INET6)
+		return 0;
+	f.cookie = bpf_get_socket_cookie(sk);
+	f.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
+	if (f.netns != c->netns)
+		return 0;
+	f.member = (c->flags & WHOLE) || in_subtree(c, BPF_CORE_READ(sk, sk_cgrp_data.cgroup)) ||
+		   in_subtree(c, BPF_CORE_READ(task, cgroups, dfl_cgrp));
+	f.pid = task->tgid;
+	f.uid = BPF_CORE_READ(task, cred, uid.val);
+	f.started = task->start_boottime;
+	f.state = sk->__sk_common.skc_state;
+	f.type = sk->sk_type;
+	f.remote.protocol = sk->sk_protocol; /* 16 bits: MPTCP's 262 becomes TCP's 6 */
+	f.local_port = sk->__sk_common.skc_num;
+	f.remote.port = bpf_ntohs(sk->__sk_common.skc_dport);
+	if (f.family == AF_INET) {
+		f.local[2] = f.remote.address[2] = MAPPED;
+		f.local[3] = sk->__sk_common.skc_rcv_saddr;
+		f.remote.address[3] = sk->__sk_common.skc_daddr;
+	} else {
+		BPF_CORE_READ_INTO(&f.local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
+		BPF_CORE_READ_INTO(&f.remote.address, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32);
+	}
+	struct file *exe = executable(task);
+	if (exe) {
+		identify(exe, &f.program);
+		if (f.member)
+			remember_path(task, exe, &f.program);
+	}
+	bpf_seq_write((void *)ctx->meta->seq, &f, sizeof f);
+	return 0;
+}
+
+/* The kernel's identity of a file that the engine has open. */
+SEC("iter/task_file")
+int opened(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct task_struct *task = ctx->task;
+	__u32 zero = 0;
+	struct wanted *w = bpf_map_lookup_elem(&wanteds, &zero);
+	if (!file || !task || !w || task->pid != (int)w->pid || ctx->fd != w->fd)
+		return 0;
+	struct program p = {};
+	identify(file, &p);
+	bpf_seq_write((void *)ctx->meta->seq, &p, sizeof p);
+	return 0;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Packets on their way. */
+#pragma once
+
+#include "decide.h"
+
+static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64 cookie, struct owner *o)
+{
+	struct headers h = {};
+	struct owner kernel = {};
+	__u8 scope = BY_FLOW;
+
+	read_headers(skb, &h);
+	struct sock *sk = cookie ? sender(skb) : 0;
+	if (!o && sk && h.remote.protocol == IPPROTO_TCP) {
+		__u64 parent = application_cookie(sk);
+		if (parent) {
+			cookie = parent;
+			o = bpf_map_lookup_elem(&owners, &cookie);
+		}
+	}
+	if (!o && (!sk || of_kernel(sk))) {
+		if (!(c->flags & WHOLE))
+			return 0;
+		cookie = 0;
+		o = &kernel;
+	}
+	if (!o && !member(c, sk, h.remote.protocol))
+		return 0;
+	if (o && !(c->flags & LOCK)) {
+		if (was_asked(c, cookie, &h.remote))
+			return 0;
+		struct verdict *v = look_up(c, &o->program, &h.remote, cookie, &scope);
+		if (v && v->verdict == ALLOW) {
+			if (!(o->flags & LOGGED) || o->decision != v->decision || !same_remote(&o->remote, &h.remote))
+				note(o, &h.remote, h.local, h.local_port, v->decision, ALLOW);
+			o->epoch = c->epoch;
+			o->decision = v->decision;
+			o->verdict = ALLOW;
+			o->scope = scope;
+			o->remote = h.remote;
+			o->flags |= LOGGED;
+			return 0;
+		}
+		o->flags |= HELD;
+	}
+	bpf_map_update_elem(&tuples, &h.tuple, &cookie, BPF_ANY);
+	return 1;
+}
+
+/* undecided, for xt_bpf, matches the packets that may not pass as they are. */
+SEC("socket")
+int undecided(struct __sk_buff *skb)
+{
+	struct config *c = configuration();
+	if (!c)
+		return 1;
+	if (c->flags & OFF)
+		return 0;
+	__u64 cookie = bpf_get_socket_cookie(skb);
+	struct owner *o = cookie ? bpf_map_lookup_elem(&owners, &cookie) : 0;
+	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM && (o->flags & LOGGED) &&
+	    !(c->flags & LOCK))
+		return 0;
+	return settle(skb, c, cookie, o);
+}
+
+/* blocked, for xt_bpf, matches those undecided packets that the kernel may
+ * drop without asking the engine again. */
+SEC("socket")
+int blocked(struct __sk_buff *skb)
+{
+	struct config *c = configuration();
+	struct headers h = {};
+	struct owner none = {};
+	__u8 scope = BY_FLOW;
+
+	if (!c)
+		return 0;
+	read_headers(skb, &h);
+	__u64 *cookie = bpf_map_lookup_elem(&tuples, &h.tuple);
+	if (!cookie)
+		return 0;
+	__u64 ck = *cookie;
+	struct owner *o = bpf_map_lookup_elem(&owners, &ck);
+	if (!o) {
+		if (ck && !(c->flags & LOCK))
+			return 0;
+		o = &none;
+	}
+	if (c->flags & LOCK) {
+		note(o, &h.remote, h.local, h.local_port, DECIDED_BY_LOCK, BLOCK);
+		return 1;
+	}
+	struct verdict *v = look_up(c, &o->program, &h.remote, ck, &scope);
+	if (!v || v->verdict != BLOCK)
+		return 0;
+	note(o, &h.remote, h.local, h.local_port, v->decision, BLOCK);
+	return 1;
+}
+
+static __always_inline void copy_dns(struct __sk_buff *skb, __u64 cookie)
+{
+	struct dns_event *e = bpf_ringbuf_reserve(&events, sizeof *e, 0);
+	if (!e) {
+		count(COUNT_LOST);
+		return;
+	}
+	__u32 length = skb->len;
+	if (length > DNS_BYTES)
+		length = DNS_BYTES;
+	e->event.kind = EVENT_DNS;
+	e->event.cookie = cookie;
+	e->event.length = 0;
+	if (length > 0 && !bpf_skb_load_bytes(skb, 0, e->packet, length))
+		e->event.length = length;
+	/* The engine looks by itself before it needs a name, and regularly. */
+	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	bpf_ringbuf_submit(e, waiting > 1 << 19 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline bool here(struct config *c, struct __sk_buff *skb)
+{
+	struct sock *sk = (void *)kernel_address(skb->sk);
+	return BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) == c->netns;
+}
+
+/* transport reads what is needed of a packet at little cost: its protocol and
+ * ports, if they are where they almost always are. */
+static __always_inline bool transport(struct __sk_buff *skb, __u8 *protocol, __u16 *source, __u16 *target)
+{
+	__u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u32 offset = 40;
+	if (data + 20 > end)
+		return false;
+	if (data[0] >> 4 == 4) {
+		*protocol = data[9];
+		offset = (data[0] & 15) * 4;
+	} else {
+		*protocol = data[6];
+	}
+	__u8 *p = data + offset;
+	if (p + 4 > end)
+		return false;
+	*source = p[0] << 8 | p[1];
+	*target = p[2] << 8 | p[3];
+	return true;
+}
+
+SEC("cgroup_skb/ingress")
+int ingress(struct __sk_buff *skb)
+{
+	struct config *c = configuration();
+	__u8 protocol = 0;
+	__u16 source = 0, target = 0;
+
+	if (!c || (c->flags & OFF))
+		return 1;
+	if ((c->flags & LOCK) && skb->ifindex != 1 && here(c, skb))
+		return 0;
+	if (!transport(skb, &protocol, &source, &target))
+		return 1;
+	if (protocol != IPPROTO_UDP && (protocol != IPPROTO_TCP || source != 53))
+		return 1;
+	__u64 cookie = bpf_get_socket_cookie(skb);
+	if (source == 53 && here(c, skb))
+		copy_dns(skb, cookie);
+	if (protocol != IPPROTO_UDP || skb->ifindex == 1)
+		return 1;
+	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
+	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM)
+		return 1;
+	struct headers h = {};
+	if (read_headers(skb, &h))
+		return 1;
+	struct flow f = { .cookie = cookie };
+	__builtin_memcpy(f.remote.address, h.local, 16); /* the sender */
+	f.remote.port = h.local_port;
+	f.remote.protocol = IPPROTO_UDP;
+	if (o && same_remote(&o->remote, &f.remote))
+		return 1; /* an answer to what was sent */
+	__u32 one = 1;
+	bpf_map_update_elem(&heard, &f, &one, BPF_ANY);
+	return 1;
+}
+
+SEC("cgroup_skb/egress")
+int egress(struct __sk_buff *skb)
+{
+	struct config *c = configuration();
+	__u8 protocol = 0;
+	__u16 source = 0, target = 0;
+
+	if (!c || (c->flags & OFF))
+		return 1;
+	if (!transport(skb, &protocol, &source, &target))
+		return 1;
+	if (target == 53 && (protocol == IPPROTO_UDP || protocol == IPPROTO_TCP) && here(c, skb))
+		copy_dns(skb, 0);
+	return 1;
+}

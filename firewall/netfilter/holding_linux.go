@@ -1,0 +1,106 @@
+package netfilter
+
+import (
+	"sync"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// maxPackets is how many packets of one flow are held; more are dropped, as
+// the network would.
+const maxPackets = 64
+
+// heldFlow is a flow of which packets wait in the kernel's queue.
+type heldFlow struct {
+	key     kernelFlow
+	attempt firewall.Attempt
+	owner   kernelOwner
+	mptcp   bool // the packet was a subflow's
+	packets []uint32
+	gone    chan struct{}
+	closed  bool // gone is
+}
+
+// release is a decision on its way to the kernel.
+type release struct {
+	flow  *heldFlow
+	d     firewall.Decision
+	epoch uint32
+}
+
+// holding keeps the held flows and the decisions that end them.
+type holding struct {
+	mu       sync.Mutex
+	flows    map[kernelFlow]*heldFlow
+	releases []release
+	wake     chan struct{}
+}
+
+func newHolding() *holding {
+	return &holding{flows: make(map[kernelFlow]*heldFlow), wake: make(chan struct{}, 1)}
+}
+
+// join adds a packet to a flow that is held already. held is false if it is
+// not, kept is false if the flow has too many packets.
+func (h *holding) join(key kernelFlow, packet uint32) (held, kept bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f, ok := h.flows[key]
+	if !ok || key.Cookie == 0 {
+		return false, false
+	}
+	if len(f.packets) >= maxPackets {
+		return true, false
+	}
+	f.packets = append(f.packets, packet)
+	return true, true
+}
+
+func (h *holding) add(f *heldFlow) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f.key.Cookie != 0 {
+		h.flows[f.key] = f
+	}
+}
+
+// release queues a decision; it never waits.
+func (h *holding) release(r release) {
+	h.mu.Lock()
+	h.releases = append(h.releases, r)
+	h.mu.Unlock()
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next takes the decisions that were made, in order.
+func (h *holding) next() (rs []release) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	rs, h.releases = h.releases, nil
+	return rs
+}
+
+// end takes a flow out and returns its packets, in order.
+func (h *holding) end(f *heldFlow) []uint32 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.flows[f.key] == f {
+		delete(h.flows, f.key)
+	}
+	return f.packets
+}
+
+// socketGone tells the sink that nobody waits for the socket's flows.
+func (h *holding) socketGone(cookie uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for key, f := range h.flows {
+		if key.Cookie == cookie && !f.closed {
+			f.closed = true
+			close(f.gone)
+		}
+	}
+}

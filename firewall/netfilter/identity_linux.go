@@ -1,0 +1,164 @@
+package netfilter
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+const maxPrograms = 8192
+
+// identities turns the kernel's keys of executables into programs.
+type identities struct {
+	paths   *ebpf.Map
+	wanted  *ebpf.Map
+	opened  *link.Iter
+	space   uint64 // number of our mount namespace
+	mu      sync.Mutex
+	known   map[kernelProgram]firewall.Program
+	opening sync.Mutex // one look at an open file at a time
+}
+
+func newIdentities(k *kernelSide) (*identities, error) {
+	it, err := link.AttachIter(link.IterOptions{Program: k.Opened})
+	if err != nil {
+		return nil, fmt.Errorf("attach the iterator over open files: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/mnt", &st); err != nil {
+		return nil, fmt.Errorf("look at the mount namespace: %w", err)
+	}
+	return &identities{
+		paths: k.Paths, wanted: k.Wanteds, opened: it, space: st.Ino,
+		known: make(map[kernelProgram]firewall.Program),
+	}, nil
+}
+
+func (i *identities) close() { i.opened.Close() }
+
+// program says which program the key is; pid helps while the process lives.
+func (i *identities) program(key kernelProgram, pid uint32) firewall.Program {
+	if key.Inode == 0 {
+		return firewall.Program{Kind: firewall.Kernel}
+	}
+	i.mu.Lock()
+	p, ok := i.known[key]
+	i.mu.Unlock()
+	if ok {
+		return p
+	}
+	p = i.identify(key, pid)
+	if p.Kind == firewall.Unidentified {
+		return p
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.known) >= maxPrograms {
+		clear(i.known)
+	}
+	i.known[key] = p
+	return p
+}
+
+func (i *identities) identify(key kernelProgram, pid uint32) firewall.Program {
+	unidentified := func(why string) firewall.Program {
+		return firewall.Program{File: fmt.Sprintf("process %d: %s", pid, why), Why: why}
+	}
+	var text kernelPathText
+	if err := i.paths.Lookup(&key, &text); err != nil {
+		return unidentified("its path is not known")
+	}
+	if text.Complete == 0 {
+		return unidentified("path too long")
+	}
+	path := text.path()
+	foreign := firewall.Program{
+		Kind: firewall.Foreign,
+		Path: path,
+		File: fmt.Sprintf("%d:%d:%d:%d", key.Device, key.Number, key.Generation, key.Ctime),
+		Why:  "replaced",
+	}
+	if path == "/" { // a file of no folder: memfd
+		foreign.Why = "not a file on disk"
+		foreign.Path, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		foreign.Path = strings.TrimSuffix(foreign.Path, " (deleted)")
+		return foreign
+	}
+	same, err := i.same(key, path)
+	switch {
+	case same:
+		return firewall.Program{Kind: firewall.Executable, Path: path}
+	case uint64(text.MountNamespace) != i.space:
+		foreign.Why = "in another mount namespace"
+	case text.Links == 0 || os.IsNotExist(err):
+		foreign.Why = "deleted"
+	}
+	return foreign
+}
+
+// same tells whether the path, opened here, is the file of the key. Device and
+// inode as stat tells them are not what the kernel uses on some file systems
+// (btrfs, overlay), so the kernel is asked for the open file where they differ.
+func (i *identities) same(key kernelProgram, path string) (bool, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false, fmt.Errorf("look at %s: %w", path, err)
+	}
+	device := unix.Major(st.Dev)<<20 | unix.Minor(st.Dev)
+	if st.Ino == key.Number && device == key.Device && uint64(st.Ctim.Nano()) == key.Ctime {
+		return true, nil
+	}
+	got, err := i.open(fd)
+	if err != nil {
+		return false, err
+	}
+	return got.Inode == key.Inode && got.Number == key.Number && got.Device == key.Device &&
+		got.Generation == key.Generation && got.Ctime == key.Ctime, nil
+}
+
+// open asks the kernel which file the descriptor is.
+func (i *identities) open(fd int) (p kernelProgram, err error) {
+	i.opening.Lock()
+	defer i.opening.Unlock()
+	if err := i.wanted.Put(uint32(0), &kernelWanted{Pid: uint32(os.Getpid()), Fd: uint32(fd)}); err != nil {
+		return p, fmt.Errorf("ask for an open file: %w", err)
+	}
+	r, err := i.opened.Open()
+	if err != nil {
+		return p, fmt.Errorf("ask for an open file: %w", err)
+	}
+	defer r.Close()
+	if err := binary.Read(r, binary.NativeEndian, &p); err != nil && err != io.EOF {
+		return p, fmt.Errorf("ask for an open file: %w", err)
+	}
+	return p, nil
+}
+
+// path joins the names, which the kernel noted from the last to the first.
+func (t *kernelPathText) path() string {
+	b := make([]byte, min(int(t.Length), len(t.Text)))
+	for i := range b {
+		b[i] = byte(t.Text[i])
+	}
+	names := strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+	var path strings.Builder
+	for i := len(names) - 1; i >= 0; i-- {
+		path.WriteByte('/')
+		path.WriteString(names[i])
+	}
+	return path.String()
+}

@@ -1,0 +1,264 @@
+package netfilter
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	nfqueue "github.com/florianl/go-nfqueue/v2"
+	"github.com/mdlayher/netlink"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/packet"
+)
+
+const (
+	firstQueue  = 27100 // the lowest queue number that is tried
+	maxQueued   = 4096  // packets; more are dropped by the kernel
+	copyBytes   = 128   // of each packet
+	readBuffer  = 4 << 20
+	queueListed = "/proc/thread-self/net/netfilter/nfnetlink_queue"
+)
+
+// openQueue opens a queue that nobody listens to.
+func openQueue() (*nfqueue.Nfqueue, uint16, error) {
+	var err error
+	taken := queues()
+	for n := uint16(firstQueue); n < firstQueue+64; n++ {
+		if _, ok := taken[n]; ok {
+			continue
+		}
+		var q *nfqueue.Nfqueue
+		q, err = nfqueue.Open(&nfqueue.Config{
+			NfQueue: n, MaxQueueLen: maxQueued, MaxPacketLen: copyBytes, Copymode: nfqueue.NfQnlCopyPacket,
+			Flags: nfqueue.NfQaCfgFlagGSO, WriteTimeout: time.Second,
+		})
+		if err != nil {
+			continue
+		}
+		q.Con.SetReadBuffer(readBuffer)
+		q.SetOption(netlink.NoENOBUFS, true)
+		return q, n, nil
+	}
+	return nil, 0, fmt.Errorf("open a netfilter queue: %w", err)
+}
+
+// queues lists the queues in use with the packets that each dropped.
+func queues() map[uint16]uint64 {
+	text, _ := os.ReadFile(queueListed)
+	taken := make(map[uint16]uint64)
+	for line := range strings.Lines(string(text)) {
+		var number, port, waiting, mode, length int
+		var full, unsent uint64
+		if n, _ := fmt.Sscan(line, &number, &port, &waiting, &mode, &length, &full, &unsent); n == 7 {
+			taken[uint16(number)] = full + unsent
+		}
+	}
+	return taken
+}
+
+// listen takes held packets until ctx ends.
+func (r *run) listen(ctx context.Context) error {
+	return r.queue.RegisterWithErrorFunc(ctx, func(a nfqueue.Attribute) int {
+		if a.PacketID != nil {
+			var bytes []byte
+			if a.Payload != nil {
+				bytes = *a.Payload
+			}
+			r.hold(*a.PacketID, bytes)
+		}
+		return 0
+	}, func(err error) int {
+		if ctx.Err() != nil {
+			return 1
+		}
+		r.log.Warn("read the netfilter queue", "error", err)
+		return 0
+	})
+}
+
+// hold makes an attempt of a packet and hands it to the sink.
+func (r *run) hold(id uint32, bytes []byte) {
+	p, err := packet.Parse(bytes, firewall.Out)
+	if err != nil {
+		r.drop(id)
+		r.sink.Decided(firewall.Entry{
+			Attempt:  firewall.Attempt{UID: -1, Time: time.Now()},
+			Decision: firewall.Decision{Reason: firewall.NotParsed}, Count: 1,
+		})
+		return
+	}
+	var cookie uint64
+	t := tupleOf(bytes)
+	missing := r.kernel.Tuples.Lookup(&t, &cookie) != nil
+	flow := p.Flow.Normal()
+	key := kernelFlow{Cookie: cookie, Remote: remoteOf(flow)}
+	if held, kept := r.holding.join(key, id); held {
+		if !kept {
+			r.drop(id)
+		}
+		return
+	}
+	f := &heldFlow{key: key, packets: []uint32{id}, gone: make(chan struct{})}
+	var program firewall.Program
+	switch {
+	case missing:
+		program = firewall.Program{Why: "its socket is not known", File: "socket"}
+	case cookie == 0:
+		program = firewall.Program{Kind: firewall.Kernel}
+	default:
+		if r.kernel.Owners.Lookup(&cookie, &f.owner) != nil {
+			found, ok := r.owners.find(cookie)
+			if ok && found.Member == 0 {
+				r.accept(id)
+				return
+			}
+			if ok {
+				f.owner = found.owner()
+			}
+		}
+		program = firewall.Program{Why: "its process is not known", File: fmt.Sprintf("socket %d", cookie)}
+		if f.owner.Pid != 0 || f.owner.Program.Inode != 0 {
+			program = r.identities.program(f.owner.Program, f.owner.Pid)
+		}
+	}
+	f.attempt = r.attempt(flow, program, f.owner.Pid, f.owner.Uid, f.owner.Started)
+	if cookie == 0 {
+		f.attempt.UID = -1
+	}
+	if d, ok := r.cache.answered(cookie, flow); ok {
+		if now, decided := r.sink.Judge(f.attempt); decided {
+			d = now
+		}
+		r.holding.release(release{f, d, r.cache.currentEpoch()})
+		return
+	}
+	r.holding.add(f)
+	r.sink.Hold(firewall.Held{
+		Attempt: f.attempt,
+		Gone:    f.gone,
+		Release: func(d firewall.Decision) { r.holding.release(release{f, d, r.cache.currentEpoch()}) },
+	})
+}
+
+// attempt says what is known of a flow.
+func (r *run) attempt(f firewall.Flow, p firewall.Program, pid, uid uint32, started uint64) firewall.Attempt {
+	r.events.drain()
+	a := firewall.Attempt{
+		Flow: f, Program: p, PID: int(pid), UID: int(int32(uid)), Started: startTime(started),
+		Host: r.names.Lookup(f.Remote.Addr()), Time: time.Now(),
+	}
+	addr := f.Remote.Addr()
+	switch {
+	case r.resolvers.IsResolver(addr):
+		a.Place = firewall.Resolver
+	case addr.IsLoopback() || f.Local.Addr() == addr && !addr.IsUnspecified():
+		a.Place = firewall.Loopback
+	}
+	return a
+}
+
+// decide carries decisions out, one after the other, until ctx ends.
+func (r *run) decide(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			for _, d := range r.holding.next() {
+				r.carryOut(d)
+			}
+			return
+		case <-r.holding.wake:
+		}
+		for _, d := range r.holding.next() {
+			r.carryOut(d)
+		}
+	}
+}
+
+func (r *run) carryOut(d release) {
+	f := d.flow
+	gone := d.d.Reason == firewall.Gone
+	if !gone && d.d.Reason != firewall.Stopping && d.d.Reason != firewall.Unanswered &&
+		d.d.Reason != firewall.TooMany && d.d.Reason != firewall.Overflow {
+		r.cache.remember(f.owner, f.key.Cookie, f.attempt, d.d, d.epoch)
+	}
+	packets := r.holding.end(f)
+	switch {
+	case d.d.Verdict == firewall.Allow && !gone:
+		for _, id := range packets {
+			r.accept(id)
+		}
+	case gone || f.key.Cookie == 0:
+		for _, id := range packets {
+			r.drop(id)
+		}
+	default:
+		r.refuse(f, packets)
+	}
+}
+
+// refuse drops packets so that their program sees an error at once.
+func (r *run) refuse(f *heldFlow, packets []uint32) {
+	cut := false
+	switch f.attempt.Protocol {
+	case firewall.TCP:
+		cut = r.cutter.cut(f.attempt.Flow, f.key.Cookie) == nil
+	case firewall.UDP, firewall.UDPLite:
+		// Not an unconnected socket that also serves others.
+		var o kernelOwner
+		if r.kernel.Owners.Lookup(&f.key.Cookie, &o) == nil && o.Flags&ownerMany == 0 {
+			cut = r.cutter.cut(f.attempt.Flow, f.key.Cookie) == nil
+		}
+	}
+	for _, id := range packets {
+		if cut {
+			r.drop(id)
+			continue
+		}
+		if err := r.queue.SetVerdictWithMark(id, nfqueue.NfRepeat, rejectMark); err != nil {
+			r.log.Warn("reject a held packet", "error", err)
+		}
+	}
+}
+
+func (r *run) accept(id uint32) { r.verdict(id, nfqueue.NfAccept) }
+func (r *run) drop(id uint32)   { r.verdict(id, nfqueue.NfDrop) }
+
+func (r *run) verdict(id uint32, verdict int) {
+	if err := r.queue.SetVerdict(id, verdict); err != nil {
+		r.log.Warn("release a held packet", "error", err)
+	}
+}
+
+// tupleOf reads from a packet what the kernel side names it by; see tuple in
+// records.h.
+func tupleOf(b []byte) (t kernelTuple) {
+	if len(b) < 20 {
+		return t
+	}
+	word := func(at int) uint32 {
+		if at+4 > len(b) {
+			return 0
+		}
+		return binary.NativeEndian.Uint32(b[at:])
+	}
+	t.Version = b[0] >> 4
+	if t.Version == 4 {
+		t.Protocol = b[9]
+		t.Id = binary.NativeEndian.Uint16(b[4:])
+		mapped := binary.NativeEndian.Uint32([]byte{0, 0, 0xff, 0xff})
+		t.Source, t.Target = [4]uint32{2: mapped, 3: word(12)}, [4]uint32{2: mapped, 3: word(16)}
+		t.Transport = word(int(b[0]&15) * 4)
+		return t
+	}
+	t.Protocol = b[6]
+	t.Id = binary.NativeEndian.Uint16(b[2:])
+	for i := range 4 {
+		t.Source[i], t.Target[i] = word(8+4*i), word(24+4*i)
+	}
+	t.Transport = word(40)
+	return t
+}
