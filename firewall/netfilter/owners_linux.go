@@ -23,7 +23,7 @@ type foundSocket struct {
 	LocalPort              uint16
 	State, Type            uint8
 	Family, Member         uint8
-	_                      [2]uint8
+	_                      [6]uint8
 }
 
 type foundRemote struct {

@@ -127,7 +127,7 @@ struct found {
 	__u32 local[4];
 	struct remote remote;
 	__u16 local_port;
-	__u8 state, type, family, member, zero[2];
+	__u8 state, type, family, member, zero[6];
 };
 
 struct wanted {
