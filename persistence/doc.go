@@ -1,3 +1,27 @@
 // Package persistence keeps rules, settings, programs seen and the activity
 // log in one bbolt file, and backups of the rules beside it.
+//
+// The folder (0700) holds
+//
+//	sallyport.db                   the database (0600)
+//	sallyport.db.lock              locked by the engine that uses the database
+//	sallyport.db.damaged-TIME      a database that could not be read, set aside
+//	backups/rules-TIME-HASH.jsonl  backups, in the form of an export; HASH is of the content
+//
+// The buckets of the database. A sealed value is a CRC-32C of key and text,
+// then the text, which is JSON; numbers in keys are 8 bytes, big endian.
+//
+//	meta      format → sealed number; rules → sealed tally; log → sealed size
+//	rules     rule ID → sealed rule
+//	used      rule ID → sealed hits and last use
+//	settings  name → sealed text; among them "mode"
+//	seen      direction, program → sealed first, last, count
+//	log       line number → sealed line
+//	programs  program → sealed number and count of its lines
+//	index     program's number, line number → nothing: the lines of one program
+//	aside     bucket, key → a value that could not be read, as it was
+//
+// A commit is on disk when it returns. bbolt has no checksums on its pages, so
+// that Open checks the structure of the file, each record of the rules, and
+// their tally: what is lost is noticed.
 package persistence

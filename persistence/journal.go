@@ -2,9 +2,22 @@ package persistence
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"time"
 
 	"sallyport.dev/sallyport/firewall"
+)
+
+const (
+	batchDelay  = 200 * time.Millisecond // from the first entry of a batch to its writing
+	retryDelay  = time.Second            // after a failure
+	backupDelay = 2 * time.Second        // from a change to its backup
+	trimDelay   = 10 * time.Minute       // between looks at the age of an idle log
+	queueBound  = 1 << 16                // entries that wait for the disk
+	batchBound  = 1 << 13                // entries of one transaction
 )
 
 // Journal writes the activity log in batches, counts how often rules were
@@ -17,31 +30,211 @@ type Journal struct {
 	Written func([]Line)
 	// Log gets diagnostics; nil uses slog.Default().
 	Log *slog.Logger
+
+	store   *Store
+	wake    chan struct{}
+	flushes chan chan struct{}
+
+	mu      sync.Mutex // guards what follows: held for moments only
+	queue   []Line
+	seen    map[string]firewall.Entry
+	lost    uint64
+	trouble string
 }
 
 // NewJournal makes the store's journal; there must be only one. Nothing is
 // written before Run.
-func NewJournal(s *Store) *Journal { panic("being built") }
-
-// Run writes what was appended, a batch at least every 250 ms, until ctx ends;
-// then it writes what is left and returns.
-func (j *Journal) Run(ctx context.Context) error { panic("being built") }
+func NewJournal(s *Store) *Journal {
+	return &Journal{store: s, wake: make(chan struct{}, 1), flushes: make(chan chan struct{}), seen: map[string]firewall.Entry{}}
+}
 
 // Append queues an entry. If the queue is full, because the disk is too slow
 // or fails, the entry is counted in Lost.
-func (j *Journal) Append(e firewall.Entry) { panic("being built") }
-
-// Collect counts the entry's program among those seen.
-func (j *Journal) Collect(e firewall.Entry) { panic("being built") }
+func (j *Journal) Append(e firewall.Entry) { j.add(Line{Entry: e}) }
 
 // Note queues a change. It is never dropped for want of room.
-func (j *Journal) Note(c Change) { panic("being built") }
+func (j *Journal) Note(c Change) {
+	c.Time = c.Time.UTC()
+	j.add(Line{Change: &c})
+}
+
+func (j *Journal) add(l Line) {
+	j.mu.Lock()
+	if l.Change == nil && len(j.queue) >= queueBound {
+		j.lost += uint64(max(1, l.Entry.Count))
+	} else {
+		j.queue = append(j.queue, l)
+	}
+	j.mu.Unlock()
+	j.poke()
+}
+
+// Collect counts the entry's program among those seen.
+func (j *Journal) Collect(e firewall.Entry) {
+	if e.Program.ID() == "" {
+		return
+	}
+	key := string(seenKey(e.Program.ID(), e.Direction))
+	j.mu.Lock()
+	e.Count = max(1, e.Count) + j.seen[key].Count
+	j.seen[key] = e
+	j.mu.Unlock()
+	j.poke()
+}
+
+func (j *Journal) poke() {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}
 
 // Flush returns when everything appended before is stored or lost.
-func (j *Journal) Flush(ctx context.Context) error { panic("being built") }
+func (j *Journal) Flush(ctx context.Context) error {
+	done := make(chan struct{})
+	select {
+	case j.flushes <- done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Lost counts entries that could not be written.
-func (j *Journal) Lost() uint64 { panic("being built") }
+func (j *Journal) Lost() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lost
+}
 
 // Trouble is the sentence about what fails at the moment, "" if nothing does.
-func (j *Journal) Trouble() string { panic("being built") }
+func (j *Journal) Trouble() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.trouble
+}
+
+// Run writes what was appended, a batch at least every 250 ms, until ctx ends;
+// then it writes what is left and returns.
+func (j *Journal) Run(ctx context.Context) error {
+	if j.Log == nil {
+		j.Log = slog.Default()
+	}
+	var write, backup <-chan time.Time
+	trim := time.NewTicker(trimDelay)
+	defer trim.Stop()
+	for {
+		select {
+		case <-j.wake:
+			if write == nil {
+				write = time.After(batchDelay)
+			}
+		case <-write:
+			write = nil
+			if j.write() != nil {
+				write = time.After(retryDelay)
+			}
+		case done := <-j.flushes:
+			j.write()
+			close(done)
+		case <-j.store.stale:
+			if backup == nil {
+				backup = time.After(backupDelay)
+			}
+		case <-backup:
+			backup = nil
+			if _, err := j.store.Backup(); err != nil {
+				j.report(err)
+				backup = time.After(time.Minute)
+			}
+		case <-trim.C:
+			j.trimOld()
+		case <-ctx.Done():
+			err := j.write()
+			if err != nil {
+				j.mu.Lock()
+				j.lost += uint64(len(j.queue))
+				j.mu.Unlock()
+			}
+			_, backupErr := j.store.Backup()
+			return errors.Join(err, backupErr)
+		}
+	}
+}
+
+// write stores all that waits. What cannot be stored waits on.
+func (j *Journal) write() error {
+	for {
+		j.mu.Lock()
+		n := min(len(j.queue), batchBound)
+		b := batch{lines: j.queue[:n:n]}
+		for _, e := range j.seen {
+			b.seen = append(b.seen, e)
+		}
+		taken := j.seen
+		j.seen = map[string]firewall.Entry{}
+		j.mu.Unlock()
+		if n == 0 && len(b.seen) == 0 {
+			return nil
+		}
+		err := j.store.log(b)
+		j.mu.Lock()
+		if err == nil {
+			j.queue, j.trouble = j.queue[n:], ""
+			if len(j.queue) == 0 {
+				j.queue = nil // gives a burst's memory back
+			}
+		} else {
+			for key, e := range taken {
+				e.Count += j.seen[key].Count
+				j.seen[key] = e
+			}
+		}
+		j.mu.Unlock()
+		if err != nil {
+			j.report(fmt.Errorf("the activity log cannot be written: %w", err))
+			return err
+		}
+		if j.Written != nil && n > 0 {
+			j.Written(b.lines)
+		}
+	}
+}
+
+// log stores a batch within the bounds that the settings give.
+func (s *Store) log(b batch) error {
+	bounds, err := s.Settings()
+	if err != nil {
+		return err
+	}
+	return s.writeBatch(b, bounds, time.Now())
+}
+
+// trimOld removes lines that grew too old while nothing was written.
+func (j *Journal) trimOld() {
+	bounds, err := j.store.Settings()
+	if err != nil {
+		j.report(err)
+		return
+	}
+	if at, err := j.store.oldestLine(); err == nil && !at.IsZero() && time.Since(at) > bounds.LogMaxAge {
+		if err := j.store.log(batch{}); err != nil {
+			j.report(err)
+		}
+	}
+}
+
+func (j *Journal) report(err error) {
+	j.mu.Lock()
+	told := j.trouble == err.Error()
+	j.trouble = err.Error()
+	j.mu.Unlock()
+	if !told {
+		j.Log.Error("journal", "err", err)
+	}
+}

@@ -2,7 +2,13 @@ package persistence
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"sallyport.dev/sallyport/firewall"
 )
@@ -30,11 +36,180 @@ type Setting struct {
 	Choices []string // the permitted values, if they are few
 }
 
-// Settings returns the settings with their types.
-func (s *Store) Settings() (Settings, error) { panic("being built") }
+// definition is a setting with the way it is read: set refuses bad values.
+type definition struct {
+	Setting
+	set func(s *Settings, value string) error
+}
+
+var definitions = []definition{
+	{Setting{Name: "patience", Default: "30s", Help: "how long a connection waits for an answer before it is blocked, 5s to 10m"},
+		func(s *Settings, v string) (err error) {
+			s.Patience, err = parseDuration(v, 5*time.Second, 10*time.Minute)
+			return err
+		}},
+	{Setting{Name: "fail", Default: "closed", Choices: []string{"closed", "open"}, Help: "whether unknown programs are blocked (closed) or pass (open) while the engine is not running"},
+		func(s *Settings, v string) error { s.FailOpen = v == "open"; return nil }},
+	{Setting{Name: "unknown", Default: "block", Choices: []string{"block", "allow"}, Help: "what happens to unknown programs when asking is switched off"},
+		func(s *Settings, v string) error { return s.Unknown.UnmarshalText([]byte(v)) }},
+	{Setting{Name: "log-max-size", Default: "256MB", Help: "how large the activity log may grow before its oldest lines go, 1MB to 100GB"},
+		func(s *Settings, v string) (err error) { s.LogMaxBytes, err = parseSize(v, 1e6, 100e9); return err }},
+	{Setting{Name: "log-max-age", Default: "30d", Help: "how old lines of the activity log may grow, 1h to 3650d"},
+		func(s *Settings, v string) (err error) {
+			s.LogMaxAge, err = parseDuration(v, time.Hour, 3650*24*time.Hour)
+			return err
+		}},
+	{Setting{Name: "notifications", Default: "on", Choices: []string{"on", "off"}, Help: "whether a desktop notification comes with each question"},
+		func(s *Settings, v string) error { s.Notifications = v == "on"; return nil }},
+	{Setting{Name: "user", Default: "", Help: "a user who may decide although not in the group sallyport"},
+		func(s *Settings, v string) error {
+			if len(v) > 256 || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == ':' || r == '/' }) {
+				return errors.New("want a user's name")
+			}
+			s.User = v
+			return nil
+		}},
+}
+
+// checkSetting refuses unknown names and values that are not permitted.
+func checkSetting(name, value string, into *Settings) error {
+	i := slices.IndexFunc(definitions, func(d definition) bool { return d.Name == name })
+	if i < 0 {
+		return fmt.Errorf("setting %q: %w", name, ErrNoSetting)
+	}
+	d := definitions[i]
+	if d.Choices != nil && !slices.Contains(d.Choices, value) {
+		return fmt.Errorf("setting %s: %q is not permitted: want %s", name, value, strings.Join(d.Choices, " or "))
+	}
+	if err := d.set(into, value); err != nil {
+		return fmt.Errorf("setting %s: %q is not permitted: %w", name, value, err)
+	}
+	return nil
+}
+
+func parseDuration(s string, low, high time.Duration) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 16)
+		d = time.Duration(n) * 24 * time.Hour
+	}
+	if err != nil {
+		return 0, errors.New("want a duration such as 30s, 5m, 12h or 7d")
+	}
+	if d < low || d > high {
+		return 0, fmt.Errorf("want a duration from %v to %v", low, high)
+	}
+	return d, nil
+}
+
+func parseSize(s string, low, high int64) (int64, error) {
+	for _, unit := range []struct {
+		name string
+		size int64
+	}{{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}} {
+		if digits, ok := strings.CutSuffix(strings.ToUpper(s), unit.name); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 32)
+			if err == nil && n*unit.size >= low && n*unit.size <= high {
+				return n * unit.size, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("want a size such as 256MB, from %dMB to %dGB", low/1e6, high/1e9)
+}
+
+const modeSetting = "mode"
+
+// readSettings returns what differs from the defaults, without the mode.
+func readSettings(tx *bbolt.Tx) (map[string]string, error) {
+	values := map[string]string{}
+	err := tx.Bucket(settingsBucket).ForEach(func(k, v []byte) error {
+		var value string
+		if err := unseal(k, v, &value); err != nil {
+			return fmt.Errorf("setting %q: %w", k, err)
+		}
+		if string(k) != modeSetting {
+			values[string(k)] = value
+		}
+		return nil
+	})
+	return values, err
+}
 
 // SettingList returns all settings as text, in the order of their definition.
-func (s *Store) SettingList() ([]Setting, error) { panic("being built") }
+func (s *Store) SettingList() ([]Setting, error) {
+	var values map[string]string
+	err := s.view(func(tx *bbolt.Tx) (err error) {
+		values, err = readSettings(tx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	var list []Setting
+	for _, d := range definitions {
+		d.Value = d.Default
+		if v, ok := values[d.Name]; ok {
+			d.Value = v
+		}
+		list = append(list, d.Setting)
+	}
+	return list, nil
+}
+
+// Settings returns the settings with their types.
+func (s *Store) Settings() (typed Settings, err error) {
+	list, err := s.SettingList()
+	for _, one := range list {
+		if checkSetting(one.Name, one.Value, &typed) != nil {
+			err = errors.Join(err, checkSetting(one.Name, one.Default, &typed))
+		}
+	}
+	return typed, err
+}
 
 // SetSetting stores a setting. Its errors say what is permitted.
-func (s *Store) SetSetting(name, value string) error { panic("being built") }
+func (s *Store) SetSetting(name, value string) error {
+	_, err := s.Update(Update{Settings: map[string]string{name: value}})
+	return err
+}
+
+func (u Update) applySettings(tx *bbolt.Tx) error {
+	b := tx.Bucket(settingsBucket)
+	for name, value := range u.Settings {
+		if err := checkSetting(name, value, new(Settings)); err != nil {
+			return err
+		}
+		if err := put(b, []byte(name), value); err != nil {
+			return err
+		}
+	}
+	if u.Mode != nil {
+		return put(b, []byte(modeSetting), u.Mode.String())
+	}
+	return nil
+}
+
+// Mode returns the stored mode; chosen is false until a person chose one.
+func (s *Store) Mode() (m firewall.Mode, chosen bool, err error) {
+	err = s.view(func(tx *bbolt.Tx) (err error) {
+		m, chosen, err = readMode(tx)
+		return err
+	})
+	return m, chosen, err
+}
+
+func readMode(tx *bbolt.Tx) (m firewall.Mode, chosen bool, err error) {
+	var name string
+	if err = take(tx.Bucket(settingsBucket), []byte(modeSetting), &name); err != nil || name == "" {
+		return firewall.ModeAllow, false, err
+	}
+	err = m.UnmarshalText([]byte(name))
+	return m, err == nil, err
+}
+
+// SetMode stores the mode that a person chose.
+func (s *Store) SetMode(m firewall.Mode) error {
+	_, err := s.Update(Update{Mode: &m})
+	return err
+}

@@ -1,0 +1,56 @@
+package persistence
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var errChecksum = errors.New("the checksum is wrong")
+
+// seal makes a record's value: a checksum of key and text (CRC-32C, big
+// endian), then v as JSON. bbolt itself does not notice a flipped bit.
+func seal(key []byte, v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	return append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(text)), checksum(key, text)), text...), nil
+}
+
+// unseal reads into v what seal wrote under the key.
+func unseal(key, value []byte, v any) error {
+	if len(value) < 4 {
+		return errors.New("the record is too short")
+	}
+	if binary.BigEndian.Uint32(value) != checksum(key, value[4:]) {
+		return errChecksum
+	}
+	return decodeStrict(value[4:], v)
+}
+
+// decodeStrict decodes exactly one JSON value without unknown fields.
+func decodeStrict(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("unexpected text after the end")
+	}
+	return nil
+}
+
+func checksum(key, text []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, text)
+}
+
+// number is a key that sorts like the number.
+func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

@@ -1,0 +1,82 @@
+package persistence
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// Seen is a program that was seen while the mode was allow.
+type Seen struct {
+	Program   string // as in Rule.Program
+	Direction firewall.Direction
+	First     time.Time
+	Last      time.Time
+	Count     uint64
+}
+
+type seenText struct {
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+	Count uint64    `json:"count"`
+}
+
+func seenKey(program string, d firewall.Direction) []byte {
+	return []byte(d.String() + " " + program)
+}
+
+func decodeSeen(k, v []byte) (seen Seen, err error) {
+	for _, d := range []firewall.Direction{firewall.Out, firewall.In} {
+		prefix := d.String() + " "
+		if len(k) > len(prefix) && string(k[:len(prefix)]) == prefix {
+			var t seenText
+			err := unseal(k, v, &t)
+			return Seen{string(k[len(prefix):]), d, t.First, t.Last, t.Count}, err
+		}
+	}
+	return seen, errors.New("its name makes no sense")
+}
+
+// Seen returns the programs seen, in the order of their names.
+func (s *Store) Seen() (all []Seen, err error) {
+	err = s.view(func(tx *bbolt.Tx) error {
+		return tx.Bucket(seenBucket).ForEach(func(k, v []byte) error {
+			one, err := decodeSeen(k, v)
+			all = append(all, one)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read programs seen: %w", err)
+	}
+	return all, nil
+}
+
+func collect(tx *bbolt.Tx, e firewall.Entry) error {
+	id := e.Program.ID()
+	if id == "" {
+		return nil
+	}
+	b, key := tx.Bucket(seenBucket), seenKey(id, e.Direction)
+	t := seenText{First: e.Time.UTC()}
+	if err := take(b, key, &t); err != nil {
+		return err
+	}
+	t.Last, t.Count = e.Time.UTC(), t.Count+uint64(max(1, e.Count))
+	return put(b, key, t)
+}
+
+func unsee(tx *bbolt.Tx, programs []string) error {
+	for _, p := range programs {
+		for _, d := range []firewall.Direction{firewall.Out, firewall.In} {
+			if err := tx.Bucket(seenBucket).Delete(seenKey(p, d)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
