@@ -31,7 +31,9 @@ func inspect(u *ui.UI) {
 			line := make([]byte, 4096)
 			n, _ := conn.Read(line)
 			words := strings.Fields(string(line[:n]))
-			fyne.DoAndWait(func() { obey(u, conn, words) })
+			if len(words) > 0 {
+				fyne.DoAndWait(func() { obey(u, conn, words) })
+			}
 			conn.Close()
 		}
 	}()

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"encoding/binary"
+	"io"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver"
@@ -23,6 +24,7 @@ type placement struct {
 
 func newPlacement() *placement {
 	p := &placement{atoms: map[string]xproto.Atom{}}
+	xgb.Logger.SetOutput(io.Discard) // it reports that most X servers want no cookie
 	if conn, err := xgb.NewConn(); err == nil {
 		p.conn, p.root = conn, xproto.Setup(conn).DefaultScreen(conn).Root
 	}

@@ -27,6 +27,7 @@ type promptWindow struct {
 	body    *fyne.Container
 	view    *promptView
 	queue   promptQueue
+	size    fyne.Size // of the question that is shown
 	visible bool
 	put     bool            // the window was placed before it was first mapped
 	later   map[string]bool // questions that the person put off
@@ -103,11 +104,11 @@ func (w *promptWindow) ask() {
 	w.body.Objects = []fyne.CanvasObject{w.view.content}
 	w.body.Refresh()
 	w.tick()
-	size := fyne.NewSize(promptWidth, w.view.content.MinSize().Height)
-	w.window.Resize(size)
-	w.body.Resize(size)
+	w.size = fyne.NewSize(promptWidth, w.view.content.MinSize().Height)
+	w.window.Resize(w.size)
+	w.body.Resize(w.size)
 	if w.put {
-		w.place.put(w.window, size)
+		w.place.put(w.window, w.size)
 	}
 	if !w.visible {
 		w.visible = true
@@ -116,7 +117,7 @@ func (w *promptWindow) ask() {
 		w.stop = make(chan struct{})
 		go w.keepTicking(w.stop)
 	}
-	w.place.put(w.window, size)
+	w.place.put(w.window, w.size)
 	w.notices.show(p)
 }
 
@@ -136,8 +137,8 @@ func (w *promptWindow) make() {
 	w.window.SetPadded(false)
 	w.window.SetFixedSize(true)
 	w.window.SetCloseIntercept(w.putOff)
-	w.body = container.New(&beforeMap{do: func(size fyne.Size) bool {
-		w.put = w.place.put(w.window, size)
+	w.body = container.New(&beforeMap{do: func() bool {
+		w.put = w.size.Height > 0 && w.place.put(w.window, w.size)
 		return w.put
 	}})
 	w.window.SetContent(w.body)
@@ -270,7 +271,7 @@ func (w *promptWindow) answered(id string, err error) {
 // beforeMap is a layout that fills the window and calls do, until it returns
 // true, with the native window made but not yet on the screen.
 type beforeMap struct {
-	do   func(fyne.Size) bool
+	do   func() bool
 	done bool
 }
 
@@ -286,6 +287,6 @@ func (b *beforeMap) Layout(o []fyne.CanvasObject, size fyne.Size) {
 		c.Resize(size)
 	}
 	if !b.done {
-		b.done = b.do(size)
+		b.done = b.do()
 	}
 }
