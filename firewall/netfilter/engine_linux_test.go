@@ -108,11 +108,9 @@ func engineRole() error {
 }
 
 func obey(out *reporter, engine *firewall.Engine, backend *netfilter.Backend, policy firewall.Policy) {
-	for lines := bufio.NewScanner(bufio.NewReaderSize(os.Stdin, 16<<20)); ; {
-		lines.Buffer(nil, 16<<20)
-		if !lines.Scan() {
-			return
-		}
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
 		var r request
 		e := event{Kind: "done", At: time.Now()}
 		err := json.Unmarshal(lines.Bytes(), &r)
@@ -229,6 +227,16 @@ func (g *guard) await(what string, condition func() bool) {
 			g.w.t.Fatalf("waited %v for %s; prompts %+v; entries %+v\n%s", deadline, what, g.prompts, g.entries, g.noise.String())
 		}
 	}
+}
+
+// at has the rest of a subtest fail by itself.
+func (w *world) at(t *testing.T, g *guard) *world {
+	here := *w
+	here.t = t
+	if g != nil {
+		g.w = &here
+	}
+	return &here
 }
 
 // tell gives an order and returns when it began to be obeyed.

@@ -89,8 +89,7 @@ func TestARuleChangedToBlockCutsARunningDownload(t *testing.T) {
 	world := newWorld(t)
 	for _, kind := range []string{"tcp4", "mptcp4"} {
 		t.Run(kind, func(t *testing.T) {
-			world := *world
-			world.t = t
+			world := world.at(t, nil)
 			path := world.program("download-" + kind)
 			g := world.guard(setup{})
 			defer g.stop()
@@ -122,6 +121,7 @@ func TestAnImpostorDoesNotInheritAPermission(t *testing.T) {
 	must(t, program, "connect 10.77.0.2:7000")
 
 	t.Run("bound over the path in a namespace of its own", func(t *testing.T) {
+		world := world.at(t, g)
 		script := fmt.Sprintf("mount --bind %s %s && exec %s", evil, honest, honest)
 		impostor := startChild[result](t, world.inside("unshare", "-Urm", "sh", "-c", script), nil)
 		must(t, impostor, "open tcp4")
@@ -137,6 +137,7 @@ func TestAnImpostorDoesNotInheritAPermission(t *testing.T) {
 		}
 	})
 	t.Run("renamed to the path", func(t *testing.T) {
+		world := world.at(t, g)
 		if err := os.Rename(evil, honest+".new"); err != nil {
 			t.Fatal(err)
 		}

@@ -25,8 +25,7 @@ func TestToolsAreHeldAndAnswered(t *testing.T) {
 	for _, tool := range tools {
 		for _, verdict := range []firewall.Verdict{firewall.Allow, firewall.Block} {
 			t.Run(tool.name+" "+verdict.String(), func(t *testing.T) {
-				world := *world
-				world.t = t
+				world := world.at(t, g)
 				found, err := exec.LookPath(tool.program)
 				if err != nil {
 					t.Fatal(err)
