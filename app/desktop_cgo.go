@@ -24,11 +24,6 @@ import (
 // appID names the desktop program to the desktop.
 const appID = "dev.sallyport.Sallyport"
 
-// desktopOptions is what the windows need to know.
-type desktopOptions struct {
-	Socket string // of the engine
-}
-
 // runDesktop shows the windows of the engine behind a socket until the person
 // quits or ctx ends. It must run on the program's first goroutine. A second
 // start in the same session brings the first to the front instead.
@@ -76,7 +71,7 @@ func runDesktop(ctx context.Context, o desktopOptions) error {
 		if startTray != nil {
 			startTray()
 		}
-		if !ui.HasTrayHost() {
+		if !o.Hidden || !ui.HasTrayHost() {
 			u.ShowActivity()
 		}
 		go u.Run(ctx)
