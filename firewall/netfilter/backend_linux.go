@@ -27,6 +27,7 @@ type Backend struct {
 
 // run is what lives as long as [Backend.Run].
 type run struct {
+	limits      Limits
 	log         *slog.Logger
 	sink        firewall.Sink
 	instance    *instance
@@ -65,9 +66,9 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 		return err
 	}
 	defer i.release()
-	r := &run{log: b.config.Log, sink: sink, instance: i, holding: newHolding()}
+	r := &run{limits: b.config.Limits, log: b.config.Log, sink: sink, instance: i, holding: newHolding()}
 	defer r.close()
-	if r.kernel, err = load(i); err != nil {
+	if r.kernel, err = load(i, b.config.Limits); err != nil {
 		return err
 	}
 	defer func() {
@@ -139,7 +140,7 @@ func (r *run) open() (err error) {
 	if r.table, err = newTable(r.instance.table); err != nil {
 		return err
 	}
-	r.queue, r.queueNumber, err = openQueue()
+	r.queue, r.queueNumber, err = openQueue(r.limits.Packets)
 	return err
 }
 

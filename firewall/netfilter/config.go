@@ -10,4 +10,14 @@ type Config struct {
 	Cgroup string
 	// Log takes diagnostics; nil discards them.
 	Log *slog.Logger
+	// Limits bound what the kernel keeps for us.
+	Limits Limits
+}
+
+// Limits are the sizes of the kernel's tables. Zero fields take the defaults.
+// Whatever is full, nothing passes that was not decided.
+type Limits struct {
+	Entries uint32 // of each table of sockets, programs, destinations and flows; 8192 to 65536
+	Events  uint32 // bytes of events on their way here; a power of two of pages; 1 MiB
+	Packets uint32 // held packets; 4096
 }

@@ -26,6 +26,7 @@ type setup struct {
 	Mode     firewall.Mode
 	FailOpen bool
 	Patience time.Duration
+	Limits   netfilter.Limits
 }
 
 // request is what the test tells the engine process.
@@ -86,7 +87,7 @@ func engineRole() error {
 	}
 	out := &reporter{out: bufio.NewWriter(os.Stdout)}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	backend, err := netfilter.New(netfilter.Config{Cgroup: s.Cgroup, Log: log})
+	backend, err := netfilter.New(netfilter.Config{Cgroup: s.Cgroup, Log: log, Limits: s.Limits})
 	if err != nil {
 		return err
 	}

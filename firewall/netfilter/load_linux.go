@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,7 +23,7 @@ type kernelSide struct {
 
 // load loads the programs, takes over the pinned maps of an engine that was
 // killed, and pins everything.
-func load(i *instance) (*kernelSide, error) {
+func load(i *instance, limits Limits) (*kernelSide, error) {
 	if err := mountBPFFS(); err != nil {
 		return nil, err
 	}
@@ -40,6 +41,12 @@ func load(i *instance) (*kernelSide, error) {
 	}
 	for _, m := range spec.Maps {
 		m.Pinning = ebpf.PinByName
+		switch m.Type {
+		case ebpf.Hash, ebpf.LRUHash:
+			m.MaxEntries = cmp.Or(limits.Entries, m.MaxEntries)
+		case ebpf.RingBuf:
+			m.MaxEntries = cmp.Or(limits.Events, m.MaxEntries)
+		}
 	}
 	_, err = os.Stat(i.pin(kernelMapConfigs))
 	k := &kernelSide{instance: i, taken: err == nil}

@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -17,14 +18,14 @@ import (
 
 const (
 	firstQueue  = 27100 // the lowest queue number that is tried
-	maxQueued   = 4096  // packets; more are dropped by the kernel
+	maxQueued   = 4096  // packets, by default; more are dropped by the kernel
 	copyBytes   = 128   // of each packet
 	readBuffer  = 4 << 20
 	queueListed = "/proc/thread-self/net/netfilter/nfnetlink_queue"
 )
 
-// openQueue opens a queue that nobody listens to.
-func openQueue() (*nfqueue.Nfqueue, uint16, error) {
+// openQueue opens a queue of so many packets that nobody listens to.
+func openQueue(packets uint32) (*nfqueue.Nfqueue, uint16, error) {
 	var err error
 	taken := queues()
 	for n := uint16(firstQueue); n < firstQueue+64; n++ {
@@ -33,7 +34,7 @@ func openQueue() (*nfqueue.Nfqueue, uint16, error) {
 		}
 		var q *nfqueue.Nfqueue
 		q, err = nfqueue.Open(&nfqueue.Config{
-			NfQueue: n, MaxQueueLen: maxQueued, MaxPacketLen: copyBytes, Copymode: nfqueue.NfQnlCopyPacket,
+			NfQueue: n, MaxQueueLen: cmp.Or(packets, maxQueued), MaxPacketLen: copyBytes, Copymode: nfqueue.NfQnlCopyPacket,
 			Flags: nfqueue.NfQaCfgFlagGSO, WriteTimeout: time.Second,
 		})
 		if err != nil {

@@ -5,6 +5,7 @@
 // of JSON. The tests run copies of it as programs that nobody has seen before.
 //
 //	open KIND            a socket: tcp4 tcp6 mptcp4 mptcp6 udp4 udp6 udplite4 udplite6 ping4 ping6 raw4/PROTOCOL
+//	bind ADDRESS
 //	connect ADDRESS      blocks as the kernel does
 //	send TEXT            over a connected socket; \n is a new line
 //	sendto ADDRESS TEXT
@@ -69,6 +70,11 @@ func run(command string) result {
 	switch verb {
 	case "open":
 		err = open(rest)
+	case "bind":
+		var at syscall.Sockaddr
+		if at, err = address(rest); err == nil {
+			err = syscall.Bind(socket, at)
+		}
 	case "connect":
 		var to syscall.Sockaddr
 		if to, err = address(rest); err == nil {
