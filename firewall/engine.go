@@ -72,42 +72,46 @@ func NewEngine(rs Ruleset, m Mode, o Options) *Engine {
 	return e
 }
 
-// maxUnshown is how many messages may pass before changed prompts are shown
-// though more messages come.
-const maxUnshown = 64
+// showPause is the least time between two showings of changed prompts, so that
+// a burst of a thousand questions is not copied a thousand times. It is short
+// beside the 300 ms in which a prompt is to be visible.
+const showPause = 5 * time.Millisecond
 
 // Run owns the engine's state until ctx ends, then blocks what still waits.
 // It can run once only.
 func (e *Engine) Run(ctx context.Context) error {
 	defer close(e.stopped)
+	var shown, wake time.Time
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for unshown := 0; ; {
-		var act func()
-		select {
-		case act = <-e.inbox:
-		default:
-		}
-		if act == nil || unshown > maxUnshown {
-			e.show()
-			unshown = 0
-		}
-		if act == nil {
-			timer.Reset(time.Until(e.room.nextDeadline()))
-			select {
-			case act = <-e.inbox:
-			case <-timer.C:
-				act = func() { e.room.expire(time.Now()) }
-			case <-ctx.Done():
-				e.law.Store(&law{stopped: true})
-				e.room.close()
+	for ctx.Err() == nil {
+		now := time.Now()
+		next := e.room.nextDeadline()
+		if e.room.changed {
+			if pause := shown.Add(showPause); !now.Before(pause) {
 				e.show()
-				return nil
+				shown = now
+			} else if pause.Before(next) {
+				next = pause
 			}
 		}
-		act()
-		unshown++
+		if !next.Equal(wake) {
+			wake = next
+			timer.Reset(wake.Sub(now))
+		}
+		select {
+		case act := <-e.inbox:
+			act()
+		case <-timer.C:
+			wake = time.Time{}
+			e.room.expire(time.Now())
+		case <-ctx.Done():
+		}
 	}
+	e.law.Store(&law{stopped: true})
+	e.room.close()
+	e.show()
+	return nil
 }
 
 // show tells the watcher about the prompts if they changed.

@@ -190,13 +190,15 @@ func (w *waitingRoom) expire(now time.Time) {
 		if !q.Expired && !now.Before(q.Deadline) {
 			w.release(q, func(*waitingFlow) (Decision, bool) { return Decision{Reason: Unanswered}, true })
 			q.Expired = true
+			w.changed = true
 		}
 	}
 }
 
-// nextDeadline is when expire has something to do.
+// nextDeadline is when expire has something to do; far in the future if it
+// has not.
 func (w *waitingRoom) nextDeadline() time.Time {
-	next := time.Now().Add(time.Hour)
+	next := distantFuture
 	for _, q := range w.questions {
 		if !q.Expired && q.Deadline.Before(next) {
 			next = q.Deadline
@@ -204,6 +206,8 @@ func (w *waitingRoom) nextDeadline() time.Time {
 	}
 	return next
 }
+
+var distantFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // judgeAgain releases what rules and mode now decide. A question is closed
 // when what it shows is decided; what remains of it is asked anew.

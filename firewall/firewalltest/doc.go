@@ -1,0 +1,3 @@
+// Package firewalltest has a backend without an operating system, for tests
+// and demonstrations, and the conformance test that every backend passes.
+package firewalltest

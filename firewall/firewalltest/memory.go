@@ -1,0 +1,144 @@
+package firewalltest
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// Memory is a [firewall.Backend] for programs that exist in memory only: they
+// dial by calling Dial. It caches decisions as their scope permits, as a
+// backend in a kernel does. While it does not run, everything passes.
+type Memory struct {
+	mu          sync.Mutex
+	sink        firewall.Sink // nil while it does not run
+	policy      firewall.Policy
+	generation  int // counts calls of Apply
+	cache       map[cached]firewall.Decision
+	connections map[*Connection]bool // held or established
+}
+
+// cached is what a decision is remembered by; a decision for a whole program
+// has no destination.
+type cached struct {
+	firewall.Question
+	scope    firewall.Scope
+	protocol firewall.Protocol
+	remote   netip.AddrPort
+}
+
+// NewMemory makes a backend that does not run yet.
+func NewMemory() *Memory {
+	return &Memory{cache: make(map[cached]firewall.Decision), connections: make(map[*Connection]bool)}
+}
+
+// Run filters until ctx ends. See [firewall.Backend].
+func (m *Memory) Run(ctx context.Context, sink firewall.Sink, ready func()) error {
+	m.mu.Lock()
+	if m.sink != nil {
+		m.mu.Unlock()
+		return errors.New("run memory backend: it runs already")
+	}
+	m.sink = sink
+	m.mu.Unlock()
+	ready()
+	<-ctx.Done()
+	m.mu.Lock()
+	m.sink = nil
+	clear(m.cache)
+	m.mu.Unlock()
+	return nil
+}
+
+// Apply forgets every cached decision and cuts what is blocked now. See
+// [firewall.Backend].
+func (m *Memory) Apply(p firewall.Policy) error {
+	m.mu.Lock()
+	m.policy = p
+	m.generation++
+	clear(m.cache)
+	sink := m.sink
+	var established []*Connection
+	for c := range m.connections {
+		if c.decided() {
+			established = append(established, c)
+		}
+	}
+	m.mu.Unlock()
+	if sink == nil {
+		return nil
+	}
+	for _, c := range established {
+		if d, ok := sink.Judge(c.Attempt); ok && d.Verdict == firewall.Block {
+			c.Close()
+		}
+	}
+	return nil
+}
+
+// Policy returns what was applied last.
+func (m *Memory) Policy() firewall.Policy {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.policy
+}
+
+// Stats says that nothing is enforced. See [firewall.Backend].
+func (m *Memory) Stats() firewall.Stats {
+	return firewall.Stats{Backend: "memory", Notes: []string{"programs are simulated: nothing on this computer is filtered"}}
+}
+
+// Dial has a program try to open a flow. It returns at once if the flow is
+// decided, otherwise the connection is held.
+func (m *Memory) Dial(a firewall.Attempt) *Connection {
+	a.Flow = a.Flow.Normal()
+	c := &Connection{Attempt: a, memory: m, known: make(chan struct{}), gone: make(chan struct{}), closed: make(chan struct{})}
+	m.mu.Lock()
+	sink := m.sink
+	d, ok := m.lookUp(a)
+	if sink == nil {
+		d, ok = firewall.Decision{Verdict: firewall.Allow}, true
+	} else {
+		m.connections[c] = true
+	}
+	m.mu.Unlock()
+	if !ok {
+		c.Resend()
+		return c
+	}
+	c.decide(d)
+	if sink != nil {
+		sink.Decided(firewall.Entry{Attempt: a, Decision: d, Count: 1})
+	}
+	return c
+}
+
+// lookUp finds a cached decision; m.mu is held.
+func (m *Memory) lookUp(a firewall.Attempt) (d firewall.Decision, ok bool) {
+	for _, scope := range []firewall.Scope{firewall.ThisProgram, firewall.ThisDestination} {
+		if d, ok = m.cache[cacheKey(a, scope)]; ok {
+			return d, true
+		}
+	}
+	return d, false
+}
+
+// released stores a decision that the sink made in this generation.
+func (m *Memory) released(a firewall.Attempt, d firewall.Decision, generation int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sink != nil && generation == m.generation && d.Reason != firewall.Gone && d.Scope != firewall.ThisFlow {
+		m.cache[cacheKey(a, d.Scope)] = d
+	}
+}
+
+func cacheKey(a firewall.Attempt, scope firewall.Scope) cached {
+	key := cached{Question: firewall.Question{Program: a.Program, Direction: a.Direction}, scope: scope}
+	if scope == firewall.ThisDestination {
+		key.protocol, key.remote = a.Protocol, a.Remote
+	}
+	return key
+}

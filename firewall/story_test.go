@@ -1,0 +1,288 @@
+package firewall_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// command does one line of a story. A program is written curl (the executable
+// /usr/bin/curl), kernel, ?1 (unidentified), curl@box (in another mount
+// namespace), * (any, in rules). A destination is 1.1.1.1:443, 1.1.1.1:53/udp.
+//
+//	limit prompts|waiting|per-prompt N   before anything else
+//	builtin                              puts the built-in rules into force
+//	mode ask|allow|block|off|lock
+//	patience 10s
+//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N] [protocol=P] [local=N] [place=resolver|loopback] [in] [pid=N] [for=1h] [disabled]
+//	remove ID
+//	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [times=N]
+//	in PROGRAM SOURCE                    a connection from outside
+//	resend PROGRAM DESTINATION           sends the held first packet again
+//	gone PROGRAM DESTINATION             the program gives up
+//	exit PID                             a process ends
+//	releases PROGRAM DESTINATION         prints how many packets were released
+//	crowd N                              N programs dial, which is not printed
+//	wait 30s
+//	prompts                              prints the open prompts
+//	count                                prints how many prompts are open
+//	answer PROGRAM allow|block [once] [scope=program|host|port|destination] [in] [only]
+//	read PROGRAM                         a person sees the prompt ...
+//	click allow|block [always]           ... and clicks later
+//	stop                                 the engine ends
+func (s *story) command(name string, args []string) {
+	if name != "limit" && name != "rule" && name != "builtin" && name != "mode" {
+		s.start()
+	}
+	words, options := parse(args)
+	switch name {
+	case "limit":
+		s.limit(words[0], s.number(words[1]))
+	case "builtin":
+		s.setRules(func(rules []firewall.Rule) []firewall.Rule { return append(rules, firewall.BuiltinRules()...) })
+	case "mode":
+		if err := s.mode.UnmarshalText([]byte(words[0])); err != nil {
+			s.Fatal(err)
+		}
+		if s.engine != nil {
+			s.engine.SetMode(s.mode)
+			s.apply()
+		}
+	case "patience":
+		s.engine.SetPatience(s.duration(words[0]))
+	case "rule":
+		s.addRule(s.rule(words, options))
+	case "remove":
+		s.removeRules(func(r firewall.Rule) bool { return string(r.ID) == words[0] })
+	case "dial", "in":
+		a := s.attempt(words[0], words[1], options)
+		if name == "in" {
+			a.Direction = firewall.In
+		}
+		times := 1
+		if n, ok := options["times"]; ok {
+			times = s.number(n)
+		}
+		for range times {
+			if _, ok := options["local"]; !ok {
+				a.Local = netip.AddrPortFrom(a.Local.Addr(), uint16(40000+len(s.connections)))
+			}
+			a.Time = time.Now()
+			s.connections = append(s.connections, &connection{Connection: s.backend.Dial(a), text: describe(a)})
+			s.settle()
+		}
+	case "resend":
+		s.connection(words).Resend()
+	case "releases":
+		s.print("%d packets released", s.connection(words).Releases())
+	case "crowd":
+		before := s.out.String()
+		for i := range s.number(words[0]) {
+			s.command("dial", []string{fmt.Sprintf("crowd-%d", i), "1.1.1.1:443"})
+		}
+		s.out.Reset()
+		s.out.WriteString(before)
+	case "gone":
+		c := s.connection(words)
+		c.told = true
+		c.Close()
+	case "exit":
+		s.removeRules(func(r firewall.Rule) bool { return r.Until.PID == s.number(words[0]) })
+	case "wait":
+		s.wait(s.duration(words[0]))
+	case "prompts":
+		s.prompts()
+	case "count":
+		s.print("%d prompts", len(s.engine.Prompts()))
+	case "answer":
+		s.answer(s.prompt(words[0], options), words[1], options)
+	case "read":
+		s.read = s.prompt(words[0], options).ID
+	case "click":
+		s.answer(firewall.Prompt{ID: s.read}, words[0], options)
+	case "stop":
+		s.stop()
+	default:
+		s.Fatalf("no command %q", name)
+	}
+}
+
+// parse splits NAME=VALUE and bare flags such as "once" from other words.
+func parse(args []string) (words []string, options map[string]string) {
+	options = make(map[string]string)
+	for _, arg := range args {
+		name, value, found := strings.Cut(arg, "=")
+		switch {
+		case found, arg == "once", arg == "only", arg == "disabled", arg == "in", arg == "always":
+			options[name] = value
+		default:
+			words = append(words, arg)
+		}
+	}
+	return words, options
+}
+
+func (s *story) limit(what string, n int) {
+	switch what {
+	case "prompts":
+		s.options.MaxPrompts = n
+	case "waiting":
+		s.options.MaxWaiting = n
+	case "per-prompt":
+		s.options.MaxPerPrompt = n
+	}
+}
+
+func (s *story) prompts() {
+	ps := s.engine.Prompts()
+	if len(ps) == 0 {
+		s.print("no prompts")
+	}
+	for _, p := range ps {
+		state := "waiting"
+		if p.Expired {
+			state = "unanswered"
+		}
+		s.print("%s %s, %d wait, %d others", state, describe(p.First), p.Waiting, p.Others)
+	}
+}
+
+// prompt finds the open prompt of a program.
+func (s *story) prompt(name string, options map[string]string) firewall.Prompt {
+	program := program(name)
+	_, in := options["in"]
+	for _, p := range s.engine.Prompts() {
+		if p.Program == program && (p.Direction == firewall.In) == in {
+			return p
+		}
+	}
+	s.Fatalf("no prompt for %s; open: %+v", name, s.engine.Prompts())
+	panic("unreachable")
+}
+
+// answer does what the application does with a click: a rule is stored and in
+// force before the engine is told. "only" is a caller that tells no rule.
+func (s *story) answer(p firewall.Prompt, verdict string, options map[string]string) {
+	scope := map[string]firewall.AnswerScope{"host": firewall.ScopeHost, "port": firewall.ScopePort, "destination": firewall.ScopeDestination}[options["scope"]]
+	a := firewall.Answer{Prompt: p.ID, Scope: scope}
+	if err := a.Verdict.UnmarshalText([]byte(verdict)); err != nil {
+		s.Fatal(err)
+	}
+	_, once := options["once"]
+	if _, always := options["always"]; !once && (p.Program.ID() != "" || always) {
+		s.answers++
+		id := firewall.RuleID("answer-" + strconv.Itoa(s.answers))
+		a.Rule = &id
+	}
+	if a.Rule != nil && p.Program.ID() != "" {
+		r := p.Rule(a.Verdict, scope)
+		r.ID = *a.Rule
+		s.addRule(r)
+	}
+	if err := s.engine.Answer(a); err != nil {
+		s.print("%s", err)
+	}
+}
+
+func (s *story) rule(words []string, options map[string]string) firewall.Rule {
+	r := firewall.Rule{ID: firewall.RuleID(words[0]), Program: program(words[1]).ID(), Host: options["host"]}
+	if words[1] == "*" {
+		r.Program = firewall.AnyProgram
+	}
+	if err := r.Verdict.UnmarshalText([]byte(words[2])); err != nil {
+		s.Fatal(err)
+	}
+	if err := r.Protocol.UnmarshalText([]byte(options["protocol"])); err != nil {
+		s.Fatal(err)
+	}
+	if to := options["to"]; to != "" {
+		r.Remote = netip.MustParsePrefix(to)
+	}
+	r.Port, r.LocalPort = uint16(s.number(options["port"])), uint16(s.number(options["local"]))
+	r.Place = places[options["place"]]
+	if _, in := options["in"]; in {
+		r.Direction = firewall.In
+	}
+	if pid := s.number(options["pid"]); pid != 0 {
+		r.Until = firewall.Expiry{Exit: true, PID: pid, Started: started(pid)}
+	}
+	if d := options["for"]; d != "" {
+		r.Until.At = time.Now().Add(s.duration(d))
+	}
+	_, r.Disabled = options["disabled"]
+	return r
+}
+
+var places = map[string]firewall.Place{"resolver": firewall.Resolver, "loopback": firewall.Loopback}
+
+func (s *story) attempt(who, where string, options map[string]string) firewall.Attempt {
+	remote, protocol, _ := strings.Cut(where, "/")
+	a := firewall.Attempt{Program: program(who), PID: s.number(options["pid"]), Host: options["host"], Place: places[options["place"]]}
+	a.Remote = netip.MustParseAddrPort(remote)
+	a.Local = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(s.number(options["local"])))
+	if protocol == "" {
+		protocol = "tcp"
+	}
+	if err := a.Protocol.UnmarshalText([]byte(protocol)); err != nil {
+		s.Fatal(err)
+	}
+	if a.PID != 0 {
+		a.Started = started(a.PID)
+	}
+	return a
+}
+
+// started is when the story's process with this number was started.
+func started(pid int) time.Time {
+	return time.Date(2000, 1, 1, 0, pid, 0, 0, time.UTC)
+}
+
+func program(name string) firewall.Program {
+	path, file, foreign := strings.Cut(name, "@")
+	switch {
+	case name == "kernel":
+		return firewall.Program{Kind: firewall.Kernel}
+	case strings.HasPrefix(name, "?"):
+		return firewall.Program{Kind: firewall.Unidentified, File: name[1:], Why: "path too long"}
+	case foreign:
+		return firewall.Program{Kind: firewall.Foreign, Path: "/usr/bin/" + path, File: file, Why: "in another mount namespace"}
+	case strings.HasPrefix(name, "/"):
+		return firewall.Program{Kind: firewall.Executable, Path: name}
+	}
+	return firewall.Program{Kind: firewall.Executable, Path: "/usr/bin/" + name}
+}
+
+// connection finds the newest connection of a program to a destination.
+func (s *story) connection(words []string) *connection {
+	want := describe(s.attempt(words[0], words[1], nil))
+	for i := len(s.connections) - 1; i >= 0; i-- {
+		if c := s.connections[i]; strings.HasPrefix(c.text, want) {
+			return c
+		}
+	}
+	s.Fatalf("no connection %s", want)
+	panic("unreachable")
+}
+
+func (s *story) number(text string) int {
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return n
+}
+
+func (s *story) duration(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return d
+}
