@@ -1,0 +1,229 @@
+package persistence
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+func entry(program string, at time.Time) firewall.Entry {
+	return firewall.Entry{
+		Attempt: firewall.Attempt{
+			Flow: firewall.Flow{Protocol: firewall.TCP, Local: netip.MustParseAddrPort("192.0.2.1:40000"),
+				Remote: netip.MustParseAddrPort("[2001:db8::1]:443")},
+			Program: firewall.Program{Kind: firewall.Executable, Path: program},
+			PID:     7, UID: 1000, Host: "example.org", Time: at.UTC(),
+		},
+		Decision: firewall.Decision{Verdict: firewall.Allow, Reason: firewall.ByRule, Rule: "r1", Scope: firewall.ThisProgram},
+		Count:    1,
+	}
+}
+
+// runJournal runs the store's journal until the test ends or stop is called.
+func runJournal(t *testing.T, s *Store) (j *Journal, stop func()) {
+	t.Helper()
+	j = NewJournal(s)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := j.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return j, stop
+}
+
+func TestLogTellsWhatHappenedNewestFirst(t *testing.T) {
+	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
+	stored, err := s.PutRules([]firewall.Rule{curl(443)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Truncate(time.Microsecond)
+	written := make(chan []Line, 10)
+	j := NewJournal(s)
+	j.Written = func(l []Line) { written <- l }
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- j.Run(ctx) }()
+	first, second := entry("/usr/bin/curl", now), entry("/usr/bin/\xff", now.Add(time.Second))
+	second.Count = 3
+	j.Append(first)
+	j.Append(second)
+	j.Collect(second)
+	j.Note(Change{Time: now, UID: 1000, PID: 9, Program: "/usr/bin/sallyport", Text: "rule r1 added"})
+	select {
+	case l := <-written:
+		if len(l) != 3 || l[0].ID == 0 || l[0].ID >= l[1].ID {
+			t.Errorf("Written got %+v", l)
+		}
+	case <-time.After(time.Second):
+		t.Fatal("a line is not there within a second")
+	}
+	lines, err := s.Log(Query{})
+	if err != nil || len(lines) != 3 || lines[0].Change.Text != "rule r1 added" || lines[1].Entry != second || lines[2].Entry != first {
+		t.Errorf("log is %+v, %v", lines, err)
+	}
+	if seen, err := s.Seen(); err != nil || len(seen) != 1 || seen[0].Program != "/usr/bin/\xff" || seen[0].Count != 3 {
+		t.Errorf("seen are %+v, %v", seen, err)
+	}
+	if rules, err := s.Rules(); err != nil || rules[0].ID != stored[0].ID || rules[0].Hits != 4 || !rules[0].LastUsed.Equal(second.Time) {
+		t.Errorf("rule is %+v, %v", rules, err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLogFindsWhatAScanFinds(t *testing.T) {
+	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
+	bounds, _ := s.Settings()
+	bounds.LogMaxBytes = 1 << 62
+	r := rand.New(rand.NewPCG(1, 2))
+	now := time.Now()
+	for range 20 {
+		var b batch
+		for range 100 {
+			b.lines = append(b.lines, Line{Entry: entry(fmt.Sprintf("/bin/p%d", r.IntN(7)), now)})
+		}
+		if err := s.writeBatch(b, bounds, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := s.Log(Query{Limit: 1 << 30})
+	if err != nil || len(all) != 2000 {
+		t.Fatal(len(all), err)
+	}
+	scan := func(q Query) (ids []LineID) {
+		for _, l := range all {
+			if (q.Program == "" || LogName(l.Entry.Program) == q.Program) && (q.Before == 0 || l.ID < q.Before) && len(ids) < q.Limit {
+				ids = append(ids, l.ID)
+			}
+		}
+		return ids
+	}
+	for range 300 {
+		q := Query{Before: LineID(r.IntN(2100)), Limit: 1 + r.IntN(150)}
+		if n := r.IntN(9); n < 8 {
+			q.Program = fmt.Sprintf("/bin/p%d", n)
+		}
+		lines, err := s.Log(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []LineID
+		for _, l := range lines {
+			got = append(got, l.ID)
+		}
+		if want := scan(q); !slices.Equal(got, want) {
+			t.Fatalf("%+v found %v, a scan %v", q, got, want)
+		}
+	}
+}
+
+func TestLogStaysWithinItsBounds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s, _ := open(t, path)
+	bounds := Settings{LogMaxBytes: 100_000, LogMaxAge: time.Hour}
+	start := time.Now()
+	for i := range 40 {
+		b := batch{lines: make([]Line, 500)}
+		for k := range b.lines {
+			b.lines[k].Entry = entry(fmt.Sprintf("/bin/p%d", i%5), start)
+		}
+		if err := s.writeBatch(b, bounds, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, err := s.Count()
+	lines, _ := s.Log(Query{Limit: 1 << 30})
+	if err != nil || n != len(lines) || n < 100 || n > 1000 {
+		t.Fatalf("%d lines, counted %d, %v", len(lines), n, err)
+	}
+	if lines, _ := s.Log(Query{Program: "/bin/p0"}); len(lines) != 0 {
+		t.Errorf("the index keeps %d lines that are gone", len(lines))
+	}
+	// Two hours later everything is too old.
+	if err := s.writeBatch(batch{}, bounds, start.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if n, _ := s.Count(); n != 0 {
+		t.Errorf("%d lines are older than permitted", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkFile(path); err != nil {
+		t.Errorf("our check: %v", err)
+	}
+}
+
+func TestFullQueueIsCounted(t *testing.T) {
+	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
+	j := NewJournal(s)
+	for range queueBound + 10 {
+		j.Append(entry("/bin/p", time.Now()))
+	}
+	if j.Lost() != 10 {
+		t.Errorf("lost %d", j.Lost())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := j.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Count(); n != queueBound || err != nil {
+		t.Error(n, err)
+	}
+}
+
+func BenchmarkLog(b *testing.B) {
+	s, _, err := Open(filepath.Join(b.TempDir(), "db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	n := 1_000_000
+	if testing.Short() {
+		n = 10_000
+	}
+	bounds := Settings{LogMaxBytes: 1 << 62, LogMaxAge: 1 << 62}
+	now := time.Now()
+	for range n / batchBound {
+		lines := make([]Line, batchBound)
+		for i := range lines {
+			lines[i].Entry = entry(fmt.Sprintf("/usr/bin/program%d", i%50), now)
+		}
+		if err := s.writeBatch(batch{lines: lines}, bounds, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n)/time.Since(now).Seconds(), "appends/s")
+	for name, q := range map[string]Query{"newest": {}, "program": {Program: "/usr/bin/program7"}, "deep": {Before: LineID(n / 2)}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if l, err := s.Log(q); err != nil || len(l) != 100 {
+					b.Fatal(len(l), err)
+				}
+			}
+		})
+	}
+	b.Run("put-rule", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.PutRules([]firewall.Rule{curl(443)}, nil); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
