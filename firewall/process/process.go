@@ -6,11 +6,21 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os/user"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/shirou/gopsutil/v3/process"
 )
 
 // ErrGone: no such process runs, or its PID belongs to another one by now.
 var ErrGone = errors.New("the process is gone")
+
+// tolerance is how far two readings of one process's start may lie apart: the
+// system tells it from boot, and the time of boot in whole seconds.
+const tolerance = 2 * time.Second
 
 // Facts is what is known of a process. Fields that are not known are empty.
 type Facts struct {
@@ -27,9 +37,72 @@ type Facts struct {
 }
 
 // Of reads the facts of a running process.
-func Of(pid int) (Facts, error) { panic("being built") }
+func Of(pid int) (Facts, error) {
+	f := Facts{PID: pid, UID: -1}
+	p, started, err := find(pid)
+	if err != nil {
+		return f, err
+	}
+	f.Started = started
+	f.Name, f.Path = nameAndPath(p)
+	if arguments, err := p.CmdlineSlice(); err == nil {
+		f.Command = strings.TrimRight(strings.Join(arguments, " "), " \x00")
+	}
+	if uids, err := p.Uids(); err == nil && len(uids) > 1 {
+		f.UID = int(uint32(uids[1])) // the effective one: what the process may do
+		if u, err := user.LookupId(strconv.Itoa(f.UID)); err == nil {
+			f.User = u.Username
+		}
+	}
+	if parent, err := p.Ppid(); err == nil && parent > 0 {
+		f.Parent = int(parent)
+		// A parent is older than its child: a younger process reuses the PID.
+		if pp, ps, err := find(f.Parent); err == nil && !ps.After(started) {
+			f.ParentName, f.ParentPath = nameAndPath(pp)
+		}
+	}
+	if !runs(pid, started) {
+		return Facts{PID: pid, UID: -1}, fmt.Errorf("process %d: %w", pid, ErrGone)
+	}
+	return f, nil
+}
+
+func find(pid int) (*process.Process, time.Time, error) {
+	if pid <= 0 || pid > 1<<31-1 {
+		return nil, time.Time{}, fmt.Errorf("process %d: %w", pid, ErrGone)
+	}
+	p, err := process.NewProcess(int32(pid))
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("process %d: %w", pid, ErrGone)
+	}
+	created, err := p.CreateTime() // milliseconds
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("process %d: %w", pid, ErrGone)
+	}
+	return p, time.UnixMilli(created).UTC(), nil
+}
+
+func nameAndPath(p *process.Process) (name, path string) {
+	path, _ = p.Exe()
+	if name, _ = p.Name(); path != "" && name == "" {
+		name = path[strings.LastIndexByte(path, '/')+1:]
+	}
+	return name, path
+}
+
+// runs tells whether the process pid that was started at that time runs; a
+// zero started stands for whatever process has the PID.
+func runs(pid int, started time.Time) bool {
+	_, now, err := find(pid)
+	return err == nil && (started.IsZero() || now.Sub(started).Abs() <= tolerance)
+}
 
 // Wait returns nil when the process pid that was started at that time has
 // ended, at once if it has already, or ctx's error. A zero started waits for
 // whatever process has the PID now.
-func Wait(ctx context.Context, pid int, started time.Time) error { panic("being built") }
+func Wait(ctx context.Context, pid int, started time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return wait(ctx, pid, started)
+}

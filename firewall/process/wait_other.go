@@ -1,0 +1,22 @@
+//go:build !linux
+
+package process
+
+import (
+	"context"
+	"time"
+)
+
+// wait looks once a second.
+func wait(ctx context.Context, pid int, started time.Time) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for runs(pid, started) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
