@@ -11,18 +11,19 @@ import (
 
 // Colours beside Fyne's own.
 const (
-	colorSidebar  fyne.ThemeColorName = "sallyportSidebar"
-	colorCard     fyne.ThemeColorName = "sallyportCard"
-	colorBorder   fyne.ThemeColorName = "sallyportBorder"
-	colorMuted    fyne.ThemeColorName = "sallyportMuted"
-	colorRowAlt   fyne.ThemeColorName = "sallyportRowAlt"
-	colorSelected fyne.ThemeColorName = "sallyportSelected"
-	colorOK       fyne.ThemeColorName = "sallyportOK"
-	colorBad      fyne.ThemeColorName = "sallyportBad"
-	colorAsk      fyne.ThemeColorName = "sallyportAsk"
-	colorOKBack   fyne.ThemeColorName = "sallyportOKBack"
-	colorBadBack  fyne.ThemeColorName = "sallyportBadBack"
-	colorAskBack  fyne.ThemeColorName = "sallyportAskBack"
+	colorSidebar   fyne.ThemeColorName = "sallyportSidebar"
+	colorCard      fyne.ThemeColorName = "sallyportCard"
+	colorBorder    fyne.ThemeColorName = "sallyportBorder"
+	colorMuted     fyne.ThemeColorName = "sallyportMuted"
+	colorRowAlt    fyne.ThemeColorName = "sallyportRowAlt"
+	colorChangeRow fyne.ThemeColorName = "sallyportChangeRow"
+	colorSelected  fyne.ThemeColorName = "sallyportSelected"
+	colorOK        fyne.ThemeColorName = "sallyportOK"
+	colorBad       fyne.ThemeColorName = "sallyportBad"
+	colorAsk       fyne.ThemeColorName = "sallyportAsk"
+	colorOKBack    fyne.ThemeColorName = "sallyportOKBack"
+	colorBadBack   fyne.ThemeColorName = "sallyportBadBack"
+	colorAskBack   fyne.ThemeColorName = "sallyportAskBack"
 )
 
 var darkColors = map[fyne.ThemeColorName]color.Color{
@@ -51,7 +52,7 @@ var darkColors = map[fyne.ThemeColorName]color.Color{
 	theme.ColorNameWarning:           rgb(0xe0a33a),
 
 	colorSidebar: rgb(0x0b0f16), colorCard: rgb(0x161d28), colorBorder: rgb(0x263041), colorMuted: rgb(0x8b98ab),
-	colorRowAlt: rgba(0xffffff, 6), colorSelected: rgb(0x1c2a44),
+	colorRowAlt: rgba(0xffffff, 6), colorChangeRow: rgba(0x4c8dff, 26), colorSelected: rgb(0x1c2a44),
 	colorOK: rgb(0x5fdba0), colorBad: rgb(0xff8a8e), colorAsk: rgb(0xf5c469),
 	colorOKBack: rgb(0x14372a), colorBadBack: rgb(0x43202a), colorAskBack: rgb(0x3d3118),
 }
@@ -82,7 +83,7 @@ var lightColors = map[fyne.ThemeColorName]color.Color{
 	theme.ColorNameWarning:           rgb(0xc98715),
 
 	colorSidebar: rgb(0xffffff), colorCard: rgb(0xffffff), colorBorder: rgb(0xdfe5ed), colorMuted: rgb(0x637186),
-	colorRowAlt: rgba(0x28466e, 8), colorSelected: rgb(0xe4edff),
+	colorRowAlt: rgba(0x28466e, 8), colorChangeRow: rgba(0x2563eb, 18), colorSelected: rgb(0xe4edff),
 	colorOK: rgb(0x11734a), colorBad: rgb(0xb3262d), colorAsk: rgb(0x8a5b05),
 	colorOKBack: rgb(0xd9f4e6), colorBadBack: rgb(0xfde2e3), colorAskBack: rgb(0xfdf0d2),
 }

@@ -80,6 +80,7 @@ const retryPause = 500 * time.Millisecond
 // or before Fyne runs.
 func New(a fyne.App, c Control, o Options) *UI {
 	u := &UI{app: a, control: c, options: o}
+	a.Settings().SetTheme(NewTheme(u.appearance()))
 	u.main = newMainWindow(u)
 	u.prompt = newPromptWindow(u)
 	u.tray = newTray(u)
@@ -199,7 +200,7 @@ func (u *UI) tell() {
 // fail shows an error to the person; nil shows nothing.
 func (u *UI) fail(err error) {
 	if err != nil {
-		u.main.fail(err)
+		u.main.report(err)
 	}
 }
 

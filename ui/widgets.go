@@ -118,9 +118,9 @@ func (t tone) back() fyne.ThemeColorName {
 
 // pill is a short word on a rounded, coloured surface.
 type pill struct {
-	*fyne.Container
-	back *canvas.Rectangle
-	word *canvas.Text
+	Container *fyne.Container
+	back      *canvas.Rectangle
+	word      *canvas.Text
 }
 
 func newPill(s string, t tone) *pill {
@@ -139,9 +139,9 @@ func (p *pill) set(s string, t tone) {
 
 // tile is a program's first letter on a colour of its own.
 type tile struct {
-	*fyne.Container
-	back   *canvas.Rectangle
-	letter *canvas.Text
+	Container *fyne.Container
+	back      *canvas.Rectangle
+	letter    *canvas.Text
 }
 
 func newTile(size float32) *tile {

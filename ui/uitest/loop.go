@@ -7,7 +7,7 @@ import (
 )
 
 // patience is how long Until waits for what should happen.
-const patience = 20 * time.Second
+const patience = 10 * time.Second
 
 // Loop stands for Fyne's goroutine in a test: what the windows want to do
 // there is queued, and the test's own goroutine does it.

@@ -1,0 +1,243 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// ruleForm makes or changes one rule. Each field is parsed on its own, and what
+// is wrong is said below it.
+type ruleForm struct {
+	u     *UI
+	rule  Rule
+	popup *widget.PopUp
+
+	program, host, remote, port, note *formField
+	verdict, direction                *widget.Select
+	protocol, until                   *widget.SelectEntry
+	protocolField, untilField         *formField
+	problem                           *canvas.Text
+}
+
+// formField is an entry with a label and a place for what is wrong with it.
+type formField struct {
+	row     fyne.CanvasObject
+	entry   *widget.Entry
+	message *canvas.Text
+}
+
+const formLabel = 110
+
+func newFormRow(label string, o fyne.CanvasObject) fyne.CanvasObject {
+	name := newText(label, sizeText, colorMuted)
+	return container.NewBorder(nil, nil, container.New(sized{formLabel, 0}, name), nil, o)
+}
+
+func newFormField(label, hint, value string) *formField {
+	f := &formField{entry: widget.NewEntry()}
+	f.finish(label, f.entry)
+	f.entry.SetPlaceHolder(hint)
+	f.entry.SetText(value)
+	return f
+}
+
+func (f *formField) finish(label string, entry fyne.CanvasObject) {
+	f.message = newText("", sizeSmall, colorBad)
+	f.message.Hide()
+	f.row = container.NewVBox(newFormRow(label, entry), padded(formLabel+4, 0, 0, 0, f.message))
+}
+
+// say shows what is wrong with the field; nil takes it away.
+func (f *formField) say(err error) {
+	f.message.Hidden = err == nil
+	if err != nil {
+		f.message.Text = fit(errorText(err), 360, sizeSmall, false)
+	}
+	f.row.Refresh()
+}
+
+var untilChoices = []string{"Always", "1 hour", "1 day", "1 week"}
+var protocolChoices = []string{"any", "tcp", "udp", "icmp"}
+
+func showRuleForm(u *UI, r Rule) *ruleForm {
+	f := &ruleForm{u: u, rule: r}
+	port := ""
+	if r.Port != 0 {
+		port = strconv.Itoa(int(r.Port))
+	}
+	f.program = newFormField(textRuleProgram, "/usr/bin/curl, or * for any program", r.Program)
+	f.host = newFormField(textRuleHost, textAnywhere, r.Host)
+	f.remote = newFormField(textRuleRemote, "any, 192.0.2.7 or 192.0.2.0/24", r.Remote)
+	f.port = newFormField(textRulePort, textAnywhere, port)
+	f.note = newFormField(textRuleNote, "", r.Note)
+	f.verdict = widget.NewSelect([]string{"Allow", "Block", "Ask"}, nil)
+	word, _ := ruleVerdictText(r.Verdict)
+	f.verdict.Selected = word
+	f.direction = widget.NewSelect([]string{"Out", "In"}, nil)
+	f.direction.Selected = directionName(r.Direction)
+	f.protocol, f.protocolField = widget.NewSelectEntry(protocolChoices), &formField{}
+	f.protocol.SetText(r.Protocol.String())
+	f.protocolField.finish(textRuleProtocol, f.protocol)
+	f.until, f.untilField = widget.NewSelectEntry(untilChoices), &formField{}
+	f.until.SetText(untilField(r.Until))
+	f.untilField.finish(textRuleUntil, f.until)
+	f.problem = newText("", sizeSmall, colorBad)
+
+	title := textChangeRule
+	if r.ID == "" {
+		title = textNewRule
+	}
+	save := widget.NewButton(textSave, f.save)
+	save.Importance = widget.HighImportance
+	cancel := widget.NewButton(textCancel, func() { f.popup.Hide() })
+	fields := container.NewVBox(f.program.row, newFormRow(textRuleVerdict, f.verdict), newFormRow(textRuleDirection, f.direction),
+		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.untilField.row, f.note.row, f.problem)
+	f.popup = newDialog(u.main.window, 520, title, container.New(sized{484, 0}, fields), cancel, save)
+	u.main.window.Canvas().Focus(f.program.entry)
+	return f
+}
+
+// untilField is a rule's end as the form shows it.
+func untilField(until string) string {
+	if until == "" || until == "always" {
+		return untilChoices[0]
+	}
+	return until
+}
+
+// parse reads all fields; false tells that at least one is wrong and says so.
+func (f *ruleForm) parse() (Rule, bool) {
+	r, ok := f.rule, true
+	check := func(field *formField, err error) {
+		field.say(err)
+		ok = ok && err == nil
+	}
+	var err error
+	r.Program, err = parseProgram(f.program.entry.Text)
+	check(f.program, err)
+	check(f.protocolField, r.Protocol.UnmarshalText([]byte(strings.TrimSpace(f.protocol.Text))))
+	r.Host, err = parseHost(f.host.entry.Text)
+	check(f.host, err)
+	r.Remote, err = parseRemote(f.remote.entry.Text)
+	check(f.remote, err)
+	r.Port, err = parsePort(f.port.entry.Text, r.Protocol)
+	check(f.port, err)
+	r.Until, err = parseUntil(f.until.Text, time.Now())
+	check(f.untilField, err)
+	r.Note = strings.TrimSpace(f.note.entry.Text)
+	_ = r.Verdict.UnmarshalText([]byte(f.verdict.Selected))
+	_ = r.Direction.UnmarshalText([]byte(f.direction.Selected))
+	return r, ok
+}
+
+func (f *ruleForm) save() {
+	r, ok := f.parse()
+	if !ok {
+		f.popup.Resize(fyne.NewSize(520, f.popup.MinSize().Height))
+		return
+	}
+	f.u.work(func(ctx context.Context) error {
+		if r.ID == "" {
+			_, err := f.u.control.AddRule(ctx, r)
+			return err
+		}
+		return f.u.control.ChangeRule(ctx, r)
+	}, func(err error) {
+		if err != nil {
+			setText(f.problem, fit(errorText(err), 470, sizeSmall, false), theme.Color(colorBad))
+			return
+		}
+		f.popup.Hide()
+		f.u.main.page().opened()
+	})
+}
+
+func parseProgram(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	switch {
+	case s == "":
+		return "", fmt.Errorf("name the program by its path, or * for any program")
+	case s == firewall.AnyProgram, s == firewall.KernelProgram, strings.HasPrefix(s, "/"), strings.HasPrefix(s, "foreign:"):
+		return s, nil
+	}
+	return "", fmt.Errorf("write the whole path, beginning with /")
+}
+
+func parseHost(s string) (string, error) {
+	s = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(s), "."))
+	if s == textAnywhere {
+		return "", nil
+	}
+	if strings.ContainsAny(s, " /:") {
+		return "", fmt.Errorf("a host name is written like example.org")
+	}
+	return s, nil
+}
+
+func parseRemote(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if s == "" || s == textAnywhere {
+		return "", nil
+	}
+	if s == "loopback" || s == "resolvers" {
+		return s, nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.Unmap().String(), nil
+	}
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked().String(), nil
+	}
+	return "", fmt.Errorf("write an address such as 192.0.2.7, or a prefix such as 192.0.2.0/24")
+}
+
+func parsePort(s string, p firewall.Protocol) (uint16, error) {
+	s = strings.TrimSpace(s)
+	if s == "" || s == textAnywhere {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("a port is a number from 1 to 65535")
+	}
+	if p != firewall.AnyProtocol && !p.HasPorts() {
+		return 0, fmt.Errorf("%s has no ports", p)
+	}
+	return uint16(n), nil
+}
+
+func parseUntil(s string, now time.Time) (string, error) {
+	s = strings.TrimSpace(s)
+	lasts := []time.Duration{0, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
+	switch i := slices.Index(untilChoices, s); {
+	case i == 0 || s == "" || s == "always":
+		return "always", nil
+	case i > 0:
+		return now.Add(lasts[i]).UTC().Format(time.RFC3339), nil
+	}
+	if _, err := time.Parse(time.RFC3339, s); err == nil {
+		return s, nil
+	}
+	if pid, found := strings.CutPrefix(s, "exit:"); found {
+		if _, err := strconv.Atoi(pid); err == nil {
+			return s, nil
+		}
+	}
+	if d, err := time.ParseDuration(s); err == nil && d > 0 {
+		return now.Add(d).UTC().Format(time.RFC3339), nil
+	}
+	return "", fmt.Errorf("choose one of the list, or write a time such as 2h")
+}

@@ -1,0 +1,74 @@
+package ui_test
+
+import (
+	"testing"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/ui"
+	"sallyport.dev/sallyport/ui/uitest"
+)
+
+// scroller is what the log's list and its scrolled area have in common.
+type scroller interface {
+	ScrollToOffset(float32)
+	GetScrollOffset() float32
+	ScrollToBottom()
+}
+
+func (d *desk) log() scroller {
+	d.t.Helper()
+	for _, o := range d.objects() {
+		if s, ok := o.(scroller); ok {
+			return s
+		}
+	}
+	d.t.Fatal("no list on screen")
+	return nil
+}
+
+// all scrolls until a number of lines can be reached.
+func (d *desk) all(lines int) {
+	d.t.Helper()
+	log := d.log()
+	for log.GetScrollOffset() < float32(lines-600)*32 {
+		before := log.GetScrollOffset()
+		log.ScrollToBottom()
+		d.loop.Until(d.t, "older lines come", func() bool { log.ScrollToBottom(); return log.GetScrollOffset() > before })
+	}
+}
+
+func TestReadingOldLinesIsNotDisturbedByNewOnes(t *testing.T) {
+	d := newDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
+	d.sees("firefox")
+	log := d.log()
+	log.ScrollToOffset(3200)
+	d.control.Add(ui.LogLine{Kind: "flow", Program: "/opt/new/arrival", Name: "arrival", Protocol: firewall.TCP, Verdict: "block"})
+	d.sees("1 new line · show")
+	if y := log.GetScrollOffset(); y != 3200 {
+		t.Errorf("the list moved to %v", y)
+	}
+	test.Tap(d.button("1 new line · show"))
+	d.sees("arrival")
+}
+
+func BenchmarkScrollMillion(b *testing.B) {
+	const lines = 1_000_000
+	d := newDesk(b, uitest.New(firewall.ModeAsk, lines), ui.ViewActivity)
+	d.sees("firefox")
+	d.all(lines)
+	log := d.log()
+	log.ScrollToOffset(0)
+	d.loop.Run()
+	y := float32(0)
+	for b.Loop() {
+		if y += 3 * 32; y > (lines-100)*32 {
+			y = 0
+		}
+		log.ScrollToOffset(y)
+		d.loop.Run()
+	}
+	d.window.Resize(fyne.NewSize(1100, 680))
+}

@@ -1,0 +1,237 @@
+package ui
+
+import (
+	"strconv"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+const (
+	textAppName  = "Sallyport"
+	textActivity = "Activity"
+	textPrograms = "Programs"
+	textReview   = "Review"
+	textSettings = "Settings"
+
+	textLock      = "Lock all traffic"
+	textUnlock    = "End the lock"
+	textCancel    = "Cancel"
+	textSave      = "Save"
+	textFailsOpen = "Fails open"
+
+	textRecoverQuestion = "This removes everything of Sallyport from the network without the engine. Nothing is filtered until the engine starts again."
+	textRecoverNow      = "Remove everything"
+
+	textFirstRun  = "Until you choose, everything passes and programs are only collected."
+	textChoose    = "Choose…"
+	textReviewNow = "Review"
+
+	textAllowed     = "Allowed"
+	textBlocked     = "Blocked"
+	textWaiting     = "Waiting"
+	textRules       = "Rules"
+	textFilter      = "Filter by program, host, address or port"
+	textAllPrograms = "All programs"
+	textAllVerdicts = "All verdicts"
+	textShowRule    = "Show the rule that decided"
+	textCopy        = "Copy"
+	textLogStopped  = "The engine does not answer; these lines are from before"
+	textLogPaused   = "Paused while you read older lines"
+
+	textSearchRules   = "Search by program, host, address, port or note"
+	textAddRule       = "Add rule…"
+	textChange        = "Change…"
+	textDisable       = "Disable"
+	textEnable        = "Enable"
+	textRemove        = "Remove"
+	textNoSuchRule    = "That rule no longer exists."
+	textSelectRule    = "Select a rule to change it."
+	textNoRules       = "No rule matches."
+	textNewRule       = "Add a rule"
+	textChangeRule    = "Change a rule"
+	textRuleProgram   = "Program"
+	textRuleVerdict   = "Verdict"
+	textRuleDirection = "Direction"
+	textRuleProtocol  = "Protocol"
+	textRuleHost      = "Host name"
+	textRuleRemote    = "Address"
+	textRulePort      = "Remote port"
+	textRuleUntil     = "Lasts"
+	textRuleNote      = "Note"
+	textAnywhere      = "any"
+
+	textAskFirst    = "How should Sallyport begin?"
+	textAskBegin    = "Start asking"
+	textKeepOpen    = "Keep collecting"
+	textReviewTitle = "Programs seen until now"
+	textReviewHelp  = "Checked programs may use the network from now on. You are asked about all others when they next try."
+	textCheckAll    = "Check all"
+	textCheckNone   = "Check none"
+	textConfirm     = "Confirm"
+	textNothingSeen = "Nothing waits to be confirmed."
+
+	textMode       = "Firewall"
+	textAppearance = "Appearance"
+	textLook       = "Whether these windows are light or dark."
+	textEngine     = "Engine"
+)
+
+// modeTexts are the modes as the settings page offers them.
+var modeTexts = []struct {
+	mode firewall.Mode
+	name string
+	help string
+}{
+	{firewall.ModeAsk, "Ask about new programs", "A program that was never decided is held until you answer."},
+	{firewall.ModeBlock, "Block new programs", "A program that was never decided is blocked without asking."},
+	{firewall.ModeAllow, "Allow new programs", "Everything passes unless a rule blocks it; programs are collected."},
+	{firewall.ModeOff, "Off", "Everything passes, rules or not."},
+	{firewall.ModeLock, "Lock all traffic", "Nothing passes but this computer talking to itself."},
+}
+
+// settingTitles name the settings that are known here; others go by their name.
+var settingTitles = map[string]string{
+	"patience":      "Time to answer",
+	"fail":          "When the engine is gone",
+	"unknown":       "When asking is off",
+	"log-max-size":  "Size of the log",
+	"log-max-age":   "Age of the log",
+	"notifications": "Desktop notifications",
+	"user":          "Who may decide",
+}
+
+// choiceTexts name the values of settings that need more than a word.
+var choiceTexts = map[string]map[string]string{
+	"fail": {
+		"closed": "Fail closed: undecided connections stay blocked",
+		"open":   "Fail open: undecided connections pass",
+	},
+	"unknown": {
+		"block": "Block unknown programs",
+		"allow": "Allow unknown programs",
+	},
+	"notifications": {"on": "On", "off": "Off"},
+}
+
+func firewallPill(s Status) (string, tone) {
+	switch s.Mode {
+	case firewall.ModeOff:
+		return "Firewall off", bad
+	case firewall.ModeLock:
+		return "Locked", bad
+	}
+	if !s.Enforcing {
+		return "Not enforcing", attention
+	}
+	if s.FirstRun {
+		return "Collecting", attention
+	}
+	return "Firewall on", good
+}
+
+func alertsPill(s Status) (string, tone) {
+	switch s.Mode {
+	case firewall.ModeAsk:
+		return "Alerts on", good
+	case firewall.ModeAllow:
+		return "New programs pass", attention
+	case firewall.ModeBlock:
+		return "New programs blocked", plain
+	}
+	return "Alerts off", plain
+}
+
+// statusNotes are what the engine says a person should know.
+func statusNotes(s Status) []string {
+	var notes []string
+	if !s.Enforcing && len(s.Notes) == 0 {
+		notes = append(notes, "Nothing is enforced: this engine only shows what it would do.")
+	}
+	for _, n := range s.Notes {
+		notes = append(notes, shown(n))
+	}
+	if s.DroppedEvents > 0 {
+		notes = append(notes, plural(int(s.DroppedEvents), "event was", "events were")+" lost on the way to the log: it is not complete.")
+	}
+	return notes
+}
+
+func textProposed(n int) string {
+	return plural(n, "program was", "programs were") + " seen while nothing was asked. Confirm which may go on."
+}
+
+func textSince(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return "since " + momentText(t)
+}
+
+func textShare(part, all uint64) string {
+	if all == 0 {
+		return "no connections yet"
+	}
+	return sharePercent(part, all) + " of connections"
+}
+
+func textWaitingDetail(n int) string {
+	switch n {
+	case 0:
+		return "no open question"
+	case 1:
+		return "needs an answer"
+	}
+	return "need an answer"
+}
+
+func textRulesDetail(proposed int) string {
+	if proposed > 0 {
+		return countText(uint64(proposed)) + " to confirm"
+	}
+	return "in force"
+}
+
+func textNewLines(n int) string { return plural(n, "new line", "new lines") + " · show" }
+func textLogAll(n int) string   { return plural(n, "line", "lines") + ", live" }
+func textLogMore(n string) string {
+	return "The newest " + n + " lines, live; older ones follow as you scroll"
+}
+func textLogFull(n string) string {
+	return "The newest " + n + " lines, live; filter to reach older ones"
+}
+
+func textAllow(name string) string { return "Allow " + name }
+func textBlock(name string) string { return "Block " + name }
+func textOnly(name string) string  { return "Show only " + name }
+
+// processText is a process and its user, after a program.
+func processText(pid, uid int) string {
+	s := ""
+	if pid > 0 {
+		s += " · pid " + strconv.Itoa(pid)
+	}
+	if uid >= 0 {
+		s += " · user " + strconv.Itoa(uid)
+	}
+	return s
+}
+
+func textProgramsCount(programs, rules int) string {
+	return plural(rules, "rule", "rules") + " for " + plural(programs, "program", "programs")
+}
+
+func textUsed(r Rule) string {
+	if r.LastUsed == nil || r.Hits == 0 {
+		return "Not used yet"
+	}
+	return plural(int(r.Hits), "use", "uses") + ", last " + momentText(*r.LastUsed)
+}
+
+func textSeenCount(n int) string {
+	return plural(n, "program", "programs") + " seen until now"
+}
+
+func textConfirmCount(n int) string {
+	return "Allow " + plural(n, "program", "programs") + ", ask about the others"
+}
