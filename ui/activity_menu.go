@@ -13,9 +13,9 @@ import (
 // menu offers what can be done about a line.
 func (p *activityPage) menu(l LogLine, at fyne.Position) {
 	name := programName(l.Program, l.Name)
-	allow := fyne.NewMenuItem(textAllow(name), func() { p.u.decide(l.Program, firewall.Allow) })
-	block := fyne.NewMenuItem(textBlock(name), func() { p.u.decide(l.Program, firewall.Block) })
-	only := fyne.NewMenuItem(textOnly(name), func() { p.only(l) })
+	allow := fyne.NewMenuItem(textAllowProgram(name), func() { p.u.decide(l.Program, firewall.Allow) })
+	block := fyne.NewMenuItem(textBlockProgram(name), func() { p.u.decide(l.Program, firewall.Block) })
+	only := fyne.NewMenuItem(textOnlyProgram(name), func() { p.only(l) })
 	rule := fyne.NewMenuItem(textShowRule, func() { p.u.main.showRule(l.Rule) })
 	if l.Program == "" || l.Kind == "change" {
 		allow.Disabled, block.Disabled, only.Disabled = true, true, true

@@ -18,7 +18,7 @@ type scroller interface {
 	ScrollToBottom()
 }
 
-func (d *desk) log() scroller {
+func (d *mainDesk) log() scroller {
 	d.t.Helper()
 	for _, o := range d.objects() {
 		if s, ok := o.(scroller); ok {
@@ -30,7 +30,7 @@ func (d *desk) log() scroller {
 }
 
 // all scrolls until a number of lines can be reached.
-func (d *desk) all(lines int) {
+func (d *mainDesk) all(lines int) {
 	d.t.Helper()
 	log := d.log()
 	for log.GetScrollOffset() < float32(lines-600)*32 {
@@ -41,7 +41,7 @@ func (d *desk) all(lines int) {
 }
 
 func TestReadingOldLinesIsNotDisturbedByNewOnes(t *testing.T) {
-	d := newDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
 	d.sees("firefox")
 	log := d.log()
 	log.ScrollToOffset(3200)
@@ -56,7 +56,7 @@ func TestReadingOldLinesIsNotDisturbedByNewOnes(t *testing.T) {
 
 func BenchmarkScrollMillion(b *testing.B) {
 	const lines = 1_000_000
-	d := newDesk(b, uitest.New(firewall.ModeAsk, lines), ui.ViewActivity)
+	d := newMainDesk(b, uitest.New(firewall.ModeAsk, lines), ui.ViewActivity)
 	d.sees("firefox")
 	d.all(lines)
 	log := d.log()

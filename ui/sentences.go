@@ -201,9 +201,9 @@ func textLogFull(n string) string {
 	return "The newest " + n + " lines, live; filter to reach older ones"
 }
 
-func textAllow(name string) string { return "Allow " + name }
-func textBlock(name string) string { return "Block " + name }
-func textOnly(name string) string  { return "Show only " + name }
+func textAllowProgram(name string) string { return "Allow " + name }
+func textBlockProgram(name string) string { return "Block " + name }
+func textOnlyProgram(name string) string  { return "Show only " + name }
 
 // processText is a process and its user, after a program.
 func processText(pid, uid int) string {

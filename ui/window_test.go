@@ -18,8 +18,8 @@ import (
 	"sallyport.dev/sallyport/ui/uitest"
 )
 
-// desk is the desktop program in a test: one main window on a made-up engine.
-type desk struct {
+// mainDesk is the desktop program in a test: one main window on a made-up engine.
+type mainDesk struct {
 	t       testing.TB
 	app     fyne.App
 	loop    *uitest.Loop
@@ -28,13 +28,13 @@ type desk struct {
 	window  fyne.Window
 }
 
-func newDesk(t testing.TB, c *uitest.Control, v ui.View) *desk {
-	return newDeskOptions(t, c, v, ui.Options{})
+func newMainDesk(t testing.TB, c *uitest.Control, v ui.View) *mainDesk {
+	return newMainDeskOptions(t, c, v, ui.Options{})
 }
 
-func newDeskOptions(t testing.TB, c *uitest.Control, v ui.View, o ui.Options) *desk {
+func newMainDeskOptions(t testing.TB, c *uitest.Control, v ui.View, o ui.Options) *mainDesk {
 	t.Helper()
-	d := &desk{t: t, app: test.NewTempApp(t), loop: uitest.NewLoop(), control: c}
+	d := &mainDesk{t: t, app: test.NewTempApp(t), loop: uitest.NewLoop(), control: c}
 	o.Do = d.loop.Do
 	d.app.Preferences().SetString("appearance", "dark")
 	d.ui = ui.New(d.app, c, o)
@@ -51,7 +51,7 @@ func newDeskOptions(t testing.TB, c *uitest.Control, v ui.View, o ui.Options) *d
 }
 
 // objects are all that is visible in the window.
-func (d *desk) objects() []fyne.CanvasObject {
+func (d *mainDesk) objects() []fyne.CanvasObject {
 	var all []fyne.CanvasObject
 	roots := append([]fyne.CanvasObject{d.window.Content()}, d.window.Canvas().Overlays().List()...)
 	for _, root := range roots {
@@ -80,7 +80,7 @@ func visible(all []fyne.CanvasObject, o fyne.CanvasObject) []fyne.CanvasObject {
 }
 
 // texts are all words on screen.
-func (d *desk) texts() []string {
+func (d *mainDesk) texts() []string {
 	var s []string
 	for _, o := range d.objects() {
 		if t, ok := o.(*canvas.Text); ok && t.Text != "" {
@@ -90,7 +90,7 @@ func (d *desk) texts() []string {
 	return s
 }
 
-func (d *desk) reads(s string) bool {
+func (d *mainDesk) reads(s string) bool {
 	for _, text := range d.texts() {
 		if strings.Contains(text, s) {
 			return true
@@ -100,19 +100,19 @@ func (d *desk) reads(s string) bool {
 }
 
 // sees waits until a text is on screen.
-func (d *desk) sees(s string) {
+func (d *mainDesk) sees(s string) {
 	d.t.Helper()
 	d.loop.Until(d.t, "see "+s, func() bool { return d.reads(s) })
 }
 
 // misses waits until a text is not on screen.
-func (d *desk) misses(s string) {
+func (d *mainDesk) misses(s string) {
 	d.t.Helper()
 	d.loop.Until(d.t, "no longer see "+s, func() bool { return !d.reads(s) })
 }
 
 // at is the middle of the last object with a text.
-func (d *desk) at(s string) fyne.Position {
+func (d *mainDesk) at(s string) fyne.Position {
 	d.t.Helper()
 	var found fyne.CanvasObject
 	for _, o := range d.objects() {
@@ -128,10 +128,10 @@ func (d *desk) at(s string) fyne.Position {
 }
 
 // tap clicks on a text.
-func (d *desk) tap(s string) { d.t.Helper(); test.TapCanvas(d.window.Canvas(), d.at(s)) }
+func (d *mainDesk) tap(s string) { d.t.Helper(); test.TapCanvas(d.window.Canvas(), d.at(s)) }
 
 // button finds a button by its label.
-func (d *desk) button(label string) *widget.Button {
+func (d *mainDesk) button(label string) *widget.Button {
 	d.t.Helper()
 	for _, o := range d.objects() {
 		if b, ok := o.(*widget.Button); ok && b.Text == label {
@@ -143,7 +143,7 @@ func (d *desk) button(label string) *widget.Button {
 }
 
 // menu opens the menu of the row that shows a text.
-func (d *desk) menu(s string) {
+func (d *mainDesk) menu(s string) {
 	d.t.Helper()
 	at := d.at(s)
 	for _, o := range d.objects() {
@@ -163,7 +163,7 @@ func (d *desk) menu(s string) {
 }
 
 // entry finds a field by its hint.
-func (d *desk) entry(hint string) *widget.Entry {
+func (d *mainDesk) entry(hint string) *widget.Entry {
 	d.t.Helper()
 	for _, o := range d.objects() {
 		if e, ok := o.(*widget.Entry); ok && e.PlaceHolder == hint {
@@ -175,7 +175,7 @@ func (d *desk) entry(hint string) *widget.Entry {
 }
 
 // picture keeps what the window looks like if SALLYPORT_PICTURES names a folder.
-func (d *desk) picture(name string) {
+func (d *mainDesk) picture(name string) {
 	d.t.Helper()
 	folder := os.Getenv("SALLYPORT_PICTURES")
 	if folder == "" {
@@ -192,7 +192,7 @@ func (d *desk) picture(name string) {
 }
 
 // theRule is the only rule of a program.
-func (d *desk) theRule(program string) (ui.Rule, bool) {
+func (d *mainDesk) theRule(program string) (ui.Rule, bool) {
 	rules, _ := d.control.Rules(context.Background())
 	for _, r := range rules {
 		if r.Program == program {
@@ -203,7 +203,7 @@ func (d *desk) theRule(program string) (ui.Rule, bool) {
 }
 
 func TestActivityShowsTheNewestFirstAndWhatComes(t *testing.T) {
-	d := newDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
 	d.sees("firefox")
 	d.sees("Firewall on")
 	d.sees("Alerts on")
@@ -215,7 +215,7 @@ func TestActivityShowsTheNewestFirstAndWhatComes(t *testing.T) {
 }
 
 func TestNamesFromTheNetworkCannotTurnTheText(t *testing.T) {
-	d := newDesk(t, uitest.New(firewall.ModeAsk, 50), ui.ViewActivity)
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 50), ui.ViewActivity)
 	d.sees("firefox")
 	d.control.Add(ui.LogLine{Kind: "flow", Program: "/tmp/a\u202egpj.exe", Name: "a\u202egpj.exe", Host: "x\n\x1b[31m.example", Protocol: firewall.TCP, Port: 80, Verdict: "ask"})
 	d.sees("a�gpj.exe")
@@ -223,7 +223,7 @@ func TestNamesFromTheNetworkCannotTurnTheText(t *testing.T) {
 }
 
 func TestActivityIsFilteredByTextProgramAndVerdict(t *testing.T) {
-	d := newDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
 	d.sees("firefox")
 	test.Type(d.entry("Filter by program, host, address or port"), "slack")
 	d.misses("firefox")
@@ -240,7 +240,7 @@ func TestActivityIsFilteredByTextProgramAndVerdict(t *testing.T) {
 }
 
 func TestARowsMenuBlocksTheProgramAndShowsTheRule(t *testing.T) {
-	d := newDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
 	d.sees("telnet")
 	d.menu("telnet")
 	d.picture("activity-menu")
@@ -257,14 +257,14 @@ func TestARowsMenuBlocksTheProgramAndShowsTheRule(t *testing.T) {
 	d.menu("telnet")
 	d.tap("Show only telnet")
 	d.misses("firefox")
-	d.menu("telnet")
+	d.menu("185.220.101.4:23")
 	d.tap("Show the rule that decided")
 	d.sees("Any program")
 }
 
 func TestTheEngineGoneIsSaidAndRestartOffered(t *testing.T) {
 	c := uitest.New(firewall.ModeAsk, 100)
-	d := newDeskOptions(t, c, ui.ViewActivity, ui.Options{Restart: func(context.Context) error { c.Go(false); return nil }})
+	d := newMainDeskOptions(t, c, ui.ViewActivity, ui.Options{Restart: func(context.Context) error { c.Go(false); return nil }})
 	d.sees("firefox")
 	c.Go(true)
 	d.sees("The engine does not answer.")
@@ -275,7 +275,7 @@ func TestTheEngineGoneIsSaidAndRestartOffered(t *testing.T) {
 }
 
 func TestLockStopsEverythingAndEndsAsItWas(t *testing.T) {
-	d := newDesk(t, uitest.New(firewall.ModeBlock, 10), ui.ViewActivity)
+	d := newMainDesk(t, uitest.New(firewall.ModeBlock, 10), ui.ViewActivity)
 	test.Tap(d.button("Lock all traffic"))
 	d.sees("Locked")
 	test.Tap(d.button("End the lock"))
@@ -288,7 +288,7 @@ func TestLockStopsEverythingAndEndsAsItWas(t *testing.T) {
 func TestTheFirstChoiceThenTheProgramsSeen(t *testing.T) {
 	c := uitest.New(firewall.ModeAllow, 10)
 	c.Update(func(s *ui.Status) { s.FirstRun = true })
-	d := newDesk(t, c, ui.ViewActivity)
+	d := newMainDesk(t, c, ui.ViewActivity)
 	d.sees("Until you choose")
 	d.picture("review-choice")
 	c.Propose("/usr/bin/curl", "/usr/lib/firefox/firefox", "/opt/game/telemetry")
@@ -308,7 +308,7 @@ func TestTheFirstChoiceThenTheProgramsSeen(t *testing.T) {
 }
 
 func TestRulesAreAddedSearchedDisabledAndRemoved(t *testing.T) {
-	d := newDesk(t, uitest.New(firewall.ModeAsk, 10), ui.ViewPrograms)
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 10), ui.ViewPrograms)
 	d.sees("Any program")
 	test.Tap(d.button("Add rule…"))
 	test.Type(d.entry("/usr/bin/curl, or * for any program"), "curl")
@@ -333,7 +333,7 @@ func TestRulesAreAddedSearchedDisabledAndRemoved(t *testing.T) {
 }
 
 func TestASettingIsStoredAndAWrongOneRefusedAtItsField(t *testing.T) {
-	d := newDesk(t, uitest.New(firewall.ModeAsk, 10), ui.ViewSettings)
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 10), ui.ViewSettings)
 	d.sees("Time to answer")
 	d.picture("settings")
 	patience := func() *settingField { return d.setting("30s") }
@@ -355,7 +355,7 @@ type settingField struct {
 	SetText func(string)
 }
 
-func (d *desk) setting(value string) *settingField {
+func (d *mainDesk) setting(value string) *settingField {
 	d.t.Helper()
 	for _, o := range d.objects() {
 		e, ok := o.(interface {
@@ -377,7 +377,7 @@ func (d *desk) setting(value string) *settingField {
 }
 
 func TestTheKeyboardReachesEveryPage(t *testing.T) {
-	d := newDesk(t, uitest.New(firewall.ModeAsk, 50), ui.ViewActivity)
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 50), ui.ViewActivity)
 	d.sees("firefox")
 	test.FocusNext(d.window.Canvas()) // the sidebar's first line
 	test.FocusNext(d.window.Canvas())
@@ -386,7 +386,7 @@ func TestTheKeyboardReachesEveryPage(t *testing.T) {
 }
 
 func TestLightLooks(t *testing.T) {
-	d := newDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
 	d.app.Settings().SetTheme(ui.NewTheme(ui.Light))
 	d.ui.ShowMain(ui.ViewActivity)
 	d.sees("firefox")
