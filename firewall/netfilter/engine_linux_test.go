@@ -130,7 +130,7 @@ func obey(out *reporter, engine *firewall.Engine, backend *netfilter.Backend, po
 				err = engine.Answer(r.Answer)
 			case "stats":
 				stats := backend.Stats()
-				e.Stats, e.Lost = &stats, engine.LostEvents()
+				e.Stats, e.Lost, e.Prompts = &stats, engine.LostEvents(), engine.Prompts()
 			}
 		}
 		if err == nil && (r.Rules != nil || r.Do == "mode") {
@@ -279,9 +279,7 @@ func (g *guard) asked(path string) (p firewall.Prompt) {
 // unasked fails if a question is open.
 func (g *guard) unasked(t *testing.T) {
 	t.Helper()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, p := range g.prompts {
+	for _, p := range g.tell(request{Do: "stats"}).Prompts {
 		t.Errorf("a question about %v is open: %v", p.Program, p.First.Flow)
 	}
 }

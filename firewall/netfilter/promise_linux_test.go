@@ -136,21 +136,43 @@ func TestAnImpostorDoesNotInheritAPermission(t *testing.T) {
 			t.Error("the impostor connected")
 		}
 	})
-	t.Run("renamed to the path", func(t *testing.T) {
+	t.Run("by the name it gives itself", func(t *testing.T) {
 		world := world.at(t, g)
-		if err := os.Rename(evil, honest+".new"); err != nil {
+		if err := os.Mkdir(filepath.Join(world.dir, "elsewhere"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		renamed := filepath.Join(world.dir, "elsewhere", filepath.Base(honest))
+		if err := os.Rename(evil, renamed); err != nil {
 			t.Fatal(err)
 		}
 		before := world.see("before")["tcp 7000"]
-		impostor := startChild[result](t, world.inside(honest+".new"), nil)
+		script := fmt.Sprintf("exec -a %s %s", honest, renamed)
+		impostor := startChild[result](t, world.inside("bash", "-c", script), nil)
 		must(t, impostor, "open tcp4")
 		impostor.send(t, "connect 10.77.0.2:7000")
-		g.once(g.asked(honest+".new"), firewall.Block)
+		g.once(g.asked(renamed), firewall.Block)
 		if r := impostor.next(t); r.Error == "" {
 			t.Error("the renamed program connected")
 		}
 		if after := world.see("after")["tcp 7000"]; after != before {
 			t.Errorf("%d packets of the impostor passed", after-before)
+		}
+	})
+	t.Run("renamed while it runs", func(t *testing.T) {
+		world := world.at(t, g)
+		sly := world.program("sly")
+		impostor := world.talk(sly)
+		must(t, impostor, "open tcp4")
+		if err := os.Rename(sly, sly+".old"); err != nil {
+			t.Fatal(err)
+		}
+		world.program("sly")
+		g.decide(sly, firewall.Allow) // the file that is there now
+		impostor.send(t, "connect 10.77.0.2:7000")
+		p := g.asked(sly + ".old")
+		g.once(p, firewall.Block)
+		if r := impostor.next(t); r.Error == "" {
+			t.Error("the program connected by the name it had before")
 		}
 	})
 }
