@@ -93,12 +93,17 @@ func run(command string) result {
 	case "recv":
 		b := make([]byte, 64<<10)
 		var n int
-		n, _, err = syscall.Recvfrom(socket, b, 0)
+		// The runtime's own signals end a receive that has a time limit.
+		for err = error(syscall.EINTR); err == syscall.EINTR; {
+			n, _, err = syscall.Recvfrom(socket, b, 0)
+		}
 		r.Text = string(b[:max(n, 0)])
 	case "drain":
 		b := make([]byte, 64<<10)
 		for n := 1; n > 0 && err == nil; {
-			n, err = syscall.Read(socket, b)
+			if n, err = syscall.Read(socket, b); err == syscall.EINTR {
+				n, err = 1, nil
+			}
 		}
 	case "close":
 		err = syscall.Close(socket)
