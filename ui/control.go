@@ -62,12 +62,13 @@ var (
 	ErrNotStored = errors.New("the answer counts once: it could not be stored")
 )
 
-// Event is one change: exactly one field is set.
+// Event is one change: at least one field is set.
 type Event struct {
 	Prompts *[]Prompt `json:"prompts,omitempty"` // all open prompts
 	Log     []LogLine `json:"log,omitempty"`     // new lines, oldest first
 	Status  *Status   `json:"status,omitempty"`
 	Rules   bool      `json:"rules,omitempty"` // the rules or settings changed: read them again
+	Lost    int       `json:"lost,omitempty"`  // log lines that this watcher was too slow for: read the log again
 }
 
 // Status is what the firewall is doing.
@@ -113,6 +114,7 @@ type Prompt struct {
 	Others    int                `json:"others"` // flows beside the first one
 	Asked     time.Time          `json:"asked"`
 	Deadline  time.Time          `json:"deadline"`
+	Here      bool               `json:"here,omitempty"` // to be shown by the desktop program that watches: its session is the one to ask
 }
 
 // Answer decides a prompt.

@@ -3,6 +3,7 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"net"
 	"runtime"
@@ -27,3 +28,14 @@ func Hide() error {
 func (p *Peer) look() {}
 
 func startTicks(int) uint64 { return 0 }
+
+// Polkit refuses.
+func Polkit(context.Context, Peer, string) error {
+	return errors.New("there is no polkit on " + runtime.GOOS)
+}
+
+// GroupID finds no group.
+func GroupID(string) int { return -1 }
+
+// DefaultFolder is where the socket is unless told otherwise.
+const DefaultFolder = "/run/sallyport"

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package app
+
+import (
+	"errors"
+	"runtime"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+var errSystem = errors.New("the firewall needs Linux 6.1 or newer; this system is " + runtime.GOOS)
+
+func openBackend(string) (firewall.Backend, error) { return nil, errSystem }
+
+func recoverBackend(bool) ([]string, error) { return nil, errSystem }

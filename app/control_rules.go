@@ -1,0 +1,272 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"net/netip"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/persistence"
+	"sallyport.dev/sallyport/ui"
+)
+
+// Rules returns all rules, oldest first.
+func (c *Control) Rules(context.Context) ([]ui.Rule, error) {
+	rules, err := c.store.Rules()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ui.Rule, len(rules))
+	for i, r := range rules {
+		out[i] = ruleOut(r)
+	}
+	return out, nil
+}
+
+// AddRule stores a rule and puts it into force.
+func (c *Control) AddRule(ctx context.Context, r ui.Rule) (ui.Rule, error) {
+	in, err := ruleIn(r)
+	if err != nil {
+		return ui.Rule{}, err
+	}
+	in.ID, in.Proposed = "", false
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	put, err := c.update(ctx, persistence.Update{Put: []firewall.Rule{in}}, "add rule: "+describe(in))
+	if len(put) == 0 {
+		return ui.Rule{}, err
+	}
+	return ruleOut(put[0]), err
+}
+
+// ChangeRule replaces the rule that has the ID. A proposed rule that a person
+// changed is confirmed by that.
+func (c *Control) ChangeRule(ctx context.Context, r ui.Rule) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	old, err := c.find(r.ID)
+	if err != nil {
+		return err
+	}
+	if r.Until == untilOut(old.Until) {
+		r.Until = "" // it may name a process that has ended since
+	}
+	in, err := ruleIn(r)
+	if err != nil {
+		return err
+	}
+	if r.Until == "" {
+		in.Until = old.Until
+	}
+	in.Proposed, in.Builtin = false, old.Builtin
+	in.Created, in.LastUsed, in.Hits = old.Created, old.LastUsed, old.Hits
+	_, err = c.update(ctx, persistence.Update{Put: []firewall.Rule{in}}, "change rule "+r.ID+": "+describe(in))
+	return err
+}
+
+// RemoveRule removes a rule; a built-in one too.
+func (c *Control) RemoveRule(ctx context.Context, id string) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	old, err := c.find(id)
+	if err != nil {
+		return err
+	}
+	_, err = c.update(ctx, persistence.Update{Remove: []firewall.RuleID{old.ID}}, "remove rule "+id+": "+describe(old))
+	return err
+}
+
+// Confirm ends the review of proposed rules.
+func (c *Control) Confirm(ctx context.Context, allow, block []string) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	rules, err := c.store.Rules()
+	if err != nil {
+		return err
+	}
+	proposed := map[string]bool{}
+	for _, r := range rules {
+		proposed[string(r.ID)] = r.Proposed
+	}
+	for _, id := range slices.Concat(allow, block) {
+		if !proposed[id] {
+			return fmt.Errorf("%w: no rule %s waits to be confirmed", ui.ErrNotFound, id)
+		}
+	}
+	var u persistence.Update
+	for _, r := range rules {
+		switch id := string(r.ID); {
+		case !r.Proposed:
+			continue
+		case slices.Contains(block, id):
+			r.Proposed, r.Verdict = false, firewall.Block
+			u.Put = append(u.Put, r)
+		case slices.Contains(allow, id):
+			r.Proposed = false
+			u.Put = append(u.Put, r)
+		default:
+			u.Remove = append(u.Remove, r.ID)
+		}
+	}
+	_, err = c.update(ctx, u, fmt.Sprintf("confirm programs: %d allowed, %d blocked, %d to be asked about", len(allow), len(block), len(u.Remove)))
+	return err
+}
+
+// Answer decides a prompt, and stores the rule if it is to be remembered.
+func (c *Control) Answer(ctx context.Context, a ui.Answer) error {
+	if a.Verdict != firewall.Allow && a.Verdict != firewall.Block {
+		return fmt.Errorf("%w: an answer allows or blocks", ui.ErrInvalid)
+	}
+	scope, err := scopeIn(a.Scope)
+	if err != nil {
+		return err
+	}
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	prompts := c.engine.Prompts()
+	i := slices.IndexFunc(prompts, func(p firewall.Prompt) bool { return string(p.ID) == a.ID })
+	if i < 0 {
+		return fmt.Errorf("%w: question %s was answered or has ended", ui.ErrNotFound, a.ID)
+	}
+	answer := firewall.Answer{Prompt: prompts[i].ID, Verdict: a.Verdict, Scope: scope}
+	if a.For == "once" {
+		return c.once(ctx, answer, prompts[i])
+	}
+	rule, err := ruleOf(prompts[i], a.Verdict, scope, a.For)
+	if err != nil {
+		return err
+	}
+	put, err := c.update(ctx, persistence.Update{Put: []firewall.Rule{rule}}, "answer: "+describe(rule))
+	if len(put) == 0 {
+		if errors.Is(err, ui.ErrInvalid) {
+			return err
+		}
+		if once := c.once(ctx, answer, prompts[i]); once != nil {
+			return once
+		}
+		return fmt.Errorf("%w: %w", ui.ErrNotStored, err)
+	}
+	answer.Rule = &put[0].ID
+	if failed := c.engine.Answer(answer); failed != nil && !errors.Is(failed, firewall.ErrNoPrompt) {
+		return failed
+	}
+	return err
+}
+
+func (c *Control) once(ctx context.Context, a firewall.Answer, p firewall.Prompt) error {
+	err := c.engine.Answer(a)
+	switch {
+	case errors.Is(err, firewall.ErrNoPrompt):
+		return fmt.Errorf("%w: question %s was answered or has ended", ui.ErrNotFound, a.Prompt)
+	case err != nil:
+		return err
+	}
+	c.note(ctx, fmt.Sprintf("answer once: %s %s", a.Verdict, cmp.Or(p.Program.ID(), p.Program.Name())))
+	return nil
+}
+
+// expire removes a rule whose time is over.
+func (c *Control) expire(id firewall.RuleID) {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	old, err := c.find(string(id))
+	if err == nil {
+		_, err = c.update(context.Background(), persistence.Update{Remove: []firewall.RuleID{id}}, "rule "+string(id)+" ended: "+describe(old))
+	}
+	if err != nil && !errors.Is(err, ui.ErrNotFound) {
+		// The ruleset itself ends a timed rule; what is left is its line.
+		c.note(context.Background(), fmt.Sprintf("rule %s ended, but could not be removed: %v", id, err))
+	}
+}
+
+// find returns a stored rule with its present hits.
+func (c *Control) find(id string) (firewall.Rule, error) {
+	rules, err := c.store.Rules()
+	if err != nil {
+		return firewall.Rule{}, err
+	}
+	for _, r := range rules {
+		if string(r.ID) == id {
+			return r, nil
+		}
+	}
+	return firewall.Rule{}, fmt.Errorf("%w: there is no rule %q: list them with: sallyport rules", ui.ErrNotFound, id)
+}
+
+func scopeIn(s string) (firewall.AnswerScope, error) {
+	switch s {
+	case "", "program":
+		return firewall.ScopeProgram, nil
+	case "host":
+		return firewall.ScopeHost, nil
+	case "port":
+		return firewall.ScopePort, nil
+	case "destination":
+		return firewall.ScopeDestination, nil
+	}
+	return 0, fmt.Errorf("%w: scope %q: want program, host, port or destination", ui.ErrInvalid, s)
+}
+
+// ruleOf makes the rule that remembers an answer.
+func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, lasts string) (firewall.Rule, error) {
+	r := firewall.Rule{Program: p.Program.ID(), Direction: p.Direction, Verdict: v}
+	if r.Program == "" {
+		return r, fmt.Errorf("%w: %w: answer it with: --for once", ui.ErrInvalid, firewall.ErrUnidentified)
+	}
+	remote := p.First.Remote
+	if scope == firewall.ScopeHost || scope == firewall.ScopeDestination {
+		if r.Host = strings.ToLower(strings.TrimSuffix(p.First.Host, ".")); r.Host == "" && remote.Addr().IsValid() {
+			addr := remote.Addr().Unmap().WithZone("")
+			r.Remote = netip.PrefixFrom(addr, addr.BitLen())
+		}
+	}
+	if scope == firewall.ScopePort || scope == firewall.ScopeDestination {
+		r.Protocol, r.Port = p.First.Protocol, remote.Port()
+	}
+	if lasts == "exit" {
+		if p.First.PID <= 0 {
+			return r, fmt.Errorf("%w: the process is not known, so nobody can tell when it exits", ui.ErrInvalid)
+		}
+		r.Until = firewall.Expiry{Exit: true, PID: p.First.PID, Started: p.First.Started}
+		return r, nil
+	}
+	if lasts != "" && lasts != "always" {
+		d, err := time.ParseDuration(lasts)
+		if err != nil || d <= 0 {
+			return r, fmt.Errorf("%w: for %q: want once, exit, always or a duration such as 1h", ui.ErrInvalid, lasts)
+		}
+		r.Until.At = time.Now().Add(d)
+	}
+	return r, nil
+}
+
+// describe says in a line what a rule does.
+func describe(r firewall.Rule) string {
+	out := ruleOut(r)
+	s := out.Verdict.String() + " " + out.Program
+	if out.Direction == firewall.In {
+		s += " in"
+	}
+	if out.Protocol != firewall.AnyProtocol {
+		s += " " + out.Protocol.String()
+	}
+	if to := cmp.Or(out.Host, out.Remote); to != "" {
+		s += " to " + to
+	}
+	if out.Port != 0 {
+		s += fmt.Sprintf(" port %d", out.Port)
+	}
+	if out.Until != "always" {
+		s += " until " + out.Until
+	}
+	if r.Disabled {
+		s += " (disabled)"
+	}
+	return s
+}

@@ -1,0 +1,163 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/process"
+	"sallyport.dev/sallyport/persistence"
+	"sallyport.dev/sallyport/ui"
+)
+
+// The words for places in a rule's remote.
+const (
+	loopbackRemote  = "loopback"
+	resolversRemote = "resolvers"
+)
+
+// ruleOut shows a rule as windows and commands do.
+func ruleOut(r firewall.Rule) ui.Rule {
+	out := ui.Rule{
+		ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Host: r.Host,
+		Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: untilOut(r.Until), Enabled: !r.Disabled,
+		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, Created: r.Created.UTC(), Hits: r.Hits,
+	}
+	switch {
+	case r.Place == firewall.Loopback:
+		out.Remote = loopbackRemote
+	case r.Place == firewall.Resolver:
+		out.Remote = resolversRemote
+	case r.Remote.IsValid() && r.Remote.IsSingleIP():
+		out.Remote = r.Remote.Addr().String()
+	case r.Remote.IsValid():
+		out.Remote = r.Remote.String()
+	}
+	if !r.LastUsed.IsZero() {
+		used := r.LastUsed.UTC()
+		out.LastUsed = &used
+	}
+	return out
+}
+
+// ruleIn reads a rule that a person made. What only the firewall itself sets
+// (hits, times, built-in) is not taken from it.
+func ruleIn(r ui.Rule) (firewall.Rule, error) {
+	in := firewall.Rule{
+		ID: firewall.RuleID(r.ID), Program: strings.TrimSpace(r.Program), Direction: r.Direction, Protocol: r.Protocol,
+		Host: strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Host), ".")), Port: r.Port, LocalPort: r.LocalPort,
+		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, Note: r.Note,
+	}
+	var err error
+	if in.Remote, in.Place, err = remoteIn(r.Remote); err != nil {
+		return in, err
+	}
+	in.Until, err = untilIn(r.Until)
+	return in, err
+}
+
+func remoteIn(s string) (netip.Prefix, firewall.Place, error) {
+	switch s = strings.TrimSpace(s); s {
+	case "":
+		return netip.Prefix{}, firewall.AnyPlace, nil
+	case loopbackRemote:
+		return netip.Prefix{}, firewall.Loopback, nil
+	case resolversRemote:
+		return netip.Prefix{}, firewall.Resolver, nil
+	}
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), firewall.AnyPlace, nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, 0, fmt.Errorf("%w: remote %q: want an address such as 192.0.2.1, a prefix such as 10.0.0.0/8, loopback or resolvers", ui.ErrInvalid, s)
+	}
+	return p.Masked(), firewall.AnyPlace, nil
+}
+
+func untilOut(e firewall.Expiry) string {
+	switch {
+	case e.Exit:
+		return "exit:" + strconv.Itoa(e.PID)
+	case !e.At.IsZero():
+		return e.At.UTC().Format(time.RFC3339)
+	}
+	return "always"
+}
+
+// untilIn reads "always", "exit:PID", a time, or a duration from now.
+func untilIn(s string) (firewall.Expiry, error) {
+	switch {
+	case s == "" || s == "always":
+		return firewall.Expiry{}, nil
+	case strings.HasPrefix(s, "exit:"):
+		pid, err := strconv.Atoi(strings.TrimPrefix(s, "exit:"))
+		if err != nil || pid <= 0 {
+			return firewall.Expiry{}, fmt.Errorf("%w: %q: want exit: and a process number", ui.ErrInvalid, s)
+		}
+		facts, err := process.Of(pid)
+		if err != nil {
+			return firewall.Expiry{}, fmt.Errorf("%w: until process %d exits: %w", ui.ErrInvalid, pid, err)
+		}
+		return firewall.Expiry{Exit: true, PID: pid, Started: facts.Started}, nil
+	}
+	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		return firewall.Expiry{At: at}, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return firewall.Expiry{}, fmt.Errorf("%w: %q: want always, exit:PID, a duration such as 1h, or a time such as 2026-01-31T12:00:00Z", ui.ErrInvalid, s)
+	}
+	return firewall.Expiry{At: time.Now().Add(d)}, nil
+}
+
+// promptOut shows a prompt with what is known of its process.
+func promptOut(p firewall.Prompt, f process.Facts) ui.Prompt {
+	a := p.First
+	out := ui.Prompt{
+		ID: string(p.ID), State: "waiting", Program: cmp.Or(p.Program.ID(), p.Program.Path), Name: p.Program.Name(), About: p.Program.Why,
+		OnlyOnce: p.Program.ID() == "", PID: a.PID, UID: a.UID, User: f.User, Parent: cmp.Or(f.ParentPath, f.ParentName),
+		Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Port: a.Remote.Port(),
+		Waiting: p.Waiting, Others: p.Others, Asked: p.Asked.UTC(), Deadline: p.Deadline.UTC(),
+	}
+	if p.Program.Kind == firewall.Unidentified {
+		out.Program = ""
+	}
+	if p.Expired {
+		out.State = "unanswered"
+	}
+	if a.Remote.Addr().IsValid() {
+		out.Remote = a.Remote.Addr().String()
+	}
+	return out
+}
+
+// lineOut shows a line of the log.
+func lineOut(l persistence.Line) ui.LogLine {
+	out := ui.LogLine{ID: strconv.FormatUint(uint64(l.ID), 10)}
+	if c := l.Change; c != nil {
+		out.Kind, out.Time, out.UID, out.PID, out.Program, out.Note = "change", c.Time.UTC(), c.UID, c.PID, c.Program, c.Text
+		out.Name, out.Reason, out.Count = firewall.Program{Path: c.Program}.Name(), string(firewall.ConfigChange), 1
+		return out
+	}
+	e := l.Entry
+	out.Kind, out.Time, out.Program, out.Name = "flow", e.Time.UTC(), e.Program.ID(), e.Program.Name()
+	out.PID, out.UID, out.Protocol, out.Direction = e.PID, e.UID, e.Protocol, e.Direction
+	out.Host, out.Port, out.Verdict, out.Reason = e.Host, e.Remote.Port(), e.Verdict.String(), string(e.Reason)
+	out.Rule, out.Count, out.Note = string(e.Rule), max(e.Count, 1), e.Program.Why
+	if e.Remote.Addr().IsValid() {
+		out.Remote = e.Remote.Addr().String()
+	}
+	if e.Local.Addr().IsValid() {
+		out.Local = e.Local.Addr().String()
+		if e.Local.Port() != 0 {
+			out.Local = e.Local.String()
+		}
+	}
+	return out
+}

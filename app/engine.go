@@ -1,0 +1,236 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"sallyport.dev/sallyport/app/link"
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/persistence"
+)
+
+// DefaultData is the folder of the database.
+const DefaultData = "/var/lib/sallyport"
+
+const (
+	memberGroup  = "sallyport"
+	databaseFile = "sallyport.db"
+	// stopPatience is how long stopping may take before the stacks of what
+	// hangs are printed and the process ends.
+	stopPatience = 20 * time.Second
+)
+
+// engineOptions say how the engine runs.
+type engineOptions struct {
+	Cgroup string
+	Data   string
+	Socket string
+	User   string
+	Demo   bool
+}
+
+func engineCommand(e *env) *cobra.Command {
+	var o engineOptions
+	c := &cobra.Command{
+		Use: "engine", Short: "Run the firewall itself, without windows; as root", Args: arguments(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Socket = e.socket
+			return runEngine(cmd.Context(), o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.Cgroup, "cgroup", "", "confine the firewall to this cgroup v2 folder")
+	f.StringVar(&o.Data, "data", DefaultData, "folder of the database")
+	f.StringVar(&o.User, "user", "", "let this user in, besides the group "+memberGroup)
+	f.BoolVar(&o.Demo, "demo", false, "enforce nothing: a backend in memory, for demonstrations")
+	f.Lookup("demo").Hidden = true
+	return c
+}
+
+// access says who is let in, and with which sentence if that is only root.
+func (o engineOptions) access(stored string) (link.Access, []string, error) {
+	a := link.Access{GID: link.GroupID(memberGroup), Group: memberGroup, Polkit: link.Polkit}
+	name := o.User
+	if name == "" {
+		name = stored
+	}
+	if name != "" {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return a, nil, fmt.Errorf("let %s in: %w", name, err)
+		}
+		if a.UID, err = strconv.Atoi(u.Uid); err != nil {
+			return a, nil, fmt.Errorf("let %s in: %w", name, err)
+		}
+	}
+	if a.GID < 0 && a.UID < 1 {
+		return a, []string{"there is no group " + memberGroup + ", so only root may use the firewall: make it with: groupadd --system " + memberGroup}, nil
+	}
+	return a, nil, nil
+}
+
+// runEngine runs until ctx ends. What it starts last stops first: the socket,
+// the backend (networking as it was found), the engine (held flows blocked),
+// the journal, the database.
+func runEngine(ctx context.Context, o engineOptions) (err error) {
+	if os.Geteuid() != 0 && !o.Demo {
+		return errors.New("the engine needs root: run it with sudo")
+	}
+	if o.Cgroup != "" {
+		if o.Cgroup, err = filepath.Abs(o.Cgroup); err != nil {
+			return err
+		}
+	}
+	backend, err := o.backend()
+	if err != nil {
+		return err
+	}
+	access, notes, err := o.access("")
+	if err != nil {
+		return err
+	}
+	socket, err := link.Listen(o.Socket, access)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+
+	store, report, err := persistence.Open(filepath.Join(o.Data, databaseFile))
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	defer closing(store, &err)
+	notes = append(notes, report.Notes()...)
+	if report.Created {
+		if _, err := store.PutRules(firewall.BuiltinRules(), nil); err != nil {
+			return fmt.Errorf("store the built-in rules: %w", err)
+		}
+	}
+	if o.User == "" {
+		access = o.storedUser(store, access)
+	}
+	first := firewall.ModeAllow
+	if o.Cgroup != "" || o.Demo {
+		first = firewall.ModeAsk
+	}
+	control, err := NewControl(store, backend, first)
+	if err != nil {
+		return err
+	}
+	control.notes = notes
+	for _, n := range notes {
+		slog.Warn(n)
+	}
+	return serve(ctx, control, func(ctx context.Context) error {
+		s := &link.Server{Control: control, Access: access}
+		return s.Serve(ctx, socket)
+	}, func() {
+		slog.Info("the firewall is in force", "mode", control.state.Load().mode, "cgroup", o.Cgroup, "socket", o.Socket)
+		daemon.SdNotify(false, daemon.SdNotifyReady)
+	})
+}
+
+// storedUser lets the user in that the settings name. A name that does not
+// exist any more must not keep the engine from starting.
+func (o engineOptions) storedUser(s *persistence.Store, a link.Access) link.Access {
+	settings, err := s.Settings()
+	if err != nil || settings.User == "" {
+		return a
+	}
+	with, _, err := o.access(settings.User)
+	if err != nil {
+		slog.Warn(err.Error())
+		return a
+	}
+	return with
+}
+
+// serve runs the parts around a control, and front last, until ctx ends or a
+// part fails. ready is called once filtering is in force.
+func serve(ctx context.Context, c *Control, front func(context.Context) error, ready func()) (err error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var stopping errgroup.Group
+	// part starts a part; the function returned stops it and waits for it.
+	part := func(name string, run func(context.Context) error) func() {
+		// Parts end one after the other, not all at once with ctx.
+		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			err := run(own)
+			if own.Err() == nil {
+				stop(fmt.Errorf("%s ended: %w", name, errors.Join(err, errEnded)))
+			} else if err != nil && !errors.Is(err, context.Canceled) {
+				stopping.Go(func() error { return fmt.Errorf("stop %s: %w", name, err) })
+			}
+		}()
+		return func() { cancel(); <-ended }
+	}
+	defer func() { err = errors.Join(err, stopping.Wait()) }()
+	defer part("journal", c.journal.Run)()
+	defer part("engine", c.engine.Run)()
+	defer part("control", c.Run)()
+	defer watchdog(ctx)()
+	inForce := make(chan struct{})
+	defer part("backend", func(ctx context.Context) error {
+		return c.backend.Run(ctx, c.engine, func() { close(inForce) })
+	})()
+	select {
+	case <-inForce:
+	case <-ctx.Done():
+		return endOf(ctx)
+	}
+	defer part("socket", front)()
+	ready()
+	<-ctx.Done()
+	daemon.SdNotify(false, daemon.SdNotifyStopping)
+	return endOf(ctx)
+}
+
+var errEnded = errors.New("it ended by itself")
+
+// endOf is why serving ended: nil if it was told to.
+func endOf(ctx context.Context) error {
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// watchdog prints where everything hangs if stopping takes too long after ctx
+// ended. The function returned ends it.
+func watchdog(ctx context.Context) func() {
+	stopped := make(chan struct{})
+	go func() {
+		<-ctx.Done()
+		t := time.NewTimer(stopPatience)
+		defer t.Stop()
+		select {
+		case <-stopped:
+		case <-t.C:
+			stacks := make([]byte, 1<<20)
+			fmt.Fprintf(os.Stderr, "sallyport: stopping hangs:\n%s\n", stacks[:runtime.Stack(stacks, true)])
+			os.Exit(failed)
+		}
+	}()
+	return func() { close(stopped) }
+}
+
+func closing(s *persistence.Store, err *error) {
+	if failed := s.Close(); failed != nil {
+		*err = errors.Join(*err, fmt.Errorf("close the database: %w", failed))
+	}
+}

@@ -1,0 +1,291 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sallyport.dev/sallyport/app/link"
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/process"
+	"sallyport.dev/sallyport/persistence"
+	"sallyport.dev/sallyport/ui"
+)
+
+// maxPending bounds the log lines kept for a watcher that is slow.
+const maxPending = 4096
+
+// hub tells every watcher what changed. Nobody who tells it something waits:
+// states are kept as the newest one, lines in a bounded buffer for each
+// watcher.
+type hub struct {
+	control *Control
+	wake    chan struct{} // something for run
+
+	mu       sync.Mutex
+	newest   []firewall.Prompt // as the engine said last
+	dirty    bool              // newest is not shown yet
+	counts   bool              // counters changed since the last status
+	shown    []shownPrompt     // newest with the facts
+	facts    map[firewall.PromptID]process.Facts
+	active   string // the login session in front of the person, "" if not known
+	watchers map[*watching]struct{}
+}
+
+type shownPrompt struct {
+	ui.Prompt
+	uid int
+}
+
+// watching is one call of Watch.
+type watching struct {
+	peer    link.Peer
+	wake    chan struct{}
+	prompts bool
+	status  bool
+	rules   bool
+	log     []ui.LogLine
+	lost    int
+}
+
+func newHub(c *Control) *hub {
+	return &hub{
+		control: c, wake: make(chan struct{}, 1),
+		facts: map[firewall.PromptID]process.Facts{}, watchers: map[*watching]struct{}{},
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// prompts takes the engine's open prompts, on its goroutine.
+func (h *hub) prompts(ps []firewall.Prompt) {
+	h.mu.Lock()
+	h.newest, h.dirty = ps, true
+	h.mu.Unlock()
+	poke(h.wake)
+}
+
+func (h *hub) open() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.newest)
+}
+
+func (h *hub) counted() {
+	h.mu.Lock()
+	h.counts = true
+	h.mu.Unlock()
+}
+
+// tell changes what is pending for every watcher and wakes it.
+func (h *hub) tell(change func(*watching)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tellLocked(change)
+}
+
+func (h *hub) tellLocked(change func(*watching)) {
+	for w := range h.watchers {
+		change(w)
+		poke(w.wake)
+	}
+}
+
+// changed tells that rules, mode or settings are other ones now.
+func (h *hub) changed() {
+	h.tell(func(w *watching) { w.rules, w.status = true, true })
+}
+
+// written takes lines that are in the log now.
+func (h *hub) written(lines []persistence.Line) {
+	out := make([]ui.LogLine, len(lines))
+	for i, l := range lines {
+		out[i] = lineOut(l)
+	}
+	h.tell(func(w *watching) {
+		room := max(maxPending-len(w.log), 0)
+		if room < len(out) {
+			w.lost += len(out) - room
+		}
+		w.log = append(w.log, out[:min(room, len(out))]...)
+	})
+}
+
+// run adds the facts of processes to new prompts, which may take a moment, and
+// tells counters once a second.
+func (h *hub) run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-h.wake:
+			h.show()
+		case <-tick.C:
+			h.refresh()
+		}
+	}
+}
+
+func (h *hub) show() {
+	h.mu.Lock()
+	prompts, dirty := h.newest, h.dirty
+	h.dirty = false
+	h.mu.Unlock()
+	if !dirty {
+		return
+	}
+	shown := h.withFacts(prompts)
+	session := ""
+	if len(shown) > 0 && h.desktops() > 1 {
+		session = activeSession()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.shown, h.active = shown, session
+	h.tellLocked(func(w *watching) { w.prompts, w.status = true, true })
+}
+
+func (h *hub) refresh() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.counts {
+		h.counts = false
+		h.tellLocked(func(w *watching) { w.status = true })
+	}
+}
+
+// withFacts shows prompts, reading facts once for each.
+func (h *hub) withFacts(prompts []firewall.Prompt) []shownPrompt {
+	shown := make([]shownPrompt, len(prompts))
+	keep := make(map[firewall.PromptID]process.Facts, len(prompts))
+	for i, p := range prompts {
+		h.mu.Lock()
+		f, known := h.facts[p.ID]
+		h.mu.Unlock()
+		if !known && p.First.PID > 0 {
+			// A process that is gone leaves the facts empty; one that has its
+			// PID now would be named wrongly.
+			if now, err := process.Of(p.First.PID); err == nil && (p.First.Started.IsZero() || near(now.Started, p.First.Started)) {
+				f = now
+			}
+		}
+		keep[p.ID] = f
+		shown[i] = shownPrompt{promptOut(p, f), p.First.UID}
+	}
+	h.mu.Lock()
+	h.facts = keep
+	h.mu.Unlock()
+	return shown
+}
+
+// near tells whether two readings of a process's start are the same one: the
+// kernel counts it in ticks of 10 ms.
+func near(a, b time.Time) bool { return a.Sub(b).Abs() < 50*time.Millisecond }
+
+func (h *hub) desktops() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for w := range h.watchers {
+		if w.peer.Desktop {
+			n++
+		}
+	}
+	return n
+}
+
+// here tells whether w is to ask about a prompt: the desktop programs of the
+// program's user are, else the one in the active session, else all.
+func (h *hub) here(w *watching, uid int) bool {
+	if !w.peer.Desktop {
+		return false
+	}
+	owner, active := false, false
+	for o := range h.watchers {
+		owner = owner || o.peer.Desktop && o.peer.UID == uid
+		active = active || o.peer.Desktop && h.active != "" && o.peer.Session == h.active
+	}
+	switch {
+	case owner:
+		return w.peer.UID == uid
+	case active:
+		return w.peer.Session == h.active
+	}
+	return true
+}
+
+// watch calls on for each change until ctx ends.
+func (h *hub) watch(ctx context.Context, on func(ui.Event)) error {
+	w := &watching{wake: make(chan struct{}, 1), prompts: true, status: true}
+	w.peer, _ = link.PeerFrom(ctx)
+	h.mu.Lock()
+	h.watchers[w] = struct{}{}
+	// Who is to ask may be another one now.
+	h.tellLocked(func(w *watching) { w.prompts = true })
+	h.dirty = true
+	h.mu.Unlock()
+	poke(h.wake)
+	defer func() {
+		h.mu.Lock()
+		delete(h.watchers, w)
+		h.tellLocked(func(w *watching) { w.prompts = true })
+		h.mu.Unlock()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.wake:
+		}
+		for _, e := range h.take(ctx, w) {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			on(e)
+		}
+	}
+}
+
+// take returns what is pending for w.
+func (h *hub) take(ctx context.Context, w *watching) (events []ui.Event) {
+	h.mu.Lock()
+	log, lost, rules, prompts, status := w.log, w.lost, w.rules, w.prompts, w.status
+	w.log, w.lost, w.rules, w.prompts, w.status = nil, 0, false, false, false
+	if prompts {
+		ps := make([]ui.Prompt, len(h.shown))
+		for i, p := range h.shown {
+			ps[i] = p.Prompt
+			ps[i].Here = h.here(w, p.uid)
+		}
+		events = append(events, ui.Event{Prompts: &ps})
+	}
+	h.mu.Unlock()
+	if status {
+		if s, err := h.control.Status(ctx); err == nil {
+			events = append(events, ui.Event{Status: &s})
+		}
+	}
+	if rules {
+		events = append(events, ui.Event{Rules: true})
+	}
+	if len(log) > 0 || lost > 0 {
+		events = append(events, ui.Event{Log: log, Lost: lost})
+	}
+	return events
+}
+
+// Prompts returns all open prompts.
+func (c *Control) Prompts(ctx context.Context) ([]ui.Prompt, error) {
+	shown := c.hub.withFacts(c.engine.Prompts())
+	out := make([]ui.Prompt, len(shown))
+	for i, p := range shown {
+		out[i] = p.Prompt
+	}
+	return out, nil
+}

@@ -1,0 +1,82 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"sallyport.dev/sallyport/ui"
+)
+
+func promptsCommand(e *env) *cobra.Command {
+	var follow bool
+	c := withJSON(&cobra.Command{
+		Use: "prompts", Short: "Show the open questions", Args: arguments(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, c := cmd.Context(), e.client()
+			if !follow {
+				ps, err := c.Prompts(ctx)
+				if err != nil {
+					return err
+				}
+				if !e.json && len(ps) == 0 {
+					fmt.Fprintln(e.out, "no open questions")
+				}
+				for _, p := range ps {
+					if err := e.showPrompt(p); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			shown := map[string]ui.Prompt{}
+			var failed error
+			err := c.Watch(ctx, func(ev ui.Event) {
+				if ev.Prompts == nil || failed != nil {
+					return
+				}
+				now := map[string]ui.Prompt{}
+				for _, p := range *ev.Prompts {
+					now[p.ID] = p
+					if shown[p.ID] != p && failed == nil {
+						failed = e.showPrompt(p)
+					}
+				}
+				shown = now
+			})
+			if failed != nil {
+				return failed
+			}
+			return err
+		},
+	})
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on, and show each question that comes up or changes")
+	return c
+}
+
+var promptWidths = []int{6, 10, 18, 30, 7}
+
+func (e *env) showPrompt(p ui.Prompt) error {
+	if e.json {
+		return e.printJSON(p)
+	}
+	who := cmp.Or(p.Program, p.Name)
+	if p.About != "" {
+		who += " (" + p.About + ")"
+	}
+	waiting := fmt.Sprintf("%d waiting", p.Waiting)
+	e.line(promptWidths, []string{clean(p.ID), p.State, clean(who), clean(destination(p.Host, p.Remote, p.Port)), p.Protocol.String(), waiting})
+	return nil
+}
+
+// destination is a host or address with its port.
+func destination(host, remote string, port uint16) string {
+	to := cmp.Or(host, remote)
+	if port != 0 {
+		to = net.JoinHostPort(to, strconv.Itoa(int(port)))
+	}
+	return to
+}

@@ -1,0 +1,322 @@
+package app
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/ui"
+)
+
+func rulesCommand(e *env) *cobra.Command {
+	var proposed bool
+	list := func(cmd *cobra.Command, _ []string) error { return e.listRules(cmd.Context(), proposed) }
+	c := withJSON(&cobra.Command{
+		Use: "rules", Short: "Show, add and change rules", RunE: list,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("rules has no command %q: want list, add, remove, enable, disable, confirm, export or import", args[0])
+			}
+			return nil
+		},
+	})
+	l := withJSON(&cobra.Command{Use: "list", Short: "Show the rules", Args: arguments(0, 0, ""), RunE: list})
+	for _, with := range []*cobra.Command{c, l} {
+		with.Flags().BoolVar(&proposed, "proposed", false, "only those that wait to be confirmed")
+	}
+	c.AddCommand(l, addRuleCommand(e), removeRuleCommand(e), enableRuleCommand(e, "enable", "Put rules into force again", true),
+		enableRuleCommand(e, "disable", "Keep rules without force", false), confirmCommand(e), exportCommand(e), importCommand(e))
+	return c
+}
+
+func (e *env) listRules(ctx context.Context, proposed bool) error {
+	rules, err := e.client().Rules(ctx)
+	if err != nil {
+		return err
+	}
+	t := &table{env: e}
+	t.row("ID", "VERDICT", "PROGRAM", "WHERE", "UNTIL", "STATE", "HITS", "NOTE")
+	n := 0
+	for _, r := range rules {
+		if proposed && !r.Proposed {
+			continue
+		}
+		n++
+		if e.json {
+			if err := e.printJSON(r); err != nil {
+				return err
+			}
+			continue
+		}
+		t.row(ruleRow(r)...)
+	}
+	if e.json {
+		return nil
+	}
+	if n == 0 {
+		fmt.Fprintln(e.out, "no rules")
+		return nil
+	}
+	t.print()
+	return nil
+}
+
+func ruleRow(r ui.Rule) []string {
+	where := "anywhere"
+	if to := cmp.Or(r.Host, r.Remote); to != "" || r.Port != 0 || r.LocalPort != 0 || r.Protocol != firewall.AnyProtocol {
+		where = cmp.Or(to, "anywhere")
+		if r.Port != 0 {
+			where += " port " + strconv.Itoa(int(r.Port))
+		}
+		if r.LocalPort != 0 {
+			where += " from port " + strconv.Itoa(int(r.LocalPort))
+		}
+		if r.Protocol != firewall.AnyProtocol {
+			where += " " + r.Protocol.String()
+		}
+	}
+	if r.Direction == firewall.In {
+		where += " in"
+	}
+	state := "in force"
+	switch {
+	case !r.Enabled:
+		state = "disabled"
+	case r.Proposed:
+		state = "proposed"
+	}
+	program := r.Program
+	if program == firewall.AnyProgram {
+		program = "any program"
+	}
+	return []string{r.ID, r.Verdict.String(), program, where, r.Until, state, strconv.FormatUint(r.Hits, 10), r.Note}
+}
+
+func addRuleCommand(e *env) *cobra.Command {
+	var r ui.Rule
+	var verdict, protocol, direction, lasts string
+	c := withJSON(&cobra.Command{
+		Use: "add --program PATH --verdict allow|block|ask", Short: "Add a rule", Args: arguments(0, 0, ""),
+		Example: "  sallyport rules add --program /usr/bin/curl --verdict allow --host example.org --port 443",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if r.Program == "" || verdict == "" {
+				return usagef("rules add needs --program and --verdict\nSee: sallyport rules add --help")
+			}
+			for _, read := range []error{r.Verdict.UnmarshalText([]byte(verdict)), r.Protocol.UnmarshalText([]byte(protocol)), r.Direction.UnmarshalText([]byte(direction))} {
+				if read != nil {
+					return usageError{read}
+				}
+			}
+			if lasts == "once" {
+				return usagef("--for once: a rule lasts; want always, exit:PID or a duration such as 1h")
+			}
+			r.Until, r.Enabled = lasts, true
+			in, err := ruleIn(r)
+			if err != nil {
+				return usageError{err}
+			}
+			if _, err := firewall.NewRuleset(in); err != nil {
+				return usageError{err}
+			}
+			r.Until = untilOut(in.Until)
+			stored, err := e.client().AddRule(cmd.Context(), r)
+			if err != nil {
+				return asUsage(err)
+			}
+			if e.json {
+				return e.printJSON(stored)
+			}
+			fmt.Fprintln(e.out, stored.ID)
+			return nil
+		},
+	})
+	f := c.Flags()
+	f.StringVar(&r.Program, "program", "", "path of the program, kernel, or * for any program")
+	f.StringVar(&verdict, "verdict", "", "allow, block or ask")
+	f.StringVar(&r.Remote, "remote", "", "address or prefix such as 10.0.0.0/8, loopback, or resolvers")
+	f.StringVar(&r.Host, "host", "", "host name")
+	f.Uint16Var(&r.Port, "port", 0, "remote port")
+	f.StringVar(&protocol, "protocol", "", "tcp, udp, icmp, another name, or a number")
+	f.StringVar(&direction, "direction", "out", "out, or in")
+	f.StringVar(&lasts, "for", "always", "how long: always, exit:PID, or a duration such as 1h")
+	f.StringVar(&r.Note, "note", "", "a remark")
+	return c
+}
+
+func removeRuleCommand(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use: "remove ID…", Short: "Remove rules", Args: arguments(1, 1<<20, "the ID of a rule"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c := e.client()
+			for _, id := range args {
+				if err := c.RemoveRule(cmd.Context(), id); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func enableRuleCommand(e *env, name, short string, enabled bool) *cobra.Command {
+	return &cobra.Command{
+		Use: name + " ID…", Short: short, Args: arguments(1, 1<<20, "the ID of a rule"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c := e.client()
+			rules, err := c.Rules(cmd.Context())
+			if err != nil {
+				return err
+			}
+			byID := map[string]ui.Rule{}
+			for _, r := range rules {
+				byID[r.ID] = r
+			}
+			for _, id := range args {
+				r, ok := byID[id]
+				if !ok {
+					return fmt.Errorf("%w: there is no rule %q: list them with: sallyport rules", ui.ErrNotFound, id)
+				}
+				r.Enabled = enabled
+				if err := c.ChangeRule(cmd.Context(), r); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func confirmCommand(e *env) *cobra.Command {
+	var all bool
+	var block []string
+	c := &cobra.Command{
+		Use: "confirm --all | ID…", Short: "Confirm the rules proposed for programs seen before asking began",
+		Long: "Confirm the rules proposed for programs seen before asking began. The rules named\nare kept; those not named are removed, so that their programs are asked about.",
+		Args: arguments(0, 1<<20, "IDs"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args)+len(block) > 0) {
+				return usagef("rules confirm needs either --all, or the IDs of the rules to keep: list them with: sallyport rules list --proposed")
+			}
+			c := e.client()
+			if all {
+				rules, err := c.Rules(cmd.Context())
+				if err != nil {
+					return err
+				}
+				for _, r := range rules {
+					if r.Proposed {
+						args = append(args, r.ID)
+					}
+				}
+			}
+			if err := c.Confirm(cmd.Context(), args, block); err != nil {
+				return err
+			}
+			fmt.Fprintf(e.out, "%d allowed, %d blocked\n", len(args), len(block))
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "keep all of them")
+	c.Flags().StringSliceVar(&block, "block", nil, "IDs whose programs are to be blocked")
+	return c
+}
+
+func exportCommand(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use: "export FILE", Short: "Write all rules and settings to a file (- is the output)", Args: arguments(1, 1, "a file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			document, err := e.client().Export(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if args[0] == "-" {
+				_, err = e.out.Write(document)
+				return err
+			}
+			if err := os.WriteFile(args[0], document, 0o600); err != nil {
+				return fmt.Errorf("export: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+func importCommand(e *env) *cobra.Command {
+	var yes bool
+	c := &cobra.Command{
+		Use: "import FILE", Short: "Make the rules and settings those of a file (- is the input)", Args: arguments(1, 1, "a file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			document, err := e.readFile(args[0])
+			if err != nil {
+				return fmt.Errorf("import: %w", err)
+			}
+			c := e.client()
+			d, err := c.Import(cmd.Context(), document, false)
+			if err != nil {
+				return fmt.Errorf("import %s: %w", args[0], err)
+			}
+			if !e.showDifference(d) {
+				fmt.Fprintln(e.out, "nothing to change")
+				return nil
+			}
+			if !yes && !e.agreed("Make these changes? [y/N] ") {
+				return fmt.Errorf("nothing was changed: to make these changes, say --yes")
+			}
+			_, err = c.Import(cmd.Context(), document, true)
+			return err
+		},
+	}
+	c.Flags().BoolVar(&yes, "yes", false, "make the changes without asking")
+	return c
+}
+
+func (e *env) readFile(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(e.in)
+	}
+	return os.ReadFile(name)
+}
+
+// showDifference prints what an import changes, and tells if it is anything.
+func (e *env) showDifference(d ui.Difference) bool {
+	const most = 50
+	t := &table{env: e}
+	for _, part := range []struct {
+		sign  string
+		rules []ui.Rule
+	}{{"add", d.Added}, {"remove", d.Removed}, {"change", d.Changed}} {
+		for i, r := range part.rules {
+			if i == most {
+				t.row(part.sign, fmt.Sprintf("and %d more", len(part.rules)-most), "", "", "", "")
+				break
+			}
+			t.row(append([]string{part.sign}, ruleRow(r)[:5]...)...)
+		}
+	}
+	t.print()
+	for name, value := range d.Settings {
+		fmt.Fprintf(e.out, "set     %s = %s\n", clean(name), clean(value))
+	}
+	fmt.Fprintf(e.out, "%d to add, %d to remove, %d to change, %d settings\n", len(d.Added), len(d.Removed), len(d.Changed), len(d.Settings))
+	return len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) > 0
+}
+
+// agreed asks on the terminal; without one nobody agrees.
+func (e *env) agreed(question string) bool {
+	f, ok := e.in.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return false
+	}
+	fmt.Fprint(e.err, question)
+	line, _ := bufio.NewReader(f).ReadString('\n')
+	return strings.EqualFold(strings.TrimSpace(line), "y") || strings.EqualFold(strings.TrimSpace(line), "yes")
+}

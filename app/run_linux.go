@@ -1,0 +1,290 @@
+package app
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/persistence"
+	"sallyport.dev/sallyport/ui"
+)
+
+// runUnder runs one command under a firewall of its own.
+func (e *env) runUnder(ctx context.Context, command []string) (err error) {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("run needs root for the firewall; the command itself runs as you: sudo sallyport run %s", strings.Join(command, " "))
+	}
+	who, err := invoker()
+	if err != nil {
+		return err
+	}
+	group, err := makeCgroup()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, removeCgroup(group)) }()
+	backend, err := openBackend(group)
+	if err != nil {
+		return err
+	}
+	data, err := os.MkdirTemp("", "sallyport-run-")
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	defer os.RemoveAll(data)
+	store, _, err := persistence.Open(filepath.Join(data, databaseFile))
+	if err != nil {
+		return err
+	}
+	defer closing(store, &err)
+	if _, err := store.PutRules(firewall.BuiltinRules(), nil); err != nil {
+		return err
+	}
+	// The terminal is the person's; what goes well is not written there.
+	slog.SetDefault(slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	control, err := NewControl(store, backend, firewall.ModeAsk)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var status error
+	err = serve(ctx, control, func(ctx context.Context) error {
+		asked, done := context.WithCancel(ctx)
+		var asking sync.WaitGroup
+		asking.Go(func() { e.askOnTerminal(asked, control) })
+		status = runIn(ctx, group, who, command)
+		done()
+		asking.Wait()
+		stop()
+		<-ctx.Done()
+		return nil
+	}, func() {})
+	return errors.Join(err, status)
+}
+
+// invoker is the user who called sudo or pkexec, else the caller.
+func invoker() (*user.User, error) {
+	uid := cmp.Or(os.Getenv("SUDO_UID"), os.Getenv("PKEXEC_UID"), strconv.Itoa(os.Getuid()))
+	u, err := user.LookupId(uid)
+	if err != nil {
+		return nil, fmt.Errorf("find the user to run as: %w", err)
+	}
+	return u, nil
+}
+
+// makeCgroup makes a cgroup of this process's own, directly below the root of
+// the cgroup v2 tree.
+func makeCgroup() (string, error) {
+	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2"))
+	if err != nil {
+		return "", fmt.Errorf("find the cgroup v2 tree: %w", err)
+	}
+	if len(mounts) == 0 {
+		return "", errors.New("run needs the cgroup v2 tree, which is not mounted here: mount -t cgroup2 none /sys/fs/cgroup")
+	}
+	dir := filepath.Join(mounts[0].Mountpoint, "sallyport-run-"+strconv.Itoa(os.Getpid()))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make a cgroup: %w", err)
+	}
+	return dir, nil
+}
+
+// removeCgroup ends what the command left running and removes the cgroup. The
+// kernel takes a moment to empty it.
+func removeCgroup(dir string) error {
+	os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		err := os.Remove(dir)
+		if err == nil || errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return fmt.Errorf("remove the cgroup: %w", err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// runIn starts the command inside the cgroup, passes signals on, and returns
+// its exit status as an error.
+func runIn(ctx context.Context, group string, who *user.User, command []string) error {
+	dir, err := os.Open(group)
+	if err != nil {
+		return fmt.Errorf("open the cgroup: %w", err)
+	}
+	defer dir.Close()
+	cmd := exec.Command(command[0], command[1:]...)
+	if cmd.Err != nil {
+		return fmt.Errorf("run %s: %w", command[0], cmd.Err)
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd()), Pdeathsig: syscall.SIGKILL}
+	if uid, _ := strconv.Atoi(who.Uid); uid != os.Getuid() {
+		if cmd.SysProcAttr.Credential, err = credential(who); err != nil {
+			return err
+		}
+		cmd.Env = append(os.Environ(), "HOME="+who.HomeDir, "USER="+who.Username, "LOGNAME="+who.Username)
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("run %s: %w", command[0], err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			cmd.Process.Signal(s)
+		case <-ctx.Done():
+			// A terminal sends its interrupt to the command itself, too.
+			cmd.Process.Signal(syscall.SIGTERM)
+			select {
+			case err := <-ended:
+				return statusOf(command[0], err)
+			case <-time.After(5 * time.Second):
+				cmd.Process.Kill()
+				return statusOf(command[0], <-ended)
+			}
+		case err := <-ended:
+			return statusOf(command[0], err)
+		}
+	}
+}
+
+func credential(who *user.User) (*syscall.Credential, error) {
+	c := &syscall.Credential{}
+	number := func(s string) uint32 { n, _ := strconv.ParseUint(s, 10, 32); return uint32(n) }
+	c.Uid, c.Gid = number(who.Uid), number(who.Gid)
+	groups, err := who.GroupIds()
+	if err != nil {
+		return nil, fmt.Errorf("find the groups of %s: %w", who.Username, err)
+	}
+	for _, g := range groups {
+		c.Groups = append(c.Groups, number(g))
+	}
+	return c, nil
+}
+
+// statusOf turns the end of a command into our own exit status, 128 and the
+// signal's number for one that was ended by a signal, as shells do.
+func statusOf(name string, err error) error {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &exit):
+		return fmt.Errorf("run %s: %w", name, err)
+	}
+	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return exitStatus(128 + int(ws.Signal()))
+	}
+	return exitStatus(exit.ExitCode())
+}
+
+// askOnTerminal asks every question on the terminal until ctx ends. Without a
+// terminal nobody answers, and what is unanswered is blocked.
+func (e *env) askOnTerminal(ctx context.Context, c *Control) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		fmt.Fprintln(e.err, "sallyport: there is no terminal to ask on: what is not known is blocked")
+		return
+	}
+	defer tty.Close()
+	answers := make(chan string)
+	go func() {
+		defer close(answers)
+		for lines := bufio.NewScanner(tty); lines.Scan(); {
+			select {
+			case answers <- lines.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	questions := make(chan []ui.Prompt, 1)
+	go c.Watch(ctx, func(ev ui.Event) {
+		if ev.Prompts == nil {
+			return
+		}
+		select {
+		case <-questions:
+		default:
+		}
+		questions <- *ev.Prompts
+	})
+	var open []ui.Prompt
+	asked := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case open = <-questions:
+		case line, ok := <-answers:
+			if !ok {
+				return
+			}
+			if len(open) > 0 && open[0].ID == asked {
+				answerLine(ctx, tty, c, open[0], line)
+				asked = ""
+				continue
+			}
+		}
+		open = waitingOnes(open)
+		if len(open) > 0 && open[0].ID != asked {
+			asked = open[0].ID
+			fmt.Fprintf(tty, "sallyport: may %s connect to %s (%s)? [a]llow, [d]eny, add o for once: ",
+				clean(cmp.Or(open[0].Program, open[0].Name)), clean(destination(open[0].Host, open[0].Remote, open[0].Port)), open[0].Protocol)
+		}
+	}
+}
+
+func waitingOnes(ps []ui.Prompt) (waiting []ui.Prompt) {
+	for _, p := range ps {
+		if p.State == "waiting" {
+			waiting = append(waiting, p)
+		}
+	}
+	return waiting
+}
+
+func answerLine(ctx context.Context, tty io.Writer, c *Control, p ui.Prompt, line string) {
+	a := ui.Answer{ID: p.ID}
+	line = strings.ToLower(strings.TrimSpace(line))
+	if once := strings.TrimSuffix(line, "o"); once != line || p.OnlyOnce {
+		line, a.For = strings.TrimSpace(once), "once"
+	}
+	switch line {
+	case "a", "allow", "y", "yes":
+		a.Verdict = firewall.Allow
+	case "d", "deny", "n":
+		a.Verdict = firewall.Block
+	default:
+		fmt.Fprintln(tty, "sallyport: please type a, d, ao or do")
+		return
+	}
+	if err := c.Answer(ctx, a); err != nil {
+		fmt.Fprintf(tty, "sallyport: %v\n", err)
+	}
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package app
+
+import "context"
+
+func (e *env) runUnder(context.Context, []string) error { return errSystem }

@@ -1,0 +1,66 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/ui"
+)
+
+func statusCommand(e *env) *cobra.Command {
+	return withJSON(&cobra.Command{
+		Use: "status", Short: "Show what the firewall is doing", Args: arguments(0, 0, ""),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := e.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.printJSON(s)
+			}
+			e.showStatus(s)
+			return nil
+		},
+	})
+}
+
+func (e *env) showStatus(s ui.Status) {
+	t := &table{env: e}
+	mode := s.Mode.String()
+	if s.FirstRun {
+		mode += " (nobody chose one yet: programs are only collected; start asking with: sallyport mode ask)"
+	}
+	t.row("mode", mode)
+	backend := s.Backend
+	if !s.Enforcing {
+		backend += " (nothing is enforced: a demonstration)"
+	}
+	t.row("backend", backend)
+	t.row("cgroup", cmp.Or(s.Cgroup, "-"))
+	t.row("questions", fmt.Sprint(s.Prompts))
+	t.row("rules", fmt.Sprint(s.Rules))
+	if s.Proposed > 0 {
+		what := " programs seen"
+		if s.Mode == firewall.ModeAsk {
+			what = " wait to be confirmed: sallyport rules confirm"
+		}
+		t.row("proposed", fmt.Sprint(s.Proposed)+what)
+	}
+	t.row("allowed", fmt.Sprint(s.Allowed))
+	t.row("blocked", fmt.Sprint(s.Blocked))
+	t.row("lost events", fmt.Sprint(s.DroppedEvents))
+	t.row("other namespaces", fmt.Sprint(s.OtherNamespaces))
+	fail := "closed (without an engine, unknown programs stay blocked)"
+	if s.Fail == "open" {
+		fail = "open (without an engine, unknown programs pass)"
+	}
+	t.row("fail", fail)
+	t.row("version", s.Version)
+	for _, n := range s.Notes {
+		t.row("note", n)
+	}
+	t.print()
+}
