@@ -3,6 +3,7 @@ package netfilter
 import (
 	"context"
 	"log/slog"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -158,6 +159,7 @@ func (r *run) undo() error {
 	if e := r.instance.unpin(); err == nil {
 		err = e
 	}
+	os.Remove(pinFolder) // only if no other instance has pins
 	return err
 }
 

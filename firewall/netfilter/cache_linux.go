@@ -26,10 +26,15 @@ const (
 	ownerLogged = 1
 	ownerMany   = 4
 	ownerOnce   = 8
+	ownerClosed = 16
+	ownerHeld   = 2
 
 	decidedByLock = 1
 	maxMirror     = 4096
 )
+
+// judge is [firewall.Sink]'s Judge.
+type judge func(firewall.Attempt) (firewall.Decision, bool)
 
 // cache is the engine's side of the verdicts that the kernel remembers: what
 // was decided, for whom, and why.
@@ -106,10 +111,15 @@ func (c *cache) decision(number, verdict uint32) firewall.Decision {
 }
 
 // remember tells the kernel a decision, as widely as it holds. It was made in
-// the given epoch, and counts in no other.
-func (c *cache) remember(o kernelOwner, cookie uint64, a firewall.Attempt, d firewall.Decision, epoch uint32) {
+// the given epoch, and counts in no other: what changed since is judged again.
+func (c *cache) remember(o kernelOwner, cookie uint64, a firewall.Attempt, d firewall.Decision, epoch uint32, judge judge) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if epoch != c.epoch {
+		if now, ok := judge(a); ok {
+			d, epoch = now, c.epoch
+		}
+	}
 	v := kernelVerdict{Epoch: epoch, Verdict: kernelBlock, Decision: c.number(d)}
 	if d.Verdict == firewall.Allow {
 		v.Verdict = kernelAllow
@@ -155,7 +165,7 @@ func (c *cache) remember(o kernelOwner, cookie uint64, a firewall.Attempt, d fir
 	default:
 		now.Flags |= ownerOnce
 	}
-	now.Flags |= ownerLogged
+	now.Flags = now.Flags&^ownerHeld | ownerLogged
 	c.k.Owners.Put(&cookie, &now)
 }
 
@@ -191,7 +201,7 @@ func (c *cache) ended(cookie uint64) {
 
 // warm judges again what the kernel had in its cache, so that known programs
 // are decided in the kernel from their first attempt on.
-func (c *cache) warm(judge func(firewall.Attempt) (firewall.Decision, bool)) {
+func (c *cache) warm(judge judge) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, a := range c.mirror {

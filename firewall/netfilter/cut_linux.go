@@ -53,3 +53,21 @@ func (c *cutter) cut(f firewall.Flow, cookie uint64) error {
 }
 
 func addressBytes(a netip.Addr) []byte { return a.AsSlice() }
+
+// shutdown ends the connection that a process has open as this descriptor.
+func shutdown(pid, fd uint32) error {
+	process, err := unix.PidfdOpen(int(pid), 0)
+	if err != nil {
+		return fmt.Errorf("open process %d: %w", pid, err)
+	}
+	defer unix.Close(process)
+	socket, err := unix.PidfdGetfd(process, int(fd), 0)
+	if err != nil {
+		return fmt.Errorf("get the socket of process %d: %w", pid, err)
+	}
+	defer unix.Close(socket)
+	if err := unix.Shutdown(socket, unix.SHUT_RDWR); err != nil {
+		return fmt.Errorf("shut the socket of process %d down: %w", pid, err)
+	}
+	return nil
+}

@@ -73,7 +73,12 @@ func (r *run) judgeAgain() {
 }
 
 func (r *run) cutEstablished(f foundSocket, a firewall.Attempt, d firewall.Decision) {
-	if err := r.cutter.cut(a.Flow, f.Cookie); err != nil {
+	err := r.cutter.cut(a.Flow, f.Cookie)
+	if err != nil {
+		// MPTCP sockets cannot be ended from outside, but shut down they can be.
+		err = shutdown(f.Pid, f.Fd)
+	}
+	if err != nil {
 		r.log.Warn("cut a connection", "remote", a.Remote, "error", err)
 		return
 	}

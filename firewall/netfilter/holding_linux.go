@@ -93,12 +93,13 @@ func (h *holding) end(f *heldFlow) []uint32 {
 	return f.packets
 }
 
-// socketGone tells the sink that nobody waits for the socket's flows.
+// socketGone tells the sink that nobody waits for the socket's connection. A
+// datagram is still worth sending when its socket is closed.
 func (h *holding) socketGone(cookie uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for key, f := range h.flows {
-		if key.Cookie == cookie && !f.closed {
+		if key.Cookie == cookie && !f.closed && f.attempt.Protocol == firewall.TCP {
 			f.closed = true
 			close(f.gone)
 		}

@@ -23,7 +23,8 @@ type foundSocket struct {
 	LocalPort              uint16
 	State, Type            uint8
 	Family, Member         uint8
-	_                      [6]uint8
+	_                      [2]uint8
+	Fd                     uint32
 }
 
 type foundRemote struct {

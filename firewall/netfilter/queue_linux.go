@@ -138,6 +138,10 @@ func (r *run) hold(id uint32, bytes []byte) {
 		return
 	}
 	r.holding.add(f)
+	var now kernelOwner
+	if r.kernel.Owners.Lookup(&cookie, &now) == nil && now.Flags&ownerClosed != 0 {
+		r.holding.socketGone(cookie)
+	}
 	r.sink.Hold(firewall.Held{
 		Attempt: f.attempt,
 		Gone:    f.gone,
@@ -184,7 +188,7 @@ func (r *run) carryOut(d release) {
 	gone := d.d.Reason == firewall.Gone
 	if !gone && d.d.Reason != firewall.Stopping && d.d.Reason != firewall.Unanswered &&
 		d.d.Reason != firewall.TooMany && d.d.Reason != firewall.Overflow {
-		r.cache.remember(f.owner, f.key.Cookie, f.attempt, d.d, d.epoch)
+		r.cache.remember(f.owner, f.key.Cookie, f.attempt, d.d, d.epoch, r.sink.Judge)
 	}
 	packets := r.holding.end(f)
 	switch {

@@ -8,7 +8,8 @@ static __always_inline __u64 change_time(struct inode *inode)
 {
 	if (bpf_core_field_exists(((struct inode___v6_11 *)0)->i_ctime_sec)) {
 		struct inode___v6_11 *i = (void *)inode;
-		return i->i_ctime_sec * 1000000000ULL + i->i_ctime_nsec;
+		/* The highest bit tells that somebody has asked for the time. */
+		return i->i_ctime_sec * 1000000000ULL + (i->i_ctime_nsec & 0x7fffffff);
 	}
 	if (bpf_core_field_exists(((struct inode___v6_6 *)0)->__i_ctime)) {
 		struct inode___v6_6 *i = (void *)inode;

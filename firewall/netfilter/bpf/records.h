@@ -7,7 +7,7 @@
 enum { UNKNOWN, ALLOW, BLOCK };                /* a verdict */
 enum { BY_FLOW, BY_DESTINATION, BY_PROGRAM };  /* how widely it holds */
 enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16 }; /* config flags */
-enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8 };   /* owner flags */
+enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8, CLOSED = 16 };   /* owner flags */
 enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
 enum { EVENT_GONE = 1, EVENT_DNS };
 enum { DECIDED_BY_LOCK = 1 }; /* a decision number that the kernel gives itself */
@@ -127,7 +127,8 @@ struct found {
 	__u32 local[4];
 	struct remote remote;
 	__u16 local_port;
-	__u8 state, type, family, member, zero[6];
+	__u8 state, type, family, member, zero[2];
+	__u32 fd;
 };
 
 struct wanted {

@@ -174,6 +174,9 @@ int release(struct bpf_sock *sk)
 		struct event e = { .kind = EVENT_GONE, .cookie = cookie };
 		if (bpf_ringbuf_output(&events, &e, sizeof e, BPF_RB_FORCE_WAKEUP))
 			count(COUNT_LOST);
+		/* Its packets still wait: who sent them must be known. */
+		o->flags |= CLOSED;
+		return 1;
 	}
 	bpf_map_delete_elem(&owners, &cookie);
 	return 1;
@@ -204,6 +207,7 @@ int sockets(struct bpf_iter__task_file *ctx)
 	f.member = (c->flags & WHOLE) || in_subtree(c, BPF_CORE_READ(sk, sk_cgrp_data.cgroup)) ||
 		   in_subtree(c, BPF_CORE_READ(task, cgroups, dfl_cgrp));
 	f.pid = task->tgid;
+	f.fd = ctx->fd;
 	f.uid = BPF_CORE_READ(task, cred, uid.val);
 	f.started = task->start_boottime;
 	f.state = sk->__sk_common.skc_state;
