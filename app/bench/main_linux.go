@@ -1,0 +1,119 @@
+// bench measures the same network work with and without the firewall, turn by
+// turn in one run, and prints each figure as a ratio. It runs in network
+// namespaces and a cgroup of its own; nothing else on the computer is touched.
+//
+//	bench -sallyport build/sallyport -load build/load
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+)
+
+func main() {
+	program := flag.String("sallyport", "build/sallyport", "the program to measure")
+	load := flag.String("load", "build/load", "the load generator")
+	rounds := flag.Int("rounds", 5, "how often each set-up has its turn")
+	each := flag.Duration("each", time.Second, "how long each work is done")
+	limit := flag.Duration("limit", 8*time.Minute, "when to give up")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, *limit)
+	defer cancel()
+	if err := bench(ctx, *program, *load, *rounds, *each); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// work is one kind of load.
+type work struct {
+	name string
+	args []string
+}
+
+var works = []work{
+	{"tcp1", []string{"tcp", "-c", "1"}},
+	{"tcp16", []string{"tcp", "-c", "16"}},
+	{"udp1", []string{"udp", "-c", "1"}},
+	{"dns1", []string{"dns", "-c", "1"}},
+	{"spawn1", []string{"spawn", "-c", "1"}},
+	{"bulk", []string{"bulk"}},
+}
+
+// setup is with how many rules of other programs the work is done; without a
+// firewall where rules is negative.
+type setup struct {
+	name  string
+	rules int
+}
+
+var setups = []setup{{"none", -1}, {"sallyport", 0}, {"10,000 rules", 10_000}}
+
+func bench(ctx context.Context, program, load string, rounds int, each time.Duration) error {
+	if os.Geteuid() != 0 {
+		return errors.New("needs root: it makes network namespaces and a cgroup")
+	}
+	var err error
+	if program, err = filepath.Abs(program); err != nil {
+		return err
+	}
+	if load, err = filepath.Abs(load); err != nil {
+		return err
+	}
+	r := newReport()
+	for round := range rounds {
+		for i := range setups {
+			s := setups[(i+round)%len(setups)] // each set-up is first, in the middle and last in turn
+			if err := measure(ctx, s, program, load, each, r); err != nil {
+				return fmt.Errorf("%s, round %d: %w", s.name, round+1, err)
+			}
+			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, rounds, s.name)
+		}
+	}
+	return r.print(os.Stdout)
+}
+
+// measure does all work once in one set-up, in a world made anew.
+func measure(ctx context.Context, s setup, program, load string, each time.Duration, r *report) error {
+	w, err := newWorld(ctx, load)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if s.rules >= 0 {
+		if err := w.protect(ctx, program, s.rules); err != nil {
+			return err
+		}
+	}
+	if _, err := w.load(ctx, "tcp", "-d", "200ms"); err != nil { // warm up
+		return err
+	}
+	for _, k := range works {
+		result, err := w.load(ctx, append(k.args, "-d", each.String())...)
+		if err != nil {
+			return fmt.Errorf("%s: %w", k.name, err)
+		}
+		r.add(s.name, k.name, result)
+	}
+	if s.rules < 0 {
+		return nil
+	}
+	for range 5 {
+		asked, connected, err := w.ask(ctx)
+		if err != nil {
+			return fmt.Errorf("ask: %w", err)
+		}
+		r.question(s.name, asked, connected)
+	}
+	memory, err := w.memory()
+	r.memory(s.name, memory)
+	return err
+}

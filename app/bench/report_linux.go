@@ -1,0 +1,112 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// report collects the figures of all rounds.
+type report struct {
+	results   map[[2]string][]result // by set-up and work
+	asked     map[string][]time.Duration
+	connected map[string][]time.Duration
+	resident  map[string][]uint64
+}
+
+func newReport() *report {
+	return &report{map[[2]string][]result{}, map[string][]time.Duration{}, map[string][]time.Duration{}, map[string][]uint64{}}
+}
+
+func (r *report) add(setup, work string, x result) {
+	key := [2]string{setup, work}
+	r.results[key] = append(r.results[key], x)
+}
+
+func (r *report) question(setup string, asked, connected time.Duration) {
+	r.asked[setup] = append(r.asked[setup], asked)
+	r.connected[setup] = append(r.connected[setup], connected)
+}
+
+func (r *report) memory(setup string, n uint64) { r.resident[setup] = append(r.resident[setup], n) }
+
+// row is one figure as a ratio to the computer without a firewall, and what
+// it should be: at least target, or at most where less is better.
+type row struct {
+	name   string
+	work   string
+	figure func(result) float64
+	less   bool
+	target float64
+}
+
+var rows = []row{
+	{"TCP connections/s, 1 at a time", "tcp1", perSecond, false, 0.95},
+	{"TCP connections/s, 16 at a time", "tcp16", perSecond, false, 0.90},
+	{"p99 of connect, 1 at a time", "tcp1", p99, true, 1.3},
+	{"p99 of connect, 16 at a time", "tcp16", p99, true, 1.3},
+	{"UDP requests/s", "udp1", perSecond, false, 0.90},
+	{"DNS requests/s", "dns1", perSecond, false, 0.90},
+	{"p50 of connect, a fresh process each", "spawn1", p50, true, 1.5},
+	{"bulk throughput", "bulk", func(x result) float64 { return x.MBps }, false, 0.97},
+}
+
+func perSecond(x result) float64 { return x.PerSecond }
+func p50(x result) float64       { return x.P50 }
+func p99(x result) float64       { return x.P99 }
+
+func (r *report) print(to io.Writer) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "\nmedians\twithout\tsallyport\tratio\t10,000 rules\tratio\ttarget\n")
+	for _, line := range rows {
+		without := r.median("none", line)
+		fmt.Fprintf(w, "%s\t%.0f", line.name, without)
+		for _, s := range setups[1:] {
+			with := r.median(s.name, line)
+			met := with/without >= line.target
+			if line.less {
+				met = with/without <= line.target
+			}
+			fmt.Fprintf(w, "\t%.0f\t%.2f%s", with, with/without, mark(met))
+		}
+		bound := "at least"
+		if line.less {
+			bound = "at most"
+		}
+		fmt.Fprintf(w, "\t%s %.2f\n", bound, line.target)
+	}
+	for _, s := range setups[1:] {
+		asked, connected, resident := median(r.asked[s.name]), median(r.connected[s.name]), median(r.resident[s.name])
+		fmt.Fprintf(w, "\n%s:\n", s.name)
+		fmt.Fprintf(w, "connect() to the question at its watchers\t%s\n", asked.Round(10*time.Microsecond))
+		fmt.Fprintf(w, "answer to connected\t%s%s\tat most 5ms\n", connected.Round(10*time.Microsecond), mark(connected <= 5*time.Millisecond))
+		fmt.Fprintf(w, "engine, resident\t%.1f MB%s\tat most 60 MB\n", float64(resident)/1e6, mark(resident <= 60e6))
+	}
+	return w.Flush()
+}
+
+func mark(met bool) string {
+	if met {
+		return ""
+	}
+	return " (missed)"
+}
+
+func (r *report) median(setup string, line row) float64 {
+	var figures []float64
+	for _, x := range r.results[[2]string{setup, line.work}] {
+		figures = append(figures, line.figure(x))
+	}
+	return median(figures)
+}
+
+func median[T cmp.Ordered](v []T) (middle T) {
+	if len(v) == 0 {
+		return middle
+	}
+	sorted := slices.Sorted(slices.Values(v))
+	return sorted[len(sorted)/2]
+}
