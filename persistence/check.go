@@ -54,12 +54,16 @@ func checkFile(path string) error {
 	if err != nil {
 		return err
 	}
-	m, err := readMeta(f, uint64(info.Size()))
+	return checkBolt(f, uint64(info.Size()))
+}
+
+func checkBolt(f io.ReaderAt, size uint64) error {
+	m, err := readMeta(f, size)
 	if err != nil {
 		return err
 	}
-	if m.pages < 4 || m.pages > uint64(info.Size())/m.pageSize {
-		return fmt.Errorf("it is cut off: %d bytes instead of at least %d", info.Size(), m.pages*m.pageSize)
+	if m.pages < 4 || m.pages > size/m.pageSize {
+		return fmt.Errorf("it is cut off: %d bytes, %d pages", size, m.pages)
 	}
 	c := &checker{file: f, size: m.pageSize, pages: m.pages, used: make([]bool, m.pages), n: 2}
 	c.used[0], c.used[1] = true, true
