@@ -145,7 +145,13 @@ func (c *Control) apply() error {
 // update stores a change, puts it into force and notes who made it. The caller
 // holds c.changing.
 func (c *Control) update(ctx context.Context, u persistence.Update, what string) ([]firewall.Rule, error) {
-	if _, err := firewall.NewRuleset(u.Put...); err != nil {
+	check := slices.Clone(u.Put)
+	for i := range check {
+		if check[i].ID == "" { // the store gives it one
+			check[i].ID = firewall.RuleID(fmt.Sprintf("new-%d", i))
+		}
+	}
+	if _, err := firewall.NewRuleset(check...); err != nil {
 		return nil, invalid(err)
 	}
 	put, err := c.store.Update(u)
