@@ -148,6 +148,9 @@ func (r *logRow) draw() {
 	}
 	word, t := verdictText(r.line.Verdict)
 	fill := theme.Color(t.back())
+	if change {
+		fill = theme.Color(colorBorder)
+	}
 	if r.blank {
 		word, fill = "", color.Transparent
 	}

@@ -277,6 +277,9 @@ func (m *mainWindow) showNotices(s State) {
 	if len(list) == 0 && len(m.notices.Objects) == 0 {
 		return
 	}
+	if len(list) > 0 {
+		list = append([]fyne.CanvasObject{gap(1)}, append(list, gap(1))...)
+	}
 	m.notices.Objects = list
 	m.notices.Refresh()
 	m.window.Content().Refresh()

@@ -10,6 +10,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 )
@@ -60,7 +61,7 @@ func newProgramsPage(u *UI) *programsPage {
 	p.remove.Importance = widget.DangerImportance
 	actions := container.NewBorder(nil, nil, nil, container.NewHBox(p.change, p.toggle, p.remove), padded(8, 0, 0, 0, p.about))
 	table := newCard(1, container.NewStack(withoutGaps(p.list), p.empty))
-	p.root = container.NewBorder(container.NewVBox(container.NewBorder(nil, nil, nil, add, p.field), gap(2)), padded(0, 6, 0, 0, actions), nil, nil, table)
+	p.root = container.NewBorder(container.NewVBox(container.NewBorder(nil, nil, nil, add, container.NewVBox(layout.NewSpacer(), p.field, layout.NewSpacer())), gap(2)), padded(0, 6, 0, 0, actions), nil, nil, table)
 	p.buttons()
 	return p
 }

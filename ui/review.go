@@ -40,7 +40,7 @@ func newReviewPage(u *UI) *reviewPage {
 	keep := widget.NewButton(textKeepOpen, func() { p.choose(firewall.ModeAllow) })
 	p.choice = newCard(18, container.NewVBox(
 		newBold(textAskFirst, sizeTitle, theme.ColorNameForeground),
-		newParagraph(textFirstRun+" "+modeTexts[0].help, theme.ColorNameForeground),
+		padded(-6, 0, 0, 0, newParagraph(textFirstRun+" "+textAskMeans, theme.ColorNameForeground)),
 		p.seen, gap(4), container.NewHBox(ask, keep)))
 
 	p.list = newRowList(func() int { return len(p.rules) }, func() fyne.CanvasObject { return newCheckRow() }, p.draw)

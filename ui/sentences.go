@@ -62,6 +62,7 @@ const (
 	textAnywhere      = "any"
 
 	textAskFirst    = "How should Sallyport begin?"
+	textAskMeans    = "Once you start asking, a program that was never decided is held until you answer; first you confirm the programs seen until now in one list."
 	textAskBegin    = "Start asking"
 	textKeepOpen    = "Keep collecting"
 	textReviewTitle = "Programs seen until now"

@@ -113,7 +113,7 @@ func (p *settingsPage) newField(s Setting) fyne.CanvasObject {
 	if s.Default != "" && s.Default != s.Value {
 		help += " (default " + s.Default + ")"
 	}
-	note := newText(fit(shown(help), 600, sizeSmall, false), sizeSmall, colorMuted)
+	note := newText(fit(shown(sentence(help)), 600, sizeSmall, false), sizeSmall, colorMuted)
 	return container.NewVBox(newSettingRow(title, input), padded(settingLabel, 0, 0, 2, container.NewVBox(note, message)))
 }
 

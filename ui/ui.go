@@ -80,7 +80,9 @@ const retryPause = 500 * time.Millisecond
 // or before Fyne runs.
 func New(a fyne.App, c Control, o Options) *UI {
 	u := &UI{app: a, control: c, options: o}
-	a.Settings().SetTheme(NewTheme(u.appearance()))
+	if _, ours := a.Settings().Theme().(*sallyportTheme); !ours || u.appearance() != FollowSystem {
+		a.Settings().SetTheme(NewTheme(u.appearance()))
+	}
 	u.main = newMainWindow(u)
 	u.prompt = newPromptWindow(u)
 	u.tray = newTray(u)
