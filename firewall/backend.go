@@ -32,7 +32,10 @@ type Sink interface {
 	// passed or blocked, so that the log is complete.
 	Decided(e Entry)
 	// Judge says what the rules and the mode make of an attempt, without
-	// asking and without logging. ok is false if a person would be asked.
+	// asking and without logging. ok is false if a person would be asked; the
+	// scope then says for which other attempts the same is true. Who caches the
+	// decision checks that no Apply began since Judge was called: by then it
+	// may be outdated.
 	Judge(a Attempt) (d Decision, ok bool)
 	// Lost counts events that the backend could not report.
 	Lost(n uint64)

@@ -1,17 +1,53 @@
 // Package firewall decides which program may use the network.
 //
-// The life of a held flow: a [Backend] meets the first packet of a flow whose
-// program is not decided, says who sent it (an [Attempt]) and hands it to the
-// [Engine] as [Held]. The engine asks the [Ruleset]. If a rule decides, the
-// flow is released at once. If none does, the flow waits under a [Question],
-// one for each program and direction, and a [Prompt] is shown. An [Answer]
-// releases every flow that it covers and judges all others again. A flow that
-// nobody answers within the patience is blocked.
+// # The life of a held flow
 //
-// What fails closed: the zero [Verdict] blocks; an unidentified program is
-// never any program; a flow beyond the limits is blocked and logged; when the
-// engine stops, everything that still waits is blocked.
+// A [Backend] meets the first packet of a flow whose program is not decided,
+// says who sent it (an [Attempt]) and hands it to the [Engine] as [Held]. The
+// engine asks the [Mode] and the [Ruleset]. If they decide, the flow is
+// released at once, and the [Scope] of the [Decision] tells the backend for
+// which other flows the answer will be the same, so that it need not ask.
+//
+// If nothing decides, the flow waits under a [Question], one for each program
+// and direction, and a [Prompt] is shown: the first destination, and how many
+// others. A packet sent again joins its flow. Then one of these happens:
+//
+//   - An [Answer] releases every flow that it covers. What it does not cover is
+//     asked again, as a new prompt. With a rule, the caller first puts the rule
+//     into force, which judges everything that waits again.
+//   - Rules or mode change, and decide it.
+//   - The patience ends: all flows of the question are blocked as [Unanswered].
+//     The question stays open. The program's next flow makes it wait again; an
+//     answer before that holds for the next try, be it a rule or "just this
+//     once", which is then for the next flow that it covers.
+//   - The program gives up: its flow is logged as [Gone]. When none is left the
+//     question is unanswered, as above.
+//   - The engine stops: the flow is blocked as [Stopping].
+//
+// # What decides
+//
+// Mode off and mode lock decide alone. Otherwise the first matching rule does:
+// rules that name the program before rules for any program, narrower before
+// wider, and block before ask before allow among equals. A rule is narrower
+// by its address (one address, one host name; then a place; then a longer
+// prefix), then by remote port, protocol, local port, and process. A rule that
+// asks does so in the modes ask, allow and block. Without a rule the mode
+// asks, allows or blocks.
+//
+// # What fails closed
+//
+// The zero [Verdict] blocks, the zero [Scope] is this flow only, the zero
+// [ProgramKind] is unidentified. An unidentified program matches no rule that
+// names a program, is not allowed by a person's rule for any program, and can
+// be answered once only. A flow beyond the limits is blocked and logged as
+// [TooMany]. Silence blocks. When the engine stops, everything that still
+// waits is blocked, and so is what comes later. A condition on a host name
+// holds for one flow, because the next may ask for another name at the same
+// address.
+//
+// # Who owns what
 //
 // The package imports the standard library only. One goroutine, [Engine.Run],
-// owns all state; everyone else sends it a message.
+// owns all state; everyone else sends it a message. Rules and mode are an
+// immutable value that [Engine.Judge] reads without waiting.
 package firewall

@@ -51,7 +51,8 @@ const (
 	// ThisDestination: every flow of the program with this direction,
 	// protocol, remote address and remote port.
 	ThisDestination
-	// ThisProgram: every flow of the program with this direction.
+	// ThisProgram: every flow of the program with this direction. A decision
+	// about an unidentified program has this scope only if the mode is off.
 	ThisProgram
 )
 

@@ -21,8 +21,8 @@ type waitingRoom struct {
 	held      int         // packets held, retransmissions included
 	changed   bool        // since the watcher was last told
 	ids       promptIDs
-	settled   []PromptID          // closed by the newest change of rules; their answers may still come
-	kept      map[Question]answer // answers given once that wait for their flow
+	settled   []PromptID // closed by the newest change of rules; their answers may still come
+	kept      []answer   // given once, waiting for their flow; oldest first, at most maxPrompts
 }
 
 // question is an open prompt with its flows. The prompt's Waiting is not set.
@@ -41,8 +41,8 @@ type waitingFlow struct {
 
 // answer is what a person said, just this once.
 type answer struct {
-	covers  Rule // its conditions are the flows that are covered
-	verdict Verdict
+	Question
+	covers Rule // its conditions are the flows that are covered
 }
 
 func newWaitingRoom(e *Engine, maxPrompts, maxHeld, maxPerPrompt int) *waitingRoom {
@@ -52,22 +52,22 @@ func newWaitingRoom(e *Engine, maxPrompts, maxHeld, maxPerPrompt int) *waitingRo
 		maxHeld:      maxHeld,
 		maxPerPrompt: maxPerPrompt,
 		ids:          newPromptIDs(),
-		kept:         make(map[Question]answer),
 	}
 }
 
 // take lets a flow that nothing decides wait, and asks about it.
 func (w *waitingRoom) take(h Held) {
-	q := w.find(Question{h.Program, h.Direction})
+	which := Question{h.Program, h.Direction}
+	q := w.find(which)
 	if q != nil {
 		if f := q.flow(h.Attempt); f != nil {
 			w.join(q, f, h)
 			return
 		}
 	}
-	if a, ok := w.kept[Question{h.Program, h.Direction}]; ok && a.covers.meets(&h.Attempt) {
-		delete(w.kept, Question{h.Program, h.Direction})
-		d := Decision{Verdict: a.verdict, Reason: ByAnswer}
+	if i := slices.IndexFunc(w.kept, func(a answer) bool { return a.Question == which && a.covers.meets(&h.Attempt) }); i >= 0 {
+		d := Decision{Verdict: w.kept[i].covers.Verdict, Reason: ByAnswer}
+		w.kept = slices.Delete(w.kept, i, i+1)
 		h.Release(d)
 		w.engine.log(h.Attempt, d)
 		return
@@ -263,10 +263,20 @@ func (w *waitingRoom) answer(a Answer) error {
 	}
 	released := w.release(q, func(f *waitingFlow) (Decision, bool) { return d, covers.meets(&f.Attempt) })
 	if released == 0 && a.Rule == nil {
-		w.kept[q.Question] = answer{covers, a.Verdict}
+		w.keep(answer{q.Question, covers})
 	}
 	w.conclude(q)
 	return nil
+}
+
+// keep remembers an answer for the next flow that it covers. It replaces an
+// earlier one to the same question.
+func (w *waitingRoom) keep(a answer) {
+	w.kept = slices.DeleteFunc(w.kept, func(o answer) bool { return o.Question == a.Question })
+	if len(w.kept) >= w.maxPrompts {
+		w.kept = slices.Delete(w.kept, 0, 1)
+	}
+	w.kept = append(w.kept, a)
 }
 
 // close blocks everything that waits and forgets the questions.

@@ -207,22 +207,15 @@ func (r *run) carryOut(d release) {
 
 // refuse drops packets so that their program sees an error at once.
 func (r *run) refuse(f *heldFlow, packets []uint32) {
-	cut, udp, many := false, false, false
+	cut := false
 	switch f.attempt.Protocol {
 	case firewall.TCP:
 		cut = r.cutter.cut(f.attempt.Flow, f.key.Cookie) == nil
 	case firewall.UDP, firewall.UDPLite:
 		// Not an unconnected socket that also serves others.
 		var o kernelOwner
-		udp, many = true, r.kernel.Owners.Lookup(&f.key.Cookie, &o) != nil || o.Flags&ownerMany != 0
-		if !many {
+		if r.kernel.Owners.Lookup(&f.key.Cookie, &o) == nil && o.Flags&ownerMany == 0 {
 			cut = r.cutter.cut(f.attempt.Flow, f.key.Cookie) == nil
-		}
-	}
-	if !cut && udp && !many {
-		// UDP-Lite sockets cannot be ended from outside, but shut down.
-		if found, ok := r.owners.find(f.key.Cookie); ok {
-			shutdown(found.Pid, found.Fd)
 		}
 	}
 	for _, id := range packets {
