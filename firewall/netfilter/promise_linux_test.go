@@ -101,7 +101,8 @@ func TestARuleChangedToBlockCutsARunningDownload(t *testing.T) {
 			program.send(t, "drain")
 			decided := g.decide(path, firewall.Block)
 			r := program.next(t)
-			if r.Error == "" || r.Ended.Before(decided) {
+			// The kernel cannot abort MPTCP: it is shut down, which reads as its end.
+			if r.Ended.Before(decided) || r.Error == "" && kind == "tcp4" {
 				t.Fatalf("the download ended with %q %v after the rule", r.Error, r.Ended.Sub(decided))
 			}
 			if cut := r.Ended.Sub(decided); cut > time.Second {
