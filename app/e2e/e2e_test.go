@@ -1,0 +1,150 @@
+//go:build linux
+
+// Package e2e tests the whole program as a person meets it: a real engine that
+// holds real traffic in namespaces of its own, real windows under Xvfb, and
+// clicks through the X server. Pictures are left in build/e2e.
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// visiblePatience is how soon a held connection must raise the prompt.
+const visiblePatience = 300 * time.Millisecond
+
+func TestMain(m *testing.M) {
+	if os.Getenv(servingVariable) != "" {
+		serve()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func TestAllowLetsAHeldConnectionThrough(t *testing.T) {
+	r := newRig(t, "allow")
+	d := r.desktop()
+	curl := r.curl()
+	prompt := d.waitForPrompt()
+	t.Logf("curl started → prompt visible: %v, the window was made for it", d.mappedAt().Sub(curl.started).Round(time.Millisecond))
+	d.picture("prompt", "prompt-allow")
+	r.screen.picture("desktop-allow")
+	if curl.ended() {
+		t.Fatalf("the connection was not held: %s", curl.output())
+	}
+	clicked := d.click(prompt, "allow")
+	if out := curl.wait(); !strings.Contains(out, serverSays) {
+		t.Errorf("curl got %q, want %q", out, serverSays)
+	}
+	t.Logf("click → answered, connected and read: %v", time.Since(clicked).Round(time.Millisecond))
+	d.until("the prompt goes", func(i inspection) bool { return i.Prompt == "" })
+	d.open("activity")
+	d.until("the log shows the connection", func(i inspection) bool {
+		return slices.Contains(i.Main, "curl") && slices.Contains(i.Main, "Allowed")
+	})
+	d.picture("main", "log-allow")
+	r.screen.picture("desktop-log-allow")
+
+	again := r.curl()
+	if out := again.wait(); !strings.Contains(out, serverSays) {
+		t.Errorf("the second time curl got %q", out)
+	}
+	if i := d.inspect(); i.Prompt != "" {
+		t.Error("asked twice")
+	}
+}
+
+// Other work on the machine can hold up any one prompt, so the fastest of a
+// few programs counts. Starting curl is included.
+func TestThePromptIsVisibleAtOnce(t *testing.T) {
+	r := newRig(t, "fast")
+	d := r.desktop()
+	fastest := time.Hour
+	for i := range 4 {
+		for len(r.screen.maps) > 0 {
+			<-r.screen.maps
+		}
+		curl := r.curlNamed(fmt.Sprintf("curl-%d", i))
+		prompt := d.waitForPrompt()
+		visible := d.mappedAt().Sub(curl.started)
+		t.Logf("%d: curl started → prompt visible: %v", i, visible.Round(time.Millisecond))
+		fastest = min(fastest, visible)
+		d.click(prompt, "allow")
+		if out := curl.wait(); !strings.Contains(out, serverSays) {
+			t.Errorf("curl got %q, want %q", out, serverSays)
+		}
+		d.until("the prompt goes", func(i inspection) bool { return i.Prompt == "" })
+	}
+	if fastest > visiblePatience {
+		t.Errorf("the prompt was visible after %v at best, want at most %v", fastest, visiblePatience)
+	}
+}
+
+func TestDenyEndsAHeldConnectionAtOnce(t *testing.T) {
+	r := newRig(t, "deny")
+	d := r.desktop()
+	curl := r.curl()
+	prompt := d.waitForPrompt()
+	d.picture("prompt", "prompt-deny")
+	clicked := d.click(prompt, "deny")
+	out := curl.wait()
+	t.Logf("click → curl failed: %v", time.Since(clicked).Round(time.Millisecond))
+	if strings.Contains(out, serverSays) {
+		t.Error("curl got through")
+	}
+	if curl.code() != curlFailedToConnect {
+		t.Errorf("curl ended with %d, want %d: %s", curl.code(), curlFailedToConnect, out)
+	}
+	d.open("activity")
+	d.until("the log shows the connection", func(i inspection) bool {
+		return slices.Contains(i.Main, "curl") && slices.Contains(i.Main, "Blocked")
+	})
+	d.picture("main", "log-deny")
+}
+
+func TestEngineGoneIsShownWithinTwoSeconds(t *testing.T) {
+	r := newRig(t, "gone")
+	d := r.desktop()
+	d.open("activity")
+	gone := func(i inspection) bool {
+		return slices.ContainsFunc(i.Main, func(s string) bool { return strings.Contains(s, "does not answer") })
+	}
+	d.until("the window is live", func(i inspection) bool { return len(i.Main) > 0 && !gone(i) })
+	stopped := time.Now()
+	r.stopEngine()
+	d.until("the window says that the engine is gone", gone)
+	if took := time.Since(stopped); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	d.picture("main", "engine-gone")
+}
+
+// pictures is the folder for a test's pictures.
+func pictures(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(root, "build", "e2e")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// missing leaves a test out, and says why; where nothing may be left out, it
+// fails instead.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	why := fmt.Sprintf(format, args...)
+	if os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") == "1" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
