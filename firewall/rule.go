@@ -197,6 +197,18 @@ func (r *Rule) scope() Scope {
 	return ThisProgram
 }
 
+// missScope is scope for an attempt that the rule does not match. If it is the
+// destination that does not match, no flow to this destination does.
+func (r *Rule) missScope(a *Attempt) Scope {
+	s := r.scope()
+	if s == ThisFlow && (r.Protocol != AnyProtocol && r.Protocol != a.Protocol ||
+		r.Port != 0 && r.Port != a.Remote.Port() ||
+		r.Remote.IsValid() && !r.Remote.Contains(a.Remote.Addr().WithZone(""))) {
+		return ThisDestination
+	}
+	return s
+}
+
 // narrowness orders rules: the greater the narrower, compared item by item.
 // A condition more always makes it greater. One name, one address and one
 // resolver are equally narrow, so that among them a block counts.

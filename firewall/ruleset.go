@@ -63,11 +63,12 @@ func (rs Ruleset) Decide(a Attempt) (d Decision, ok bool) {
 			}
 			// Another attempt gets past this rule too only if it is alike in
 			// everything that the rule asks for.
-			d.Scope = min(d.Scope, r.scope())
 			if r.meets(&a) {
+				d.Scope = min(d.Scope, r.scope())
 				d.Verdict, d.Reason, d.Rule = r.Verdict, ByRule, r.ID
 				return d, true
 			}
+			d.Scope = min(d.Scope, r.missScope(&a))
 		}
 	}
 	return d, false

@@ -1,4 +1,54 @@
 // Package netfilter is the Linux backend: cgroup eBPF programs attribute and
 // decide connections in the kernel, and a netfilter queue holds the first
-// packet of each undecided one.
+// packet of each undecided one. It needs Linux 6.1 or newer.
+//
+// # What it does to your system
+//
+// While it runs there are, and after a clean stop there are not:
+//
+//   - eBPF programs on one cgroup, the root of the cgroup v2 tree or the one
+//     that was named: connect4/6 and sendmsg4/6 say which program opens a flow
+//     and refuse (EPERM) what is known to be blocked; sock_create and
+//     sock_release follow sockets; ingress and egress copy DNS. None of them
+//     changes a packet. They run also for sockets of other network namespaces,
+//     which they let pass and count.
+//   - pins of these programs, and of their maps, below
+//     /sys/fs/bpf/sallyport, a folder of mode 0700, so that decisions outlive a
+//     killed engine. The BPF file system is mounted where it is missing.
+//   - the nft table "inet sallyport" ("inet sallyport_ID" for a cgroup): bare
+//     SYNs and everything that is not TCP, unless its socket is decided, go to
+//     a queue from 27100 on. Established TCP is never looked at, unless all
+//     traffic is locked.
+//   - a lock in /run/sallyport.
+//
+// # To undo it by hand
+//
+//	nft delete table inet sallyport
+//	rm -r /sys/fs/bpf/sallyport
+//
+// The kernel detaches a program with its last pin and descriptor. "sallyport
+// recover" does the same, and no reboot keeps any of it.
+//
+// # How a flow is decided
+//
+// A hook in connect or sendmsg notes the executable (device, inode,
+// generation, change time, and the kernel's own entries of its path) by the
+// socket's cookie. A packet passes if its socket, its program, its program's
+// destination or the very flow has an allowing verdict of the present epoch.
+// [Backend.Apply] begins a new epoch, which forgets every verdict at once, and
+// then judges the programs of before again. Everything else is queued, and
+// the engine decides it: the kernel only remembers. What the kernel decides by
+// itself it counts in one of two maps that the engine empties in turn, so that
+// the log is complete.
+//
+// What fails closed: a socket or a verdict that was evicted is judged again; a
+// full queue drops; a queue that nobody reads drops (fail-closed, the default)
+// or passes (fail-open).
+//
+// # Limits
+//
+// AF_PACKET sockets bypass netfilter. Datagrams that answer what another
+// computer sent first to the same socket count as inbound. Loopback is neither
+// held nor logged while a rule allows all of it. TCP that a raw socket makes up
+// passes only if its program is allowed; it is not asked about.
 package netfilter
