@@ -60,7 +60,15 @@ func (e *env) runUnder(ctx context.Context, command []string) (err error) {
 	}
 	// The terminal is the person's; what goes well is not written there.
 	slog.SetDefault(slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	control, err := NewControl(store, backend, firewall.ModeAsk)
+	mode := firewall.ModeAsk
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err == nil {
+		defer tty.Close()
+	} else {
+		fmt.Fprintln(e.err, "sallyport: there is no terminal to ask on: what no rule allows is blocked")
+		mode = firewall.ModeBlock
+	}
+	control, err := NewControl(store, backend, mode)
 	if err != nil {
 		return err
 	}
@@ -70,7 +78,9 @@ func (e *env) runUnder(ctx context.Context, command []string) (err error) {
 	err = serve(ctx, control, func(ctx context.Context) error {
 		asked, done := context.WithCancel(ctx)
 		var asking sync.WaitGroup
-		asking.Go(func() { e.askOnTerminal(asked, control) })
+		if tty != nil {
+			asking.Go(func() { askOnTerminal(asked, tty, control) })
+		}
 		status = runIn(ctx, group, who, command)
 		done()
 		asking.Wait()
@@ -203,15 +213,8 @@ func statusOf(name string, err error) error {
 	return exitStatus(exit.ExitCode())
 }
 
-// askOnTerminal asks every question on the terminal until ctx ends. Without a
-// terminal nobody answers, and what is unanswered is blocked.
-func (e *env) askOnTerminal(ctx context.Context, c *Control) {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		fmt.Fprintln(e.err, "sallyport: there is no terminal to ask on: what is not known is blocked")
-		return
-	}
-	defer tty.Close()
+// askOnTerminal asks every question on the terminal until ctx ends.
+func askOnTerminal(ctx context.Context, tty *os.File, c *Control) {
 	answers := make(chan string)
 	go func() {
 		defer close(answers)
