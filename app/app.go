@@ -17,7 +17,6 @@ import (
 	"golang.org/x/term"
 
 	"sallyport.dev/sallyport/app/link"
-	"sallyport.dev/sallyport/app/quiet"
 	"sallyport.dev/sallyport/ui"
 )
 
@@ -59,7 +58,6 @@ func (e *env) client() *link.Client { return link.NewClient(e.socket) }
 
 // Main runs the program and returns its exit status.
 func Main(args []string) int {
-	quiet.End()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	e := &env{in: os.Stdin, out: os.Stdout, err: os.Stderr}

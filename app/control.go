@@ -145,14 +145,10 @@ func (c *Control) apply() error {
 // update stores a change, puts it into force and notes who made it. The caller
 // holds c.changing.
 func (c *Control) update(ctx context.Context, u persistence.Update, what string) ([]firewall.Rule, error) {
-	check := slices.Clone(u.Put)
-	for i := range check {
-		if check[i].ID == "" { // the store gives it one
-			check[i].ID = firewall.RuleID(fmt.Sprintf("new-%d", i))
+	for _, r := range u.Put {
+		if err := validate(r); err != nil {
+			return nil, err
 		}
-	}
-	if _, err := firewall.NewRuleset(check...); err != nil {
-		return nil, invalid(err)
 	}
 	put, err := c.store.Update(u)
 	if err != nil {
@@ -216,6 +212,17 @@ func (c *Control) note(ctx context.Context, what string) {
 		change.Program, _ = os.Executable()
 	}
 	c.journal.Note(change)
+}
+
+// validate checks a rule that may still be without its ID.
+func validate(r firewall.Rule) error {
+	if r.ID == "" {
+		r.ID = "new"
+	}
+	if err := r.Validate(); err != nil {
+		return invalid(err)
+	}
+	return nil
 }
 
 // invalid marks an error as the fault of what was asked for.

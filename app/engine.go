@@ -18,6 +18,7 @@ import (
 
 	"sallyport.dev/sallyport/app/link"
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/firewalltest"
 	"sallyport.dev/sallyport/persistence"
 )
 
@@ -137,6 +138,10 @@ func runEngine(ctx context.Context, o engineOptions) (err error) {
 		s := &link.Server{Control: control, Access: access}
 		return s.Serve(ctx, socket)
 	}, func() {
+		if m, ok := backend.(*firewalltest.Memory); ok {
+			slog.Warn("nothing is enforced: this is a demonstration")
+			go pretend(m, os.Stdin, os.Stdout)
+		}
 		slog.Info("the firewall is in force", "mode", control.state.Load().mode, "cgroup", o.Cgroup, "socket", o.Socket)
 		daemon.SdNotify(false, daemon.SdNotifyReady)
 	})

@@ -124,7 +124,7 @@ func addRuleCommand(e *env) *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			if _, err := firewall.NewRuleset(in); err != nil {
+			if err := validate(in); err != nil {
 				return usageError{err}
 			}
 			r.Until = untilOut(in.Until)

@@ -149,11 +149,12 @@ func runIn(ctx context.Context, group string, who *user.User, command []string) 
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd()), Pdeathsig: syscall.SIGKILL}
+	cmd.Env = environment()
 	if uid, _ := strconv.Atoi(who.Uid); uid != os.Getuid() {
 		if cmd.SysProcAttr.Credential, err = credential(who); err != nil {
 			return err
 		}
-		cmd.Env = append(os.Environ(), "HOME="+who.HomeDir, "USER="+who.Username, "LOGNAME="+who.Username)
+		cmd.Env = append(cmd.Env, "HOME="+who.HomeDir, "USER="+who.Username, "LOGNAME="+who.Username)
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
@@ -181,6 +182,16 @@ func runIn(ctx context.Context, group string, who *user.User, command []string) 
 			return statusOf(command[0], err)
 		}
 	}
+}
+
+// environment is what this process was started with: what it sets for its own
+// windows is not the command's business.
+func environment() []string {
+	text, err := os.ReadFile("/proc/self/environ")
+	if err != nil {
+		return os.Environ()
+	}
+	return strings.FieldsFunc(string(text), func(r rune) bool { return r == 0 })
 }
 
 func credential(who *user.User) (*syscall.Credential, error) {
