@@ -81,11 +81,7 @@ func writer(path string) error {
 func TestAcknowledgedRulesSurviveKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "sallyport.db")
 	present, doubtful := map[string]bool{}, map[string]bool{}
-	rounds := 200
-	if testing.Short() {
-		rounds = 20
-	}
-	for round := range rounds {
+	for round := range few(200) {
 		c := role(t, "writer", path)
 		var stderr strings.Builder
 		c.Stderr = &stderr

@@ -141,13 +141,22 @@ func TestUnusableFilesAreSetAsideAndTheBackupRestored(t *testing.T) {
 	})
 }
 
+// few is n, or a tenth of it where time is short: the race detector makes
+// every step ten times slower.
+func few(n int) int {
+	if testing.Short() || raceDetector {
+		return n / 10
+	}
+	return n
+}
+
 func TestTruncatedAnywhere(t *testing.T) {
 	path, rules := filled(t)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for at := 1; at < len(whole); at += 1 + len(whole)/60 {
+	for at := 1; at < len(whole); at += 1 + len(whole)/few(60) {
 		wound(t, path, whole[:at])
 		sound(t, fmt.Sprintf("cut at %d", at), path, rules)
 	}
@@ -161,7 +170,7 @@ func TestFlippedBits(t *testing.T) {
 	}
 	used := bytes.TrimRight(whole, "\x00")
 	r := rand.New(rand.NewPCG(3, 4))
-	for i := range 400 {
+	for i := range few(400) {
 		data := bytes.Clone(whole)
 		at := r.IntN(len(used))
 		if i%2 == 0 { // the headers, where a flip does most harm
@@ -323,7 +332,10 @@ func TestMigrationGoesStepByStep(t *testing.T) {
 	var ran []int
 	steps := []step{
 		func(*bbolt.Tx) error { ran = append(ran, 1); return nil },
-		func(tx *bbolt.Tx) error { ran = append(ran, 2); return tx.Bucket(metaBucket).Put([]byte("new"), []byte("x")) },
+		func(tx *bbolt.Tx) error {
+			ran = append(ran, 2)
+			return tx.Bucket(metaBucket).Put([]byte("new"), []byte("x"))
+		},
 	}
 	if err := db.Update(func(tx *bbolt.Tx) error { return migrate(tx, 1, steps) }); err != nil || !slices.Equal(ran, []int{1, 2}) {
 		t.Error(ran, err)

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,13 +42,14 @@ type Journal struct {
 	queue   []Line
 	seen    map[string]firewall.Entry
 	lost    uint64
-	trouble string
+	trouble map[string]string // by what fails: "log", "backup"
 }
 
 // NewJournal makes the store's journal; there must be only one. Nothing is
 // written before Run.
 func NewJournal(s *Store) *Journal {
-	return &Journal{store: s, wake: make(chan struct{}, 1), flushes: make(chan chan struct{}), seen: map[string]firewall.Entry{}}
+	return &Journal{store: s, wake: make(chan struct{}, 1), flushes: make(chan chan struct{}),
+		seen: map[string]firewall.Entry{}, trouble: map[string]string{}}
 }
 
 // Append queues an entry. If the queue is full, because the disk is too slow
@@ -116,7 +120,7 @@ func (j *Journal) Lost() uint64 {
 func (j *Journal) Trouble() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.trouble
+	return strings.Join(slices.Sorted(maps.Values(j.trouble)), "; ")
 }
 
 // Run writes what was appended, a batch at least every 250 ms, until ctx ends;
@@ -148,8 +152,8 @@ func (j *Journal) Run(ctx context.Context) error {
 			}
 		case <-backup:
 			backup = nil
-			if _, err := j.store.Backup(); err != nil {
-				j.report(err)
+			_, err := j.store.Backup()
+			if j.report("backup", err); err != nil {
 				backup = time.After(time.Minute)
 			}
 		case <-trim.C:
@@ -172,7 +176,7 @@ func (j *Journal) write() error {
 	for {
 		j.mu.Lock()
 		n := min(len(j.queue), batchBound)
-		b := batch{lines: j.queue[:n:n]}
+		b := batch{lines: slices.Clone(j.queue[:n])} // the queue moves while the batch is written
 		for _, e := range j.seen {
 			b.seen = append(b.seen, e)
 		}
@@ -185,7 +189,7 @@ func (j *Journal) write() error {
 		err := j.store.log(b)
 		j.mu.Lock()
 		if err == nil {
-			j.queue, j.trouble = j.queue[n:], ""
+			j.queue = j.queue[n:]
 			if len(j.queue) == 0 {
 				j.queue = nil // gives a burst's memory back
 			}
@@ -197,7 +201,9 @@ func (j *Journal) write() error {
 		}
 		j.mu.Unlock()
 		if err != nil {
-			j.report(fmt.Errorf("the activity log cannot be written: %w", err))
+			err = fmt.Errorf("the activity log cannot be written: %w", err)
+		}
+		if j.report("log", err); err != nil {
 			return err
 		}
 		if j.Written != nil && n > 0 {
@@ -219,22 +225,24 @@ func (s *Store) log(b batch) error {
 func (j *Journal) trimOld() {
 	bounds, err := j.store.Settings()
 	if err != nil {
-		j.report(err)
+		j.report("log", err)
 		return
 	}
 	if at, err := j.store.oldestLine(); err == nil && !at.IsZero() && time.Since(at) > bounds.LogMaxAge {
-		if err := j.store.log(batch{}); err != nil {
-			j.report(err)
-		}
+		j.report("log", j.store.log(batch{}))
 	}
 }
 
-func (j *Journal) report(err error) {
+// report keeps what fails, for Trouble, until it works again; nil is that.
+func (j *Journal) report(what string, err error) {
 	j.mu.Lock()
-	told := j.trouble == err.Error()
-	j.trouble = err.Error()
+	before := j.trouble[what]
+	delete(j.trouble, what)
+	if err != nil {
+		j.trouble[what] = err.Error()
+	}
 	j.mu.Unlock()
-	if !told {
+	if err != nil && before != err.Error() {
 		j.Log.Error("journal", "err", err)
 	}
 }

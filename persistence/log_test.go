@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -24,23 +25,6 @@ func entry(program string, at time.Time) firewall.Entry {
 		Decision: firewall.Decision{Verdict: firewall.Allow, Reason: firewall.ByRule, Rule: "r1", Scope: firewall.ThisProgram},
 		Count:    1,
 	}
-}
-
-// runJournal runs the store's journal until the test ends or stop is called.
-func runJournal(t *testing.T, s *Store) (j *Journal, stop func()) {
-	t.Helper()
-	j = NewJournal(s)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := j.Run(ctx); err != nil {
-			t.Error(err)
-		}
-	}()
-	stop = func() { cancel(); <-done }
-	t.Cleanup(stop)
-	return j, stop
 }
 
 func TestLogTellsWhatHappenedNewestFirst(t *testing.T) {
@@ -209,7 +193,7 @@ func BenchmarkLog(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(n)/time.Since(now).Seconds(), "appends/s")
+	b.Logf("%d lines a second written", int(float64(n)/time.Since(now).Seconds()))
 	for name, q := range map[string]Query{"newest": {}, "program": {Program: "/usr/bin/program7"}, "deep": {Before: LineID(n / 2)}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
@@ -226,4 +210,37 @@ func BenchmarkLog(b *testing.B) {
 			}
 		}
 	})
+}
+
+func BenchmarkPutRule(b *testing.B) {
+	s, _, err := Open(filepath.Join(b.TempDir(), "db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	for b.Loop() {
+		if _, err := s.PutRules([]firewall.Rule{curl(443)}, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSync is what the disk takes for the two syncs of a commit.
+func BenchmarkSync(b *testing.B) {
+	f, err := os.Create(filepath.Join(b.TempDir(), "file"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	page := make([]byte, 4096)
+	for b.Loop() {
+		for range 2 {
+			if _, err := f.WriteAt(page, 0); err != nil {
+				b.Fatal(err)
+			}
+			if err := f.Sync(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
 }

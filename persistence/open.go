@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // lockPatience is how long Open waits for another engine to end.
@@ -101,7 +102,7 @@ func (s *Store) open() (r Report, err error) {
 
 // isDamage tells damage from what may be well at the next start.
 func isDamage(err error) bool {
-	return !errors.Is(err, ErrNewer) && !errors.Is(err, ErrLocked) && !errors.Is(err, bbolt.ErrTimeout) &&
+	return !errors.Is(err, ErrNewer) && !errors.Is(err, ErrLocked) && !errors.Is(err, berrors.ErrTimeout) &&
 		!errors.Is(err, fs.ErrPermission) && !outOfRoom(err)
 }
 

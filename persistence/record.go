@@ -32,7 +32,7 @@ func unseal(key, value []byte, v any) error {
 	if binary.BigEndian.Uint32(value) != checksum(key, value[4:]) {
 		return errChecksum
 	}
-	return decodeStrict(value[4:], v)
+	return json.Unmarshal(value[4:], v)
 }
 
 // decodeStrict decodes exactly one JSON value without unknown fields.
