@@ -53,6 +53,8 @@ const setupVariable = "SALLYPORT_TEST_SETUP"
 
 // reporter sends what the engine does to the test.
 type reporter struct {
+	prompts chan []firewall.Prompt // the newest, not yet shown
+
 	mu  sync.Mutex
 	out *bufio.Writer
 }
@@ -64,9 +66,21 @@ func (r *reporter) send(e event) {
 	r.out.Flush()
 }
 
+// Prompts keeps the newest; a thousand questions are not written a thousand times.
 func (r *reporter) Prompts(ps []firewall.Prompt) {
-	r.send(event{Kind: "prompts", At: time.Now(), Prompts: ps})
+	select {
+	case <-r.prompts:
+	default:
+	}
+	r.prompts <- ps
 }
+
+func (r *reporter) show() {
+	for ps := range r.prompts {
+		r.send(event{Kind: "prompts", At: time.Now(), Prompts: ps})
+	}
+}
+
 func (r *reporter) Decided(e firewall.Entry) {
 	r.send(event{Kind: "entry", At: time.Now(), Entry: &e})
 }
@@ -85,7 +99,8 @@ func engineRole() error {
 	if err != nil {
 		return err
 	}
-	out := &reporter{out: bufio.NewWriter(os.Stdout)}
+	out := &reporter{prompts: make(chan []firewall.Prompt, 1), out: bufio.NewWriter(os.Stdout)}
+	go out.show()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	backend, err := netfilter.New(netfilter.Config{Cgroup: s.Cgroup, Log: log, Limits: s.Limits})
 	if err != nil {

@@ -25,7 +25,7 @@ const (
 	clientAddr6, peerAddr6 = "fd77::1", "fd77::2"
 
 	// deadline bounds every wait; nothing here needs more than a part of it.
-	deadline = 15 * time.Second
+	deadline = 30 * time.Second
 )
 
 // world is a client's network namespace, where the firewall runs, and a
