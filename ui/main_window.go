@@ -267,7 +267,7 @@ func (m *mainWindow) showNotices(s State) {
 	if s.Known && !s.Gone {
 		if m.view != ViewReview && s.Status.FirstRun {
 			list = append(list, newNotice(attention, textFirstRun, widget.NewButton(textChoose, func() { m.open(ViewReview) })))
-		} else if m.view != ViewReview && s.Status.Proposed > 0 {
+		} else if m.view != ViewReview && s.Status.Proposed > 0 && !collecting(s.Status) {
 			list = append(list, newNotice(attention, textProposed(s.Status.Proposed), widget.NewButton(textReviewNow, func() { m.open(ViewReview) })))
 		}
 		for _, note := range statusNotes(s.Status) {

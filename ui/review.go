@@ -62,7 +62,7 @@ func (p *reviewPage) object() fyne.CanvasObject { return p.root }
 func (p *reviewPage) search() fyne.Focusable    { return nil }
 
 func (p *reviewPage) subtitle() string {
-	if p.u.state.Status.FirstRun {
+	if collecting(p.u.state.Status) {
 		return textAskFirst
 	}
 	return textReviewTitle
@@ -83,12 +83,15 @@ func (p *reviewPage) opened() {
 	})
 }
 
+// collecting tells that nobody is asked yet: there is nothing to confirm.
+func collecting(s Status) bool { return s.FirstRun || s.Mode == firewall.ModeAllow }
+
 // changed shows the choice first, and the list once it was made.
 func (p *reviewPage) changed(s State) {
 	setText(p.seen, textSeenCount(s.Status.Proposed), theme.Color(colorMuted))
 	var o fyne.CanvasObject
 	switch {
-	case s.Status.FirstRun:
+	case collecting(s.Status):
 		o = container.NewVBox(p.choice)
 	case len(p.rules) == 0:
 		o = container.NewVBox(p.none)
@@ -172,7 +175,7 @@ func (r *checkRow) set(program string, on bool) {
 
 func (r *checkRow) CreateRenderer() fyne.WidgetRenderer {
 	box := container.NewCenter(container.New(sized{20, 20}, r.box))
-	row := container.NewHBox(box, gap(1), container.NewCenter(r.tile.Container), gap(1), container.New(sized{230, 0}, r.name), r.detail)
+	row := container.NewHBox(box, padded(6, 0, 6, 0, container.NewCenter(r.tile.Container)), container.New(sized{230, 0}, r.name), r.detail)
 	return widget.NewSimpleRenderer(padded(12, 8, 12, 8, row))
 }
 

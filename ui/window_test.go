@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -172,6 +173,13 @@ func (d *mainDesk) entry(hint string) *widget.Entry {
 	}
 	d.t.Fatalf("no field %q", hint)
 	return nil
+}
+
+// looksLike compares the window with the picture kept of it.
+func (d *mainDesk) looksLike(name string) {
+	d.t.Helper()
+	d.picture(name)
+	test.AssertImageMatches(d.t.(*testing.T), "main/"+name+".png", d.window.Canvas().Capture())
 }
 
 // picture keeps what the window looks like if SALLYPORT_PICTURES names a folder.
@@ -385,10 +393,30 @@ func TestTheKeyboardReachesEveryPage(t *testing.T) {
 	d.sees("Built in")
 }
 
-func TestLightLooks(t *testing.T) {
-	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
-	d.app.Settings().SetTheme(ui.NewTheme(ui.Light))
-	d.ui.ShowMain(ui.ViewActivity)
-	d.sees("firefox")
-	d.picture("activity-light")
+// TestMainWindowPictures compares whole windows with pictures looked at before.
+func TestMainWindowPictures(t *testing.T) {
+	zone := time.Local
+	time.Local = time.UTC
+	t.Cleanup(func() { time.Local = zone })
+	for _, w := range []struct {
+		view ui.View
+		look ui.Appearance
+		word string
+	}{
+		{ui.ViewActivity, ui.Light, "firefox"}, {ui.ViewActivity, ui.Dark, "firefox"},
+		{ui.ViewPrograms, ui.Dark, "Built in"}, {ui.ViewReview, ui.Light, "telemetry"}, {ui.ViewSettings, ui.Light, "Time to answer"},
+	} {
+		t.Run(string(w.view)+"-"+string(w.look), func(t *testing.T) {
+			c := uitest.New(firewall.ModeAsk, 2000)
+			if w.view != ui.ViewActivity {
+				c.Propose("/usr/bin/curl", "/usr/lib/firefox/firefox", "/opt/game/telemetry")
+			}
+			d := newMainDesk(t, c, w.view)
+			d.app.Settings().SetTheme(ui.NewTheme(w.look))
+			d.loop.Run()
+			d.sees(w.word)
+			d.sees("Alerts on")
+			d.looksLike(string(w.view) + "-" + string(w.look))
+		})
+	}
 }
