@@ -6,7 +6,8 @@ import "context"
 type Held struct {
 	Attempt
 	// Release ends the hold. The engine calls it exactly once, from any
-	// goroutine, and never waits for it to act.
+	// goroutine, and never waits for it to act. It must not call the Sink: the
+	// engine's goroutine may be the one that calls it.
 	Release func(Decision)
 	// Gone, if not nil, is closed when the program gave up: the engine then
 	// stops waiting and calls Release with [Gone].

@@ -1,11 +1,7 @@
 package firewall
 
 import (
-	"crypto/rand"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -23,26 +19,6 @@ type waitingRoom struct {
 	ids       promptIDs
 	settled   []PromptID // closed by the newest change of rules; their answers may still come
 	kept      []answer   // given once, waiting for their flow; oldest first, at most maxPrompts
-}
-
-// question is an open prompt with its flows. The prompt's Waiting is not set.
-type question struct {
-	Prompt
-	flows []*waitingFlow // oldest first
-	held  int            // packets of the flows
-}
-
-// waitingFlow is a flow that waits, with all packets of it that are held.
-type waitingFlow struct {
-	Attempt
-	releases []func(Decision)
-	ended    chan struct{} // closed when it waits no more
-}
-
-// answer is what a person said, just this once.
-type answer struct {
-	Question
-	covers Rule // its conditions are the flows that are covered
 }
 
 func newWaitingRoom(e *Engine, maxPrompts, maxHeld, maxPerPrompt int) *waitingRoom {
@@ -296,17 +272,6 @@ func (w *waitingRoom) find(which Question) *question {
 	return w.questions[i]
 }
 
-// flow returns the waiting flow that a is a packet of, or nil.
-func (q *question) flow(a Attempt) *waitingFlow {
-	i := slices.IndexFunc(q.flows, func(f *waitingFlow) bool {
-		return f.Flow == a.Flow && f.PID == a.PID && f.Started.Equal(a.Started)
-	})
-	if i < 0 {
-		return nil
-	}
-	return q.flows[i]
-}
-
 // prompts returns the open prompts, oldest first.
 func (w *waitingRoom) prompts() []Prompt {
 	ps := make([]Prompt, len(w.questions))
@@ -315,21 +280,4 @@ func (w *waitingRoom) prompts() []Prompt {
 		ps[i].Waiting = len(q.flows)
 	}
 	return ps
-}
-
-// promptIDs makes prompt ids: the second of the start and a little chance, so
-// that no two starts are alike, and a counter.
-type promptIDs struct {
-	start string
-	count uint64
-}
-
-func newPromptIDs() promptIDs {
-	seconds := strconv.FormatInt(time.Now().Unix(), 36)
-	return promptIDs{start: seconds + strings.ToLower(rand.Text()[:2])}
-}
-
-func (ids *promptIDs) next() PromptID {
-	ids.count++
-	return PromptID(fmt.Sprintf("%s-%d", ids.start, ids.count))
 }
