@@ -2,8 +2,10 @@ package persistence
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -353,5 +355,33 @@ func TestMigrationGoesStepByStep(t *testing.T) {
 	}
 	if err := db.Update(func(tx *bbolt.Tx) error { return migrate(tx, 4, steps) }); !errors.Is(err, ErrNewer) {
 		t.Error(err)
+	}
+}
+
+// A disk that fails under an open database faults in mapped memory; here the
+// file is cut off instead.
+func TestFaultWhileRunningIsAnError(t *testing.T) {
+	path, _ := filled(t)
+	s, _, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := os.Truncate(path, 8192); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Rules(); err == nil || !strings.Contains(err.Error(), "the database failed") {
+		t.Errorf("rules of a file that is cut off: %v", err)
+	}
+	if _, err := s.PutRules([]firewall.Rule{curl(1)}, nil); err == nil {
+		t.Error("a rule was acknowledged after the database failed")
+	}
+	j := NewJournal(s)
+	j.Log = slog.New(slog.DiscardHandler)
+	j.Append(entry("/bin/p", time.Now()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := j.Run(ctx); err == nil || j.Lost() != 1 || j.Trouble() == "" {
+		t.Errorf("%v, lost %d, trouble %q", err, j.Lost(), j.Trouble())
 	}
 }
