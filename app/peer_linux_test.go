@@ -58,6 +58,8 @@ func peerMain(role string) int {
 	}
 	client := link.NewClient(socket)
 	switch {
+	case strings.HasSuffix(role, "run"):
+		return Main([]string{"run", "curl", "x"})
 	case strings.HasSuffix(role, "traceable"):
 		unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
 		client = link.NewDesktopClient(socket, "")

@@ -32,6 +32,11 @@ func (e *env) runUnder(ctx context.Context, command []string) (err error) {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("run needs root for the firewall; the command itself runs as you: sudo sallyport run %s", strings.Join(command, " "))
 	}
+	// Signals are the command's: it decides what they end. From here on none
+	// ends this program before everything is removed.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
 	who, err := invoker()
 	if err != nil {
 		return err
@@ -72,7 +77,7 @@ func (e *env) runUnder(ctx context.Context, command []string) (err error) {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var status error
 	err = serve(ctx, control, func(ctx context.Context) error {
@@ -81,7 +86,7 @@ func (e *env) runUnder(ctx context.Context, command []string) (err error) {
 		if tty != nil {
 			asking.Go(func() { askOnTerminal(asked, tty, control) })
 		}
-		status = runIn(ctx, group, who, command)
+		status = runIn(ctx, signals, group, who, command)
 		done()
 		asking.Wait()
 		stop()
@@ -137,7 +142,7 @@ func removeCgroup(dir string) error {
 
 // runIn starts the command inside the cgroup, passes signals on, and returns
 // its exit status as an error.
-func runIn(ctx context.Context, group string, who *user.User, command []string) error {
+func runIn(ctx context.Context, signals <-chan os.Signal, group string, who *user.User, command []string) error {
 	dir, err := os.Open(group)
 	if err != nil {
 		return fmt.Errorf("open the cgroup: %w", err)
@@ -156,9 +161,6 @@ func runIn(ctx context.Context, group string, who *user.User, command []string) 
 		}
 		cmd.Env = append(cmd.Env, "HOME="+who.HomeDir, "USER="+who.Username, "LOGNAME="+who.Username)
 	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
-	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("run %s: %w", command[0], err)
 	}
@@ -167,9 +169,12 @@ func runIn(ctx context.Context, group string, who *user.User, command []string) 
 	for {
 		select {
 		case s := <-signals:
-			cmd.Process.Signal(s)
+			// The terminal sends its interrupt to the command as well.
+			if s != os.Interrupt || !hasTerminal() {
+				cmd.Process.Signal(s)
+			}
 		case <-ctx.Done():
-			// A terminal sends its interrupt to the command itself, too.
+			// The firewall around it has ended.
 			cmd.Process.Signal(syscall.SIGTERM)
 			select {
 			case err := <-ended:
@@ -182,6 +187,15 @@ func runIn(ctx context.Context, group string, who *user.User, command []string) 
 			return statusOf(command[0], err)
 		}
 	}
+}
+
+func hasTerminal() bool {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	tty.Close()
+	return true
 }
 
 // environment is what this process was started with: what it sets for its own

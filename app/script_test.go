@@ -12,6 +12,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if address := os.Getenv("SALLYPORT_TEST_SERVER"); address != "" {
+		os.Exit(serverMain(address))
+	}
 	if role := os.Getenv("SALLYPORT_TEST_PEER"); role != "" {
 		os.Exit(peerMain(role))
 	}

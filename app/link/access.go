@@ -84,7 +84,7 @@ func needOfMode(m firewall.Mode) need {
 
 // needOfSetting tells what changing a setting asks for.
 func needOfSetting(name string) need {
-	if name == "fail" {
+	if name == "fail" || name == "user" {
 		return toWeaken
 	}
 	return toManage
