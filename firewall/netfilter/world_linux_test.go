@@ -3,7 +3,6 @@ package netfilter_test
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,7 +123,17 @@ func (w *world) makeCgroup() {
 	if err != nil || len(mounts) == 0 {
 		w.t.Fatalf("find the cgroup v2 tree: %v", err)
 	}
-	w.cgroup = filepath.Join(mounts[0].Mountpoint, fmt.Sprintf("sallyport-test-%d-%d", os.Getpid(), worlds.Add(1)))
+	const prefix = "sallyport-test-"
+	tree := mounts[0].Mountpoint
+	// A test run that was killed could not clean up after itself.
+	old, _ := filepath.Glob(filepath.Join(tree, prefix+"*"))
+	for _, folder := range old {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), prefix), "-")
+		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
+			unix.Rmdir(folder)
+		}
+	}
+	w.cgroup = filepath.Join(tree, fmt.Sprintf("%s%d-%d", prefix, os.Getpid(), worlds.Add(1)))
 	if err := os.Mkdir(w.cgroup, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
@@ -182,9 +191,6 @@ func (w *world) see(marker string) sighting {
 	w.peer.send(w.t, "seen "+marker)
 	return w.peer.next(w.t)
 }
-
-func (w *world) peerAt(port int) string  { return net.JoinHostPort(peerAddr, strconv.Itoa(port)) }
-func (w *world) peerAt6(port int) string { return net.JoinHostPort(peerAddr6, strconv.Itoa(port)) }
 
 // await polls for a state of the kernel that nobody can be told of.
 func await(t *testing.T, what string, done func() bool) {
