@@ -73,7 +73,9 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 		return err
 	}
 	defer func() {
-		// Also after a failed start nothing of ours stays.
+		if err != nil && r.kernel.taken {
+			return // a start that fails leaves what a killed engine kept closed
+		}
 		if e := r.undo(); err == nil {
 			err = e
 		}

@@ -66,7 +66,7 @@ func shutdown(pid, fd uint32) error {
 		return fmt.Errorf("get the socket of process %d: %w", pid, err)
 	}
 	defer unix.Close(socket)
-	if err := unix.Shutdown(socket, unix.SHUT_RDWR); err != nil {
+	if err := unix.Shutdown(socket, unix.SHUT_RDWR); err != nil && err != unix.ENOTCONN {
 		return fmt.Errorf("shut the socket of process %d down: %w", pid, err)
 	}
 	return nil

@@ -126,6 +126,7 @@ func (r *run) hold(id uint32, bytes []byte) {
 			program = r.identities.program(f.owner.Program, f.owner.Pid)
 		}
 	}
+	r.events.drain()
 	f.attempt = r.attempt(flow, program, f.owner.Pid, f.owner.Uid, f.owner.Started)
 	if cookie == 0 {
 		f.attempt.UID = -1
@@ -151,7 +152,6 @@ func (r *run) hold(id uint32, bytes []byte) {
 
 // attempt says what is known of a flow.
 func (r *run) attempt(f firewall.Flow, p firewall.Program, pid, uid uint32, started uint64) firewall.Attempt {
-	r.events.drain()
 	a := firewall.Attempt{
 		Flow: f, Program: p, PID: int(pid), UID: int(int32(uid)), Started: startTime(started),
 		Host: r.names.Lookup(f.Remote.Addr()), Time: time.Now(),
@@ -207,15 +207,22 @@ func (r *run) carryOut(d release) {
 
 // refuse drops packets so that their program sees an error at once.
 func (r *run) refuse(f *heldFlow, packets []uint32) {
-	cut := false
+	cut, udp, many := false, false, false
 	switch f.attempt.Protocol {
 	case firewall.TCP:
 		cut = r.cutter.cut(f.attempt.Flow, f.key.Cookie) == nil
 	case firewall.UDP, firewall.UDPLite:
 		// Not an unconnected socket that also serves others.
 		var o kernelOwner
-		if r.kernel.Owners.Lookup(&f.key.Cookie, &o) == nil && o.Flags&ownerMany == 0 {
+		udp, many = true, r.kernel.Owners.Lookup(&f.key.Cookie, &o) != nil || o.Flags&ownerMany != 0
+		if !many {
 			cut = r.cutter.cut(f.attempt.Flow, f.key.Cookie) == nil
+		}
+	}
+	if !cut && udp && !many {
+		// UDP-Lite sockets cannot be ended from outside, but shut down.
+		if found, ok := r.owners.find(f.key.Cookie); ok {
+			shutdown(found.Pid, found.Fd)
 		}
 	}
 	for _, id := range packets {

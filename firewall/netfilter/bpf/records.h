@@ -152,7 +152,7 @@ MAP(flows, LRU_HASH, struct flow, struct verdict, 16384, 0);
 MAP(owners, LRU_HASH, __u64, struct owner, 65536, 0);
 MAP(heard, LRU_HASH, struct flow, __u32, 16384, 0);
 MAP(tuples, LRU_HASH, struct tuple, __u64, 16384, 0);
-MAP(paths, HASH, struct program, struct path_text, 8192, BPF_F_NO_PREALLOC);
+MAP(paths, LRU_HASH, struct program, struct path_text, 4096, 0);
 MAP(scratch, PERCPU_ARRAY, __u32, struct path_text, 1, 0);
 MAP(seen_even, HASH, struct seen_key, struct seen, 16384, 0);
 MAP(seen_odd, HASH, struct seen_key, struct seen, 16384, 0);
