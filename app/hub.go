@@ -185,9 +185,9 @@ func (h *hub) withFacts(prompts []firewall.Prompt) []shownPrompt {
 	return shown
 }
 
-// near tells whether two readings of a process's start are the same one: the
-// kernel counts it in ticks of 10 ms.
-func near(a, b time.Time) bool { return a.Sub(b).Abs() < 50*time.Millisecond }
+// near tells whether two readings of a process's start are the same one: one of
+// them counts from boot, and knows the time of boot in whole seconds.
+func near(a, b time.Time) bool { return a.Sub(b).Abs() < 2*time.Second }
 
 func (h *hub) desktops() (n int) {
 	h.mu.Lock()

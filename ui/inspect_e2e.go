@@ -33,11 +33,7 @@ func (u *UI) Inspect() Inspection {
 		}
 	}
 	if w := u.Window("main"); w != nil && w.Content() != nil {
-		for _, o := range test.LaidOutObjects(w.Content()) {
-			if t, ok := o.(*canvas.Text); ok && t.Visible() && t.Text != "" {
-				i.Main = append(i.Main, t.Text)
-			}
-		}
+		texts(w.Content(), &i.Main)
 	}
 	return i
 }
@@ -48,4 +44,23 @@ func (u *UI) Window(name string) fyne.Window {
 		return u.prompt.window
 	}
 	return u.main.window
+}
+
+// texts collects what is written in an object, without laying anything out.
+func texts(o fyne.CanvasObject, all *[]string) {
+	if !o.Visible() {
+		return
+	}
+	var inside []fyne.CanvasObject
+	switch o := o.(type) {
+	case *canvas.Text:
+		*all = append(*all, o.Text)
+	case *fyne.Container:
+		inside = o.Objects
+	case fyne.Widget:
+		inside = test.WidgetRenderer(o).Objects()
+	}
+	for _, c := range inside {
+		texts(c, all)
+	}
 }

@@ -80,8 +80,24 @@ func newScreen(t *testing.T) *screen {
 	return s
 }
 
-// picture saves what is on the screen.
-func (s *screen) picture(name string) {
+// picture saves what is on the screen, once something is drawn in an area:
+// the program draws a little after it has decided what to show.
+func (s *screen) picture(name string, area image.Rectangle) {
+	s.t.Helper()
+	var m *image.NRGBA
+	poll(s.t, name+" is drawn", func() bool { m = s.look(); return !plain(m.SubImage(area).(*image.NRGBA)) })
+	f, err := os.Create(filepath.Join(pictures(s.t), name+".png"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, m); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// look reads the screen.
+func (s *screen) look() *image.NRGBA {
 	s.t.Helper()
 	screen := xproto.Setup(s.conn).DefaultScreen(s.conn)
 	w, h := int(screen.WidthInPixels), int(screen.HeightInPixels)
@@ -91,16 +107,20 @@ func (s *screen) picture(name string) {
 	}
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for i := range w * h {
-		m.Set(i%w, i/w, color.NRGBA{r.Data[4*i+2], r.Data[4*i+1], r.Data[4*i], 255})
+		m.SetNRGBA(i%w, i/w, color.NRGBA{r.Data[4*i+2], r.Data[4*i+1], r.Data[4*i], 255})
 	}
-	f, err := os.Create(filepath.Join(pictures(s.t), name+".png"))
-	if err != nil {
-		s.t.Fatal(err)
+	return m
+}
+
+// plain tells whether a picture has next to no colours: nothing is written there.
+func plain(m *image.NRGBA) bool {
+	colors := map[color.NRGBA]bool{}
+	for y := m.Rect.Min.Y; y < m.Rect.Max.Y; y++ {
+		for x := m.Rect.Min.X; x < m.Rect.Max.X; x++ {
+			colors[m.NRGBAAt(x, y)] = true
+		}
 	}
-	defer f.Close()
-	if err := png.Encode(f, m); err != nil {
-		s.t.Fatal(err)
-	}
+	return len(colors) < 20
 }
 
 // rect is where a widget is in its window.
@@ -172,13 +192,6 @@ func (d *desktop) open(page string) {
 	d.r.t.Helper()
 	var s string
 	d.command(&s, "open", page)
-}
-
-// picture saves what a window drew.
-func (d *desktop) picture(window, name string) {
-	d.r.t.Helper()
-	var s string
-	d.command(&s, "picture", window, filepath.Join(pictures(d.r.t), name+".png"))
 }
 
 func (d *desktop) until(what string, holds func(inspection) bool) (i inspection) {

@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"fmt"
+	"image"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,14 @@ import (
 
 // visiblePatience is how soon a held connection must raise the prompt.
 const visiblePatience = 300 * time.Millisecond
+
+// Where something is drawn once a picture is worth taking, on a screen of 1280
+// by 800 pixels.
+var (
+	promptArea = image.Rect(850, 540, 1250, 780)
+	mainArea   = image.Rect(20, 20, 1060, 260)
+	logArea    = image.Rect(250, 320, 800, 480)
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(servingVariable) != "" {
@@ -32,8 +41,7 @@ func TestAllowLetsAHeldConnectionThrough(t *testing.T) {
 	curl := r.curl()
 	prompt := d.waitForPrompt()
 	t.Logf("curl started → prompt visible: %v, the window was made for it", d.mappedAt().Sub(curl.started).Round(time.Millisecond))
-	d.picture("prompt", "prompt-allow")
-	r.screen.picture("desktop-allow")
+	r.screen.picture("prompt-allow", promptArea)
 	if curl.ended() {
 		t.Fatalf("the connection was not held: %s", curl.output())
 	}
@@ -47,8 +55,7 @@ func TestAllowLetsAHeldConnectionThrough(t *testing.T) {
 	d.until("the log shows the connection", func(i inspection) bool {
 		return slices.Contains(i.Main, "curl") && slices.Contains(i.Main, "Allowed")
 	})
-	d.picture("main", "log-allow")
-	r.screen.picture("desktop-log-allow")
+	r.screen.picture("log-allow", logArea)
 
 	again := r.curl()
 	if out := again.wait(); !strings.Contains(out, serverSays) {
@@ -90,7 +97,7 @@ func TestDenyEndsAHeldConnectionAtOnce(t *testing.T) {
 	d := r.desktop()
 	curl := r.curl()
 	prompt := d.waitForPrompt()
-	d.picture("prompt", "prompt-deny")
+	r.screen.picture("prompt-deny", promptArea)
 	clicked := d.click(prompt, "deny")
 	out := curl.wait()
 	t.Logf("click → curl failed: %v", time.Since(clicked).Round(time.Millisecond))
@@ -104,7 +111,7 @@ func TestDenyEndsAHeldConnectionAtOnce(t *testing.T) {
 	d.until("the log shows the connection", func(i inspection) bool {
 		return slices.Contains(i.Main, "curl") && slices.Contains(i.Main, "Blocked")
 	})
-	d.picture("main", "log-deny")
+	r.screen.picture("log-deny", logArea)
 }
 
 func TestEngineGoneIsShownWithinTwoSeconds(t *testing.T) {
@@ -121,7 +128,7 @@ func TestEngineGoneIsShownWithinTwoSeconds(t *testing.T) {
 	if took := time.Since(stopped); took > 2*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	d.picture("main", "engine-gone")
+	r.screen.picture("engine-gone", mainArea)
 }
 
 // pictures is the folder for a test's pictures.
