@@ -72,3 +72,20 @@ func BenchmarkScrollMillion(b *testing.B) {
 	}
 	d.window.Resize(fyne.NewSize(1100, 680))
 }
+
+// TestPagesDroppedFromMemoryComeBack goes to the end of a log that is longer
+// than what is kept in memory, and then back to its middle.
+func TestPagesDroppedFromMemoryComeBack(t *testing.T) {
+	const lines = 40_000
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, lines), ui.ViewActivity)
+	d.sees("firefox")
+	d.all(lines)
+	d.loop.Until(t, "the oldest line comes", func() bool {
+		d.log().ScrollToBottom()
+		return d.reads(uitest.Line(1).Time.Local().Format("2 Jan 15:04:05"))
+	})
+	for _, row := range []int{20_000, 700, 39_000, 0} {
+		d.log().ScrollToOffset(float32(row) * 32)
+		d.sees(uitest.Line(lines - row - 1).Time.Local().Format("2 Jan 15:04:05"))
+	}
+}

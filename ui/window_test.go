@@ -374,7 +374,7 @@ func (d *mainDesk) setting(value string) *settingField {
 		if !ok {
 			continue
 		}
-		for _, inner := range visible(nil, o.(fyne.CanvasObject)) {
+		for _, inner := range visible(nil, o) {
 			if t, ok := inner.(*canvas.Text); ok && t.Text == value {
 				return &settingField{e, e.SetText}
 			}
