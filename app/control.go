@@ -41,6 +41,7 @@ type Control struct {
 // state is what is in force. It is replaced as a whole.
 type state struct {
 	rules    []firewall.Rule
+	set      firewall.Ruleset // of the rules
 	mode     firewall.Mode
 	chosen   bool // a person chose the mode
 	settings persistence.Settings
@@ -63,6 +64,7 @@ func NewControl(s *persistence.Store, b firewall.Backend, first firewall.Mode) (
 	if err != nil {
 		return nil, fmt.Errorf("put the stored rules into force: %w", err)
 	}
+	st.set = set
 	c.engine = firewall.NewEngine(set, st.mode, firewall.Options{Patience: st.settings.Patience, Watcher: watcher{c}})
 	c.state.Store(st)
 	return c, c.apply()
@@ -85,7 +87,7 @@ func (c *Control) load(first firewall.Mode) (*state, error) {
 		return nil, err
 	}
 	// A confined firewall asks from the start: nobody is locked out by it.
-	return &state{rules, mode, chosen || first == firewall.ModeAsk, settings}, nil
+	return &state{rules: rules, mode: mode, chosen: chosen || first == firewall.ModeAsk, settings: settings}, nil
 }
 
 // Run tells watchers about changes and ends rules in time, until ctx ends.
@@ -118,25 +120,9 @@ func (w watcher) Decided(e firewall.Entry) {
 	w.hub.counted()
 }
 
-// policy is what the backend must know.
-func (st *state) policy() firewall.Policy {
-	p := firewall.Policy{Mode: st.mode, FailOpen: st.settings.FailOpen}
-	for _, r := range st.rules {
-		bare := firewall.Rule{Program: firewall.AnyProgram, Place: r.Place, Direction: r.Direction, Verdict: firewall.Allow}
-		same := r.Program == bare.Program && r.Verdict == bare.Verdict && !r.Disabled && r.Protocol == firewall.AnyProtocol &&
-			!r.Remote.IsValid() && r.Host == "" && r.Port == 0 && r.LocalPort == 0 && r.Until == firewall.Expiry{}
-		if same && r.Direction == firewall.Out && r.Place == firewall.Loopback {
-			p.Loopback = true
-		}
-		if same && r.Direction == firewall.In && r.Place == firewall.AnyPlace {
-			p.Inbound = true
-		}
-	}
-	return p
-}
-
 func (c *Control) apply() error {
-	if err := c.backend.Apply(c.state.Load().policy()); err != nil {
+	st := c.state.Load()
+	if err := c.backend.Apply(st.set.Policy(st.mode, st.settings.FailOpen)); err != nil {
 		return fmt.Errorf("the change is stored, but could not be put into force: %w: restart the engine", err)
 	}
 	return nil
@@ -189,6 +175,7 @@ func (c *Control) enforce(ctx context.Context, st *state, what string) error {
 	if err != nil {
 		return fmt.Errorf("put the stored rules into force: %w", err)
 	}
+	st.set = set
 	old := c.state.Swap(st)
 	c.engine.SetRules(set)
 	if st.mode != old.mode {

@@ -107,7 +107,7 @@ func engineRole() error {
 		return err
 	}
 	engine := firewall.NewEngine(rules, s.Mode, firewall.Options{Patience: s.Patience, Watcher: out})
-	policy := firewall.Policy{Mode: s.Mode, FailOpen: s.FailOpen, Loopback: true, Inbound: true}
+	policy := rules.Policy(s.Mode, s.FailOpen)
 	if err := backend.Apply(policy); err != nil {
 		return err
 	}
@@ -116,14 +116,14 @@ func engineRole() error {
 	engineCtx, stopEngine := context.WithCancel(context.Background())
 	engineDone := make(chan struct{})
 	go func() { engine.Run(engineCtx); close(engineDone) }()
-	go obey(out, engine, backend, policy)
+	go obey(out, engine, backend, rules, policy)
 	err = backend.Run(ctx, engine, func() { out.send(event{Kind: "ready", At: time.Now()}) })
 	stopEngine()
 	<-engineDone
 	return err
 }
 
-func obey(out *reporter, engine *firewall.Engine, backend *netfilter.Backend, policy firewall.Policy) {
+func obey(out *reporter, engine *firewall.Engine, backend *netfilter.Backend, rules firewall.Ruleset, policy firewall.Policy) {
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
@@ -131,16 +131,18 @@ func obey(out *reporter, engine *firewall.Engine, backend *netfilter.Backend, po
 		e := event{Kind: "done", At: time.Now()}
 		err := json.Unmarshal(lines.Bytes(), &r)
 		if err == nil && r.Rules != nil {
-			var rules firewall.Ruleset
-			if rules, err = ruleset(r.Rules); err == nil {
+			var changed firewall.Ruleset
+			if changed, err = ruleset(r.Rules); err == nil {
+				rules = changed
 				engine.SetRules(rules)
+				policy = rules.Policy(policy.Mode, policy.FailOpen)
 			}
 		}
 		if err == nil {
 			switch r.Do {
 			case "mode":
 				engine.SetMode(r.Mode)
-				policy.Mode, policy.FailOpen = r.Mode, r.FailOpen
+				policy = rules.Policy(r.Mode, r.FailOpen)
 			case "answer":
 				err = engine.Answer(r.Answer)
 			case "stats":

@@ -52,3 +52,18 @@ func TestOtherNetworkNamespacesAreCounted(t *testing.T) {
 	}
 	g.unasked(t)
 }
+
+func TestABlockedProgramIsBlockedOnLoopbackToo(t *testing.T) {
+	world := newWorld(t)
+	g := world.guard(setup{})
+	blocked, other := world.program("blocked"), world.program("other")
+	g.decide(blocked, firewall.Block)
+	for _, try := range []struct{ path, want string }{{blocked, "EPERM"}, {other, "ECONNREFUSED"}, {blocked, "EPERM"}, {other, "ECONNREFUSED"}} {
+		program := world.talk(try.path)
+		must(t, program, "open tcp4")
+		if r := do(t, program, "connect 127.0.0.1:9"); r.Error != try.want && !(try.want == "EPERM" && r.Error == "ECONNABORTED") {
+			t.Errorf("%s on loopback: %q, want %s", try.path, r.Error, try.want)
+		}
+	}
+	g.unasked(t)
+}
