@@ -2,7 +2,6 @@ package netfilter
 
 import (
 	"encoding/binary"
-	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -76,18 +75,4 @@ func sinceBoot(ns uint64) time.Duration {
 		return 0
 	}
 	return time.Duration(now.Nano() - int64(ns))
-}
-
-// ownAddresses tells which addresses are this computer's.
-func ownAddresses() map[netip.Addr]bool {
-	own := make(map[netip.Addr]bool)
-	list, _ := net.InterfaceAddrs()
-	for _, a := range list {
-		if p, ok := a.(*net.IPNet); ok {
-			if addr, ok := netip.AddrFromSlice(p.IP); ok {
-				own[addr.Unmap()] = true
-			}
-		}
-	}
-	return own
 }

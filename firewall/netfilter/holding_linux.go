@@ -15,7 +15,6 @@ type heldFlow struct {
 	key     kernelFlow
 	attempt firewall.Attempt
 	owner   kernelOwner
-	mptcp   bool // the packet was a subflow's
 	packets []uint32
 	gone    chan struct{}
 	closed  bool // gone is

@@ -230,7 +230,7 @@ func (r *run) refuse(f *heldFlow, packets []uint32) {
 			r.drop(id)
 			continue
 		}
-		if err := r.queue.SetVerdictWithMark(id, nfqueue.NfRepeat, rejectMark); err != nil {
+		if err := r.queue.SetVerdictWithOption(id, nfqueue.NfRepeat, nfqueue.WithMark(rejectMark)); err != nil {
 			r.log.Warn("reject a held packet", "error", err)
 		}
 	}
