@@ -150,6 +150,10 @@ func (p *activityPage) logged(lines []LogLine) {
 		p.showBehind()
 		return
 	}
+	if p.behind > 0 || p.stale {
+		p.filter() // lines were left out meanwhile
+		return
+	}
 	if p.log.add(lines) > 0 {
 		p.offer(lines)
 		p.list.Refresh()

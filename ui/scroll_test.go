@@ -54,6 +54,21 @@ func TestReadingOldLinesIsNotDisturbedByNewOnes(t *testing.T) {
 	d.sees("arrival")
 }
 
+func TestNoLineIsMissingAfterScrollingBackToTheTop(t *testing.T) {
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
+	d.sees("firefox")
+	line := func(name string) ui.LogLine {
+		return ui.LogLine{Kind: "flow", Program: "/opt/" + name, Name: name, Protocol: firewall.TCP, Verdict: "block"}
+	}
+	d.log().ScrollToOffset(3200)
+	d.control.Add(line("first"))
+	d.sees("1 new line · show")
+	d.log().ScrollToOffset(0)
+	d.control.Add(line("second"))
+	d.sees("second")
+	d.sees("first")
+}
+
 func BenchmarkScrollMillion(b *testing.B) {
 	const lines = 1_000_000
 	d := newMainDesk(b, uitest.New(firewall.ModeAsk, lines), ui.ViewActivity)
