@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"net/netip"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/persistence"
@@ -215,19 +213,9 @@ func scopeIn(s string) (firewall.AnswerScope, error) {
 
 // ruleOf makes the rule that remembers an answer.
 func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, lasts string) (firewall.Rule, error) {
-	r := firewall.Rule{Program: p.Program.ID(), Direction: p.Direction, Verdict: v}
+	r := p.Rule(v, scope)
 	if r.Program == "" {
 		return r, fmt.Errorf("%w: %w: answer it with: --for once", ui.ErrInvalid, firewall.ErrUnidentified)
-	}
-	remote := p.First.Remote
-	if scope == firewall.ScopeHost || scope == firewall.ScopeDestination {
-		if r.Host = strings.ToLower(strings.TrimSuffix(p.First.Host, ".")); r.Host == "" && remote.Addr().IsValid() {
-			addr := remote.Addr().Unmap().WithZone("")
-			r.Remote = netip.PrefixFrom(addr, addr.BitLen())
-		}
-	}
-	if scope == firewall.ScopePort || scope == firewall.ScopeDestination {
-		r.Protocol, r.Port = p.First.Protocol, remote.Port()
 	}
 	if lasts == "exit" {
 		if p.First.PID <= 0 {

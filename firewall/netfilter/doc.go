@@ -49,8 +49,8 @@
 //
 // AF_PACKET sockets bypass netfilter. Who may change what /proc/PID/exe names
 // (CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, also in a user namespace) can pass
-// as another program. Datagrams that answer what another
-// computer sent first to the same socket count as inbound. Loopback is neither
-// held nor logged while a rule allows all of it and none blocks or asks. TCP that a raw socket makes up
+// as another program. Datagrams that answer what another computer sent first to
+// the same socket count as inbound. Loopback is neither held nor logged while a
+// rule allows all of it and none blocks or asks. TCP that a raw socket makes up
 // passes only if its program is allowed; it is not asked about.
 package netfilter
