@@ -80,12 +80,12 @@ func newScreen(t *testing.T) *screen {
 	return s
 }
 
-// picture saves what is on the screen, once something is drawn in an area:
-// the program draws a little after it has decided what to show.
-func (s *screen) picture(name string, area image.Rectangle) {
+// picture saves what is on the screen, once a colour is drawn in an area: the
+// program draws a little after it has decided what to show.
+func (s *screen) picture(name string, in sight) {
 	s.t.Helper()
 	var m *image.NRGBA
-	poll(s.t, name+" is drawn", func() bool { m = s.look(); return !plain(m.SubImage(area).(*image.NRGBA)) })
+	poll(s.t, name+" is drawn", func() bool { m = s.look(); return in.seen(m) })
 	f, err := os.Create(filepath.Join(pictures(s.t), name+".png"))
 	if err != nil {
 		s.t.Fatal(err)
@@ -112,15 +112,21 @@ func (s *screen) look() *image.NRGBA {
 	return m
 }
 
-// plain tells whether a picture has next to no colours: nothing is written there.
-func plain(m *image.NRGBA) bool {
-	colors := map[color.NRGBA]bool{}
-	for y := m.Rect.Min.Y; y < m.Rect.Max.Y; y++ {
-		for x := m.Rect.Min.X; x < m.Rect.Max.X; x++ {
-			colors[m.NRGBAAt(x, y)] = true
+// sight is a colour somewhere in an area of the screen.
+type sight struct {
+	area  image.Rectangle
+	color color.NRGBA
+}
+
+func (c sight) seen(m *image.NRGBA) bool {
+	for y := c.area.Min.Y; y < c.area.Max.Y; y++ {
+		for x := c.area.Min.X; x < c.area.Max.X; x++ {
+			if m.NRGBAAt(x, y) == c.color {
+				return true
+			}
 		}
 	}
-	return len(colors) < 20
+	return false
 }
 
 // rect is where a widget is in its window.

@@ -8,6 +8,7 @@ package e2e
 import (
 	"fmt"
 	"image"
+	"image/color"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,12 +20,13 @@ import (
 // visiblePatience is how soon a held connection must raise the prompt.
 const visiblePatience = 300 * time.Millisecond
 
-// Where something is drawn once a picture is worth taking, on a screen of 1280
-// by 800 pixels.
+// What is drawn, on a screen of 1280 by 800 pixels, once a picture is worth
+// taking.
 var (
-	promptArea = image.Rect(850, 540, 1250, 780)
-	mainArea   = image.Rect(20, 20, 1060, 260)
-	logArea    = image.Rect(250, 320, 800, 480)
+	allowButton = sight{image.Rect(1060, 600, 1260, 790), color.NRGBA{0x23, 0x91, 0x5b, 255}}
+	allowedPill = sight{image.Rect(980, 300, 1070, 480), color.NRGBA{0x14, 0x37, 0x2a, 255}}
+	blockedPill = sight{image.Rect(980, 300, 1070, 480), color.NRGBA{0x43, 0x20, 0x2a, 255}}
+	goneBanner  = sight{image.Rect(250, 50, 1070, 260), color.NRGBA{0x43, 0x20, 0x2a, 255}}
 )
 
 func TestMain(m *testing.M) {
@@ -41,7 +43,7 @@ func TestAllowLetsAHeldConnectionThrough(t *testing.T) {
 	curl := r.curl()
 	prompt := d.waitForPrompt()
 	t.Logf("curl started → prompt visible: %v, the window was made for it", d.mappedAt().Sub(curl.started).Round(time.Millisecond))
-	r.screen.picture("prompt-allow", promptArea)
+	r.screen.picture("prompt-allow", allowButton)
 	if curl.ended() {
 		t.Fatalf("the connection was not held: %s", curl.output())
 	}
@@ -55,7 +57,7 @@ func TestAllowLetsAHeldConnectionThrough(t *testing.T) {
 	d.until("the log shows the connection", func(i inspection) bool {
 		return slices.Contains(i.Main, "curl") && count(i.Main, "Allowed") == 2
 	})
-	r.screen.picture("log-allow", logArea)
+	r.screen.picture("log-allow", allowedPill)
 
 	again := r.curl()
 	if out := again.wait(); !strings.Contains(out, serverSays) {
@@ -97,7 +99,7 @@ func TestDenyEndsAHeldConnectionAtOnce(t *testing.T) {
 	d := r.desktop()
 	curl := r.curl()
 	prompt := d.waitForPrompt()
-	r.screen.picture("prompt-deny", promptArea)
+	r.screen.picture("prompt-deny", allowButton)
 	clicked := d.click(prompt, "deny")
 	out := curl.wait()
 	t.Logf("click → curl failed: %v", time.Since(clicked).Round(time.Millisecond))
@@ -111,7 +113,7 @@ func TestDenyEndsAHeldConnectionAtOnce(t *testing.T) {
 	d.until("the log shows the connection", func(i inspection) bool {
 		return slices.Contains(i.Main, "curl") && count(i.Main, "Blocked") == 2
 	})
-	r.screen.picture("log-deny", logArea)
+	r.screen.picture("log-deny", blockedPill)
 }
 
 func TestEngineGoneIsShownWithinTwoSeconds(t *testing.T) {
@@ -128,7 +130,7 @@ func TestEngineGoneIsShownWithinTwoSeconds(t *testing.T) {
 	if took := time.Since(stopped); took > 2*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	r.screen.picture("engine-gone", mainArea)
+	r.screen.picture("engine-gone", goneBanner)
 }
 
 // count is how often a text is written: once above the figures, and once for
