@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/persistence"
 	"sallyport.dev/sallyport/ui"
