@@ -22,8 +22,6 @@ import (
 	"sallyport.dev/sallyport/ui"
 )
 
-const server = "10.77.0.2"
-
 // world is a client's and a server's network namespace with a cable between
 // them, a cgroup for the client's programs, and the firewall around these.
 type world struct {
