@@ -1,4 +1,4 @@
-//go:build !cgo
+//go:build !cgo || race
 
 package app
 
@@ -7,7 +7,8 @@ import (
 	"errors"
 )
 
-// runDesktop refuses: the windows need cgo.
+// runDesktop refuses: the windows need cgo. The race detector's build leaves
+// them out too: compiling the GL driver twice costs minutes.
 func runDesktop(context.Context, desktopOptions) error {
 	return errors.New("this program was built without windows: use the commands, see: sallyport --help")
 }
