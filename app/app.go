@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	_ "sallyport.dev/sallyport/app/fyneenv" // before Fyne, which comes with ui
 	"sallyport.dev/sallyport/app/link"
 	"sallyport.dev/sallyport/ui"
 )

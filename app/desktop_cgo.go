@@ -10,8 +10,6 @@ import (
 	"os/exec"
 	"strings"
 
-	_ "sallyport.dev/sallyport/app/fyneenv"
-
 	"fyne.io/fyne/v2"
 	fyneapp "fyne.io/fyne/v2/app"
 	"github.com/go-gl/glfw/v3.3/glfw"
