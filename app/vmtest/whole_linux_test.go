@@ -172,6 +172,7 @@ func TestWholeSystem(t *testing.T) {
 	install(t, g)
 	c := computer{t, g}
 	c.run("systemctl is-system-running --wait || true; systemctl start outside")
+	before := c.run("nft list ruleset; ls /sys/fs/bpf")
 	step := func(name string, f func(c computer)) {
 		t.Helper()
 		if !t.Run(name, func(t *testing.T) { f(computer{t, g}) }) {
@@ -179,7 +180,7 @@ func TestWholeSystem(t *testing.T) {
 		}
 	}
 	alpha, beta, gamma := c.program("alpha"), c.program("beta"), c.program("gamma")
-	c.run("cp /usr/local/bin/outside /opt/tools/server")
+	c.run("cp /usr/local/bin/outside /opt/tools/server; cp /usr/bin/curl /opt/tools/early")
 
 	step("the first start locks nobody out", func(c computer) {
 		c.run("systemctl enable --now sallyport")
@@ -243,5 +244,53 @@ func TestWholeSystem(t *testing.T) {
 		c.fails("timeout 5 " + c.program("delta") + " -sS -m 4 http://10.99.0.2/")
 		c.run("systemctl reset-failed sallyport; systemctl start sallyport")
 		c.up()
+	})
+	step("fail open lets unknown programs pass without an engine", func(c computer) {
+		c.run("sallyport settings fail open")
+		if s := c.status(); s.Fail != "open" {
+			c.Errorf("status says fail %q", s.Fail)
+		}
+		// a change of settings empties the kernel's cache: decided again, it holds
+		c.refused(beta)
+		c.run("systemctl kill -s KILL sallyport; for i in $(seq 100); do systemctl is-active -q sallyport || exit 0; sleep 0.1; done; exit 1")
+		c.run(c.program("epsilon") + " -sS -m 20 http://10.99.0.2/")
+		c.refused(beta)
+		c.run("systemctl reset-failed sallyport; systemctl start sallyport")
+		c.up()
+		c.run("sallyport settings fail closed; rm -r /run/systemd/system/sallyport.service.d; systemctl daemon-reload")
+	})
+	step("a restart takes over", func(c computer) {
+		c.run("systemctl restart sallyport")
+		c.up()
+		c.connects(alpha)
+		c.refused(beta)
+	})
+	step("stopped, networking is as it was found", func(c computer) {
+		c.run("systemctl stop sallyport")
+		if after := c.run("nft list ruleset; ls /sys/fs/bpf"); after != before {
+			c.Errorf("before:\n%s\nafter:\n%s", before, after)
+		}
+		c.connects(beta)
+	})
+	step("after a reboot the first connection is judged", func(c computer) {
+		c.run("systemctl add-wants multi-user.target early.service")
+		if err := g.Reboot(deadline(c.T, 5*time.Minute)); err != nil {
+			c.Fatal(err)
+		}
+		c.up()
+		p := c.asked("/opt/tools/early")
+		c.connects(alpha)
+		c.refused(beta)
+		c.run("sallyport answer " + p.ID + " allow")
+		c.run("for i in $(seq 300); do journalctl -b -u early --no-pager -o cat | grep -qx ok && exit 0; sleep 0.1; done; exit 1")
+	})
+	step("recover refuses while an engine lives, and removes everything after kill -9", func(c computer) {
+		c.fails("sallyport recover")
+		c.run("systemctl mask --runtime -q sallyport || true; systemctl kill -s KILL sallyport; for i in $(seq 100); do pgrep -x sallyport >/dev/null || exit 0; sleep 0.1; done; exit 1")
+		c.run("sallyport recover")
+		if after := c.run("nft list ruleset; ls /sys/fs/bpf"); after != before {
+			c.Errorf("left behind:\n%s", after)
+		}
+		c.connects(beta)
 	})
 }
