@@ -16,6 +16,7 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
+	_ "sallyport.dev/sallyport/app/fyneenv" // before Fyne, which comes with ui
 	"sallyport.dev/sallyport/app/link"
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/persistence"
