@@ -22,6 +22,10 @@ type Policy struct {
 	// be held there. Inbound tells the same of flows opened from outside.
 	Loopback bool
 	Inbound  bool
+	// Programs are the paths of the executables that enabled rules name, in
+	// order, so that a backend can get to know these programs before they run.
+	// The slice is shared: nobody changes it.
+	Programs []string
 }
 
 // Sink takes what a backend meets. The [Engine] is one. All methods may be
@@ -33,8 +37,9 @@ type Sink interface {
 	// passed or blocked, so that the log is complete.
 	Decided(e Entry)
 	// Judge says what the rules and the mode make of an attempt, without
-	// asking and without logging. ok is false if a person would be asked; the
-	// scope then says for which other attempts the same is true. Who caches the
+	// asking and without logging. ok is false if a person would be asked. The
+	// scope and the bounds say for which other attempts the same is true, also
+	// if ok is false. Who caches the
 	// decision checks that no Apply began since Judge was called: by then it
 	// may be outdated.
 	Judge(a Attempt) (d Decision, ok bool)

@@ -41,7 +41,8 @@ func (m *Mode) UnmarshalText(text []byte) error {
 }
 
 // judge decides an attempt by the mode and the rules; ok is false if a person
-// is to be asked. A rule that asks does so in every mode that heeds rules.
+// is to be asked. Scope and bounds are those of [Ruleset.Decide] where rules
+// count. A rule that asks does so in every mode that heeds rules.
 func (m Mode) judge(rs Ruleset, a Attempt) (d Decision, ok bool) {
 	switch m {
 	case ModeOff:

@@ -168,13 +168,20 @@ func (r *Rule) names(id string) bool {
 
 // meets tells whether the attempt, in normal form, meets the conditions.
 func (r *Rule) meets(a *Attempt) bool {
+	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && (r.LocalPort == 0 || r.LocalPort == a.Local.Port())
+}
+
+func (r *Rule) meetsDestination(a *Attempt) bool {
 	return (r.Protocol == AnyProtocol || r.Protocol == a.Protocol) &&
 		(r.Port == 0 || r.Port == a.Remote.Port()) &&
-		(r.LocalPort == 0 || r.LocalPort == a.Local.Port()) &&
 		(r.Place == AnyPlace || r.Place == a.Place || r.Place == Loopback && a.loopback()) &&
-		(r.Host == "" || r.Host == a.Host) &&
-		(!r.Remote.IsValid() || r.Remote.Contains(a.Remote.Addr().WithZone(""))) &&
-		(!r.Until.Exit || r.Until.PID == a.PID && sameStart(r.Until.Started, a.Started))
+		(!r.Remote.IsValid() || r.Remote.Contains(a.Remote.Addr().WithZone("")))
+}
+
+func (r *Rule) meetsHost(a *Attempt) bool { return r.Host == "" || r.Host == a.Host }
+
+func (r *Rule) meetsProcess(a *Attempt) bool {
+	return !r.Until.Exit || r.Until.PID == a.PID && sameStart(r.Until.Started, a.Started)
 }
 
 // sameStart tells whether two readings of a process's start are of the same
@@ -184,29 +191,33 @@ func sameStart(a, b time.Time) bool {
 	return a.Sub(b).Abs() < time.Second
 }
 
-// scope says how widely it is known whether the rule matches: what its
-// conditions depend on. A host's address can be another host's in a moment,
-// so that a condition on the name is known for one flow only.
-func (r *Rule) scope() Scope {
+// holds says for which other attempts it is known too that the rule matches:
+// those that are alike in everything that its conditions depend on.
+func (r *Rule) holds() (s Scope, b Bounds) {
+	b = Bounds{Process: r.Until.Exit, Host: r.Host != "", Until: r.Until.At}
 	switch {
-	case r.LocalPort != 0 || r.Host != "" || r.Until.Exit || !r.Until.At.IsZero():
-		return ThisFlow
-	case r.Protocol != AnyProtocol || r.Remote.IsValid() || r.Place != AnyPlace || r.Port != 0:
-		return ThisDestination
+	case r.LocalPort != 0:
+		return ThisFlow, b
+	case r.Protocol != AnyProtocol || r.Remote.IsValid() || r.Place != AnyPlace || r.Port != 0 || r.Host != "":
+		return ThisDestination, b
 	}
-	return ThisProgram
+	return ThisProgram, b
 }
 
-// missScope is scope for an attempt that the rule does not match. If it is the
-// destination that does not match, no flow to this destination does.
-func (r *Rule) missScope(a *Attempt) Scope {
-	s := r.scope()
-	if s == ThisFlow && (r.Protocol != AnyProtocol && r.Protocol != a.Protocol ||
-		r.Port != 0 && r.Port != a.Remote.Port() ||
-		r.Remote.IsValid() && !r.Remote.Contains(a.Remote.Addr().WithZone(""))) {
-		return ThisDestination
+// misses says for which other attempts it is known too that the rule does not
+// match, as it does not match a: those alike in the one condition that a does
+// not meet, where there are several the one that tells the most. That the rule
+// ends changes nothing for them.
+func (r *Rule) misses(a *Attempt) (Scope, Bounds) {
+	switch {
+	case !r.meetsDestination(a):
+		return ThisDestination, Bounds{}
+	case !r.meetsProcess(a):
+		return ThisProgram, Bounds{Process: true}
+	case !r.meetsHost(a):
+		return ThisDestination, Bounds{Host: true}
 	}
-	return s
+	return ThisFlow, Bounds{}
 }
 
 // narrowness orders rules: the greater the narrower, compared item by item.

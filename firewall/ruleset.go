@@ -2,13 +2,15 @@ package firewall
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
 // Ruleset is a set of valid rules, ready to decide. It is immutable; the zero
 // Ruleset decides nothing.
 type Ruleset struct {
-	rules map[subject][]Rule // enabled rules, in the order in which they decide
+	rules    map[subject][]Rule // enabled rules, in the order in which they decide
+	programs []string           // the paths that these rules name, in order
 }
 
 // subject is what rules are looked up by.
@@ -24,6 +26,7 @@ type subject struct {
 func NewRuleset(rules ...Rule) (Ruleset, error) {
 	rs := Ruleset{rules: make(map[subject][]Rule)}
 	seen := make(map[RuleID]bool, len(rules))
+	programs := make(map[string]bool)
 	for _, r := range rules {
 		if err := r.Validate(); err != nil {
 			return Ruleset{}, fmt.Errorf("rule %q: %w", r.ID, err)
@@ -35,8 +38,12 @@ func NewRuleset(rules ...Rule) (Ruleset, error) {
 		if !r.Disabled {
 			s := subject{r.Program, r.Direction}
 			rs.rules[s] = append(rs.rules[s], r)
+			if isPath(r.Program) {
+				programs[r.Program] = true
+			}
 		}
 	}
+	rs.programs = slices.Sorted(maps.Keys(programs))
 	for _, list := range rs.rules {
 		slices.SortFunc(list, compare)
 	}
@@ -44,9 +51,9 @@ func NewRuleset(rules ...Rule) (Ruleset, error) {
 }
 
 // Decide returns what the first matching rule says, which may be [Ask]; ok is
-// false if none matches. The decision's scope says for which other attempts
-// the answer is the same, also if ok is false. The cost does not depend on
-// the rules of other programs.
+// false if none matches. The decision's scope and bounds say for which other
+// attempts the answer is the same, also if ok is false. The cost does not
+// depend on the rules of other programs.
 func (rs Ruleset) Decide(a Attempt) (d Decision, ok bool) {
 	a = a.normal()
 	id := a.Program.ID()
@@ -64,14 +71,19 @@ func (rs Ruleset) Decide(a Attempt) (d Decision, ok bool) {
 			// Another attempt gets past this rule too only if it is alike in
 			// everything that the rule asks for.
 			if r.meets(&a) {
-				d.Scope = min(d.Scope, r.scope())
+				d.hold(r.holds())
 				d.Verdict, d.Reason, d.Rule = r.Verdict, ByRule, r.ID
 				return d, true
 			}
-			d.Scope = min(d.Scope, r.missScope(&a))
+			d.hold(r.misses(&a))
 		}
 	}
 	return d, false
+}
+
+// hold narrows a decision to what a rule, met or missed, lets be known.
+func (d *Decision) hold(s Scope, b Bounds) {
+	d.Scope, d.Bounds = min(d.Scope, s), d.Bounds.and(b)
 }
 
 // Policy says what a backend must know of the rules besides single decisions.
@@ -80,6 +92,7 @@ func (rs Ruleset) Policy(m Mode, failOpen bool) Policy {
 		Mode:     m,
 		FailOpen: failOpen,
 		Loopback: m == ModeOff || m == ModeLock || rs.allows(Out, Loopback),
+		Programs: rs.programs,
 		Inbound:  m == ModeOff || m != ModeLock && rs.allows(In, AnyPlace),
 	}
 }

@@ -104,6 +104,53 @@ func otherwise(r *rand.Rand, a Attempt) Attempt {
 	return a
 }
 
+// alike returns another attempt for which the decision about a holds too.
+func alike(r *rand.Rand, a Attempt, d Decision) Attempt {
+	b := otherwise(r, a)
+	if d.Scope == ThisProgram {
+		b = elsewhere(r, b)
+	}
+	if d.Scope == ThisFlow {
+		b.Local = a.Local
+		b.PID, b.Started, b.Host = a.PID, a.Started, a.Host
+	}
+	if d.Bounds.Process {
+		b.PID, b.Started = a.PID, a.Started
+	}
+	if d.Bounds.Host {
+		b.Host = a.Host
+	}
+	// What is cached is used later, never before.
+	if until := d.Bounds.Until; b.Time.Before(a.Time) || !until.IsZero() && !b.Time.Before(until) {
+		b.Time = a.Time
+	}
+	return b
+}
+
+// needless says which bound of the decision about a no rule is the reason of.
+func needless(rules []Rule, a Attempt, d Decision, ok bool) string {
+	var until time.Time
+	var process, host bool
+	for _, r := range rules {
+		if r.Disabled || r.Direction != a.Direction || r.Program != AnyProgram && r.Program != a.Program.ID() {
+			continue
+		}
+		process, host = process || r.Until.Exit, host || r.Host != ""
+		if ok && r.ID == d.Rule {
+			until = r.Until.At
+		}
+	}
+	switch {
+	case d.Bounds.Process && !process:
+		return "bound to a process, and no rule is"
+	case d.Bounds.Host && !host:
+		return "bound to a name, and no rule is"
+	case d.Bounds.Until != until:
+		return "bound to another end than the deciding rule's"
+	}
+	return ""
+}
+
 // bruteForce asks each rule whether it matches and takes the first.
 func bruteForce(rules []Rule, a Attempt) (Decision, bool) {
 	matching := slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return !r.Matches(a) })
@@ -148,15 +195,14 @@ func FuzzDecide(f *testing.F) {
 			if a.Program.ID() == "" && d.Scope != ThisFlow {
 				t.Fatalf("an unidentified program is decided beyond this flow: %+v", d)
 			}
-			b := otherwise(r, a)
-			if b.Time.Before(a.Time) {
-				b.Time = a.Time // what is cached is used later, never before
+			for range 4 {
+				b := alike(r, a, d)
+				if d2, ok2 := rs.Decide(b); ok2 != ok || d2.Rule != d.Rule || d2.Verdict != d.Verdict {
+					t.Fatalf("alike, and yet\n%+v: %+v, %v\n%+v: %+v, %v\n%+v", a, d, ok, b, d2, ok2, rules)
+				}
 			}
-			if d.Scope == ThisProgram {
-				b = elsewhere(r, b)
-			}
-			if d2, ok2 := rs.Decide(b); d.Scope != ThisFlow && (ok2 != ok || d2.Rule != d.Rule || d2.Verdict != d.Verdict) {
-				t.Fatalf("scope %d, and yet\n%+v: %+v, %v\n%+v: %+v, %v\n%+v", d.Scope, a, d, ok, b, d2, ok2, rules)
+			if msg := needless(rules, a, d, ok); msg != "" {
+				t.Fatalf("%s: %+v: %+v\n%+v", msg, a, d, rules)
 			}
 			exempt := policy.Loopback && a.Direction == Out && a.Place == Loopback || policy.Inbound && a.Direction == In
 			if exempt && (!ok || d.Verdict != Allow) {
@@ -277,6 +323,68 @@ func TestBuiltinRulesAreValidAndExemptLoopbackAndInbound(t *testing.T) {
 	}
 	if p := rs.Policy(ModeLock, false); !p.Loopback || p.Inbound {
 		t.Errorf("policy of lock: %+v", p)
+	}
+}
+
+func TestHowWidelyADecisionHolds(t *testing.T) {
+	a := Attempt{Program: Program{Kind: Executable, Path: "/bin/a"}, PID: 7, Started: epoch, Host: "a.example", Time: epoch}
+	a.Protocol, a.Remote = TCP, netip.MustParseAddrPort("1.1.1.1:443")
+	own := func(change func(*Rule)) Rule {
+		r := Rule{ID: "own", Program: "/bin/a", Verdict: Allow}
+		change(&r)
+		return r
+	}
+	hour := epoch.Add(time.Hour)
+	always := own(func(*Rule) {})
+	always.ID = "always"
+	exit := func(pid int) Expiry { return Expiry{Exit: true, PID: pid, Started: epoch} }
+	for _, test := range []struct {
+		name   string
+		rules  []Rule
+		scope  Scope
+		bounds Bounds
+	}{
+		{"no rule", nil, ThisProgram, Bounds{}},
+		{"the program anywhere", []Rule{always}, ThisProgram, Bounds{}},
+		{"a rule of another program", []Rule{always, {ID: "b", Program: "/bin/b", Host: "a.example", Until: exit(7)}}, ThisProgram, Bounds{}},
+		{"its host", []Rule{own(func(r *Rule) { r.Host = "a.example" })}, ThisDestination, Bounds{Host: true}},
+		{"another host", []Rule{own(func(r *Rule) { r.Host = "b.example" })}, ThisDestination, Bounds{Host: true}},
+		{"another host, else anywhere", []Rule{always, own(func(r *Rule) { r.Host = "b.example" })}, ThisDestination, Bounds{Host: true}},
+		{"another host at another port", []Rule{own(func(r *Rule) { r.Host, r.Port = "b.example", 80 })}, ThisDestination, Bounds{}},
+		{"its process", []Rule{own(func(r *Rule) { r.Until = exit(7) })}, ThisProgram, Bounds{Process: true}},
+		{"another process", []Rule{own(func(r *Rule) { r.Until = exit(8) })}, ThisProgram, Bounds{Process: true}},
+		{"another process, else anywhere", []Rule{always, own(func(r *Rule) { r.Until = exit(8) })}, ThisProgram, Bounds{Process: true}},
+		{"its process to a port", []Rule{own(func(r *Rule) { r.Until, r.Port = exit(7), 443 })}, ThisDestination, Bounds{Process: true}},
+		{"for an hour", []Rule{own(func(r *Rule) { r.Until.At = hour })}, ThisProgram, Bounds{Until: hour}},
+		{"for an hour that is over", []Rule{own(func(r *Rule) { r.Until.At = epoch })}, ThisProgram, Bounds{}},
+		{"for an hour to another port, else anywhere", []Rule{always, own(func(r *Rule) { r.Until.At, r.Port = hour, 80 })}, ThisDestination, Bounds{}},
+		{"from a local port", []Rule{own(func(r *Rule) { r.LocalPort = 1 })}, ThisFlow, Bounds{}},
+	} {
+		if d, _ := mustRules(t, test.rules).Decide(a); d.Scope != test.scope || d.Bounds != test.bounds {
+			t.Errorf("%s: holds for %d within %+v, want %d within %+v", test.name, d.Scope, d.Bounds, test.scope, test.bounds)
+		}
+	}
+	for _, m := range []Mode{ModeOff, ModeLock} {
+		if d, _ := m.judge(mustRules(t, []Rule{own(func(r *Rule) { r.Host, r.Until = "a.example", exit(7) })}), a); d.Bounds != (Bounds{}) {
+			t.Errorf("mode %s heeds no rules, and yet holds within %+v", m, d.Bounds)
+		}
+	}
+	for _, m := range []Mode{ModeAsk, ModeAllow, ModeBlock} {
+		d, _ := m.judge(mustRules(t, []Rule{own(func(r *Rule) { r.Host = "b.example" })}), a)
+		if d.Scope != ThisDestination || !d.Bounds.Host {
+			t.Errorf("mode %s forgets a rule that may match for another name: %+v", m, d)
+		}
+	}
+}
+
+func TestThePolicyKnowsTheProgramsOfRules(t *testing.T) {
+	rules := []Rule{
+		{ID: "1", Program: "/bin/b"}, {ID: "2", Program: "/bin/a"}, {ID: "3", Program: "/bin/a", Port: 1},
+		{ID: "4", Program: AnyProgram}, {ID: "5", Program: KernelProgram}, {ID: "6", Program: "foreign:x:/bin/c"},
+		{ID: "7", Program: "/bin/off", Disabled: true},
+	}
+	if got, want := mustRules(t, rules).Policy(ModeAsk, false).Programs, []string{"/bin/a", "/bin/b"}; !slices.Equal(got, want) {
+		t.Errorf("programs of rules: %q, want %q", got, want)
 	}
 }
 

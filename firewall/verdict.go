@@ -3,6 +3,7 @@ package firewall
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Verdict is what happens to a flow. Zero is [Block]: a forgotten assignment
@@ -41,8 +42,8 @@ func (v *Verdict) UnmarshalText(text []byte) error {
 	return fmt.Errorf("verdict %q: want allow, block or ask", text)
 }
 
-// Scope says how widely a decision holds, and so what a backend may cache.
-// Zero is the narrowest.
+// Scope says how widely a decision holds within its [Bounds], and so what a
+// backend may cache. Zero is the narrowest.
 type Scope uint8
 
 const (
@@ -81,4 +82,23 @@ type Decision struct {
 	Reason  Reason
 	Rule    RuleID // the deciding rule where Reason is ByRule
 	Scope   Scope
+	Bounds  Bounds
+}
+
+// Bounds narrow further than its scope for which other attempts a decision is
+// the same. The zero Bounds do not.
+type Bounds struct {
+	Process bool      // only for attempts of the same process (PID and Started)
+	Host    bool      // only while the remote address has the same Host
+	Until   time.Time // only before this time; zero: no end
+}
+
+// and returns the bounds of what depends on both.
+func (b Bounds) and(o Bounds) Bounds {
+	b.Process = b.Process || o.Process
+	b.Host = b.Host || o.Host
+	if b.Until.IsZero() || !o.Until.IsZero() && o.Until.Before(b.Until) {
+		b.Until = o.Until
+	}
+	return b
 }

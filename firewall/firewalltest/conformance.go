@@ -21,14 +21,20 @@ type Driver interface {
 	// Destination is the address of a TCP server, 0 or 1; neither is on
 	// loopback as the backend sees it.
 	Destination(n int) netip.AddrPort
-	// Dial has a program connect to the destination, and returns when it is
-	// connected or cannot be. Reading from the connection blocks until it is
+	// Name has the computer ask its resolver for the name, and learn that it
+	// is destination 0's address. What that was called before is no more.
+	Name(ctx context.Context, host string) error
+	// Dial has a program, in a new process, connect to the destination, and
+	// returns when it is connected or cannot be. Reading from the connection blocks until it is
 	// cut; closing it ends the program.
 	Dial(ctx context.Context, program string, destination int) (io.ReadCloser, error)
 }
 
 // soon is how long a step may take before the test fails.
 const soon = 10 * time.Second
+
+// timed is how long a timed rule lasts in a test: time enough for two dials.
+const timed = 3 * time.Second
 
 // Conformance checks what every backend promises, with a real engine. start
 // makes a new driver, and cleans up after it by t.Cleanup.
@@ -123,6 +129,47 @@ func Conformance(t *testing.T, start func(t *testing.T) Driver) {
 			s.answer(s.prompt("a"), firewall.Block)
 			s.refused(c)
 		}},
+		{"a rule for a name holds while the address has it", func(s *site) {
+			r := s.rule("a", firewall.Allow)
+			r.Host = "good.test"
+			s.use(r)
+			s.named("good.test")
+			s.connected(s.dial("a", 0))
+			s.connected(s.dial("a", 0))
+			s.named("other.test")
+			c := s.dial("a", 0)
+			s.answer(s.prompt("a"), firewall.Block)
+			s.refused(c)
+			s.named("good.test")
+			s.connected(s.dial("a", 0))
+		}},
+		{"a rule until exit is for its process only", func(s *site) {
+			first := s.dial("a", 0)
+			p := s.prompt("a").First
+			r := s.rule("a", firewall.Allow)
+			r.Until = firewall.Expiry{Exit: true, PID: p.PID, Started: p.Started}
+			s.use(r)
+			s.connected(first)
+			second := s.dial("a", 0)
+			if p2 := s.prompt("a"); p2.First.PID == p.PID {
+				s.Errorf("both processes are %d", p.PID)
+			} else {
+				s.answer(p2, firewall.Block)
+			}
+			s.refused(second)
+			s.open(first)
+		}},
+		{"a timed rule ends by the clock", func(s *site) {
+			r := s.rule("a", firewall.Allow)
+			r.Until.At = time.Now().Add(timed)
+			s.use(r)
+			s.connected(s.dial("a", 0))
+			s.connected(s.dial("a", 0))
+			<-time.After(time.Until(r.Until.At))
+			c := s.dial("a", 0)
+			s.answer(s.prompt("a"), firewall.Block)
+			s.refused(c)
+		}},
 		{"the modes", func(s *site) {
 			s.use(s.rule("a", firewall.Allow))
 			s.setMode(firewall.ModeLock)
@@ -176,6 +223,14 @@ func (s *site) dial(program string, destination int) *dialled {
 		}
 	})
 	return d
+}
+
+// named makes the name destination 0's.
+func (s *site) named(host string) {
+	s.Helper()
+	if err := s.driver.Name(s.ctx, host); err != nil {
+		s.Fatal(err)
+	}
 }
 
 // connected waits until the connection is open.

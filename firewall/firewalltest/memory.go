@@ -5,13 +5,14 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"time"
 
 	"sallyport.dev/sallyport/firewall"
 )
 
 // Memory is a [firewall.Backend] for programs that exist in memory only: they
-// dial by calling Dial. It caches decisions as their scope permits, as a
-// backend in a kernel does. While it does not run, everything passes.
+// dial by calling Dial. It caches decisions as their scope and bounds permit,
+// as a backend in a kernel does. While it does not run, everything passes.
 type Memory struct {
 	mu          sync.Mutex
 	sink        firewall.Sink // nil while it does not run
@@ -21,13 +22,17 @@ type Memory struct {
 	connections map[*Connection]bool // held or established
 }
 
-// cached is what a decision is remembered by; a decision for a whole program
-// has no destination.
+// cached is what a decision is remembered by: what the attempts have in common
+// for which it holds. What does not matter is zero.
 type cached struct {
 	firewall.Question
 	scope    firewall.Scope
+	bounds   firewall.Bounds // without its end
 	protocol firewall.Protocol
 	remote   netip.AddrPort
+	pid      int
+	started  int64 // in ns, as times that are the same may differ as values
+	host     string
 }
 
 // NewMemory makes a backend that does not run yet.
@@ -119,8 +124,11 @@ func (m *Memory) Dial(a firewall.Attempt) *Connection {
 // lookUp finds a cached decision; m.mu is held.
 func (m *Memory) lookUp(a firewall.Attempt) (d firewall.Decision, ok bool) {
 	for _, scope := range []firewall.Scope{firewall.ThisProgram, firewall.ThisDestination} {
-		if d, ok = m.cache[cacheKey(a, scope)]; ok {
-			return d, true
+		for _, bounds := range []firewall.Bounds{{}, {Host: true}, {Process: true}, {Process: true, Host: true}} {
+			d, ok = m.cache[cacheKey(a, scope, bounds)]
+			if until := d.Bounds.Until; ok && (until.IsZero() || time.Now().Before(until)) {
+				return d, true
+			}
 		}
 	}
 	return d, false
@@ -131,14 +139,21 @@ func (m *Memory) released(a firewall.Attempt, d firewall.Decision, generation in
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.sink != nil && generation == m.generation && d.Reason != firewall.Gone && d.Scope != firewall.ThisFlow {
-		m.cache[cacheKey(a, d.Scope)] = d
+		m.cache[cacheKey(a, d.Scope, d.Bounds)] = d
 	}
 }
 
-func cacheKey(a firewall.Attempt, scope firewall.Scope) cached {
-	key := cached{Question: firewall.Question{Program: a.Program, Direction: a.Direction}, scope: scope}
+func cacheKey(a firewall.Attempt, scope firewall.Scope, bounds firewall.Bounds) cached {
+	bounds.Until = time.Time{}
+	key := cached{Question: firewall.Question{Program: a.Program, Direction: a.Direction}, scope: scope, bounds: bounds}
 	if scope == firewall.ThisDestination {
 		key.protocol, key.remote = a.Protocol, a.Remote
+	}
+	if bounds.Process {
+		key.pid, key.started = a.PID, a.Started.UnixNano()
+	}
+	if bounds.Host {
+		key.host = a.Host
 	}
 	return key
 }

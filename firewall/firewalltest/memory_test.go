@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/firewalltest"
@@ -21,6 +22,7 @@ func TestMemoryConforms(t *testing.T) {
 type memoryDriver struct {
 	memory *firewalltest.Memory
 	port   atomic.Uint32
+	host   atomic.Value // of destination 0
 }
 
 func (d *memoryDriver) Backend() firewall.Backend { return d.memory }
@@ -33,10 +35,19 @@ func (d *memoryDriver) Destination(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(n + 1)}), 443)
 }
 
+func (d *memoryDriver) Name(_ context.Context, host string) error {
+	d.host.Store(host)
+	return nil
+}
+
 func (d *memoryDriver) Dial(ctx context.Context, program string, destination int) (io.ReadCloser, error) {
-	a := firewall.Attempt{Program: d.Program(program)}
+	n := d.port.Add(1)
+	a := firewall.Attempt{Program: d.Program(program), PID: int(n), Started: time.Now()}
+	if destination == 0 {
+		a.Host, _ = d.host.Load().(string)
+	}
 	a.Protocol = firewall.TCP
-	a.Local = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.100"), uint16(40000+d.port.Add(1)))
+	a.Local = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.100"), uint16(40000+n))
 	a.Remote = d.Destination(destination)
 	c := d.memory.Dial(a)
 	select {

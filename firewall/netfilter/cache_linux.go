@@ -82,8 +82,10 @@ func (c *cache) currentEpoch() uint32 {
 	return c.epoch
 }
 
-// number names a decision to the kernel, which tells it back for the log.
+// number names a decision to the kernel, which tells it back for the log. How
+// widely it holds makes no other decision of it.
 func (c *cache) number(d firewall.Decision) uint32 {
+	d.Scope, d.Bounds = firewall.ThisFlow, firewall.Bounds{}
 	if n, ok := c.numbers[d]; ok {
 		return n
 	}
@@ -126,7 +128,7 @@ func (c *cache) remember(o kernelOwner, cookie uint64, a firewall.Attempt, d fir
 	}
 	r := remoteOf(a.Flow)
 	scope := d.Scope
-	if a.Program.Kind == firewall.Unidentified || a.Direction == firewall.In {
+	if a.Program.Kind == firewall.Unidentified || a.Direction == firewall.In || d.Bounds != (firewall.Bounds{}) {
 		scope = firewall.ThisFlow
 	}
 	narrow := firewall.Decision{Verdict: d.Verdict, Reason: d.Reason, Rule: d.Rule}
@@ -208,7 +210,7 @@ func (c *cache) warm(judge judge) {
 		a.PID, a.Started = 0, time.Time{}
 		d, ok := judge(a)
 		whole := key.Remote == kernelDestination{}.Remote
-		if !ok || d.Scope == firewall.ThisFlow || whole && d.Scope != firewall.ThisProgram {
+		if !ok || d.Scope == firewall.ThisFlow || d.Bounds != (firewall.Bounds{}) || whole && d.Scope != firewall.ThisProgram {
 			delete(c.mirror, key)
 			continue
 		}

@@ -36,6 +36,8 @@ func TestTheBackendConforms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	conf := world.executable("resolv.conf", []byte("nameserver "+peerAddr+"\n"))
+	world.mustRun(world.outside("mount", "--bind", conf, "/etc/resolv.conf"))
 	c := world.outside(self, "-test.run=^TestTheBackendConforms$", "-test.v", "-test.timeout=2m")
 	c.Env = append(os.Environ(), conformCgroup+"="+world.cgroup, conformProgram+"="+world.program("talk"))
 	if out, err := c.CombinedOutput(); err != nil {
@@ -90,6 +92,16 @@ func (d *driver) Program(name string) firewall.Program {
 
 func (d *driver) Destination(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(peerAddr), []uint16{echoPort, httpPort}[n])
+}
+
+// Name asks the peer, which answers every name with its address.
+func (d *driver) Name(ctx context.Context, host string) error {
+	c := exec.CommandContext(ctx, "getent", "ahostsv4", host)
+	c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(d.cgroup.Fd()), Pdeathsig: syscall.SIGKILL}
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("look up %s: %w: %s", host, err, out)
+	}
+	return nil
 }
 
 // Dial runs a program that connects and then waits for the end.
