@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"context"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,8 @@ func newPanel(t *testing.T) *panel {
 	if _, err := exec.LookPath("dbus-daemon"); err != nil {
 		missing(t, "dbus-daemon is not installed")
 	}
-	daemon := exec.Command("dbus-daemon", "--session", "--nofork", "--print-address")
+	daemon := exec.Command("dbus-daemon", "--session", "--nofork", "--print-address",
+		"--address=unix:path="+filepath.Join(t.TempDir(), "bus"))
 	out, err := daemon.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

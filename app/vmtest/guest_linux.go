@@ -10,9 +10,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"runtime"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sallyport.dev/sallyport/app/vmtest/guest"
 )
@@ -21,9 +24,12 @@ import (
 var ErrGone = errors.New("the guest is gone")
 
 // Guest is a virtual machine. Its disk is a copy: the image stays as it is.
+// Nothing of it has a name on this machine, and it ends with the process that
+// booted it: whatever happens to that, nothing is left behind.
 type Guest struct {
-	image Image
-	dir   string
+	image   Image
+	disk    *os.File
+	console console
 
 	mu      sync.Mutex
 	qemu    *exec.Cmd
@@ -39,61 +45,83 @@ type Result struct {
 	Stdout, Stderr string
 }
 
-// New makes a guest with a disk in dir, not yet running.
-func New(ctx context.Context, image Image, dir string) (*Guest, error) {
-	disk := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-b", image.Disk, "-F", "qcow2", filepath.Join(dir, "disk.qcow2"))
-	if out, err := disk.CombinedOutput(); err != nil {
+// New makes a guest, not yet running.
+func New(ctx context.Context, image Image) (*Guest, error) {
+	f, err := os.CreateTemp("", "sallyport-guest-")
+	if err != nil {
+		return nil, fmt.Errorf("make the guest's disk: %w", err)
+	}
+	f.Close()
+	defer os.Remove(f.Name())
+	c := exec.CommandContext(ctx, "qemu-img", "create", "-q", "-f", "qcow2", "-b", image.Disk, "-F", "qcow2", f.Name())
+	if out, err := c.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("make the guest's disk: %w: %s", err, out)
 	}
-	return &Guest{image: image, dir: dir}, nil
+	disk, err := os.OpenFile(f.Name(), os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the guest's disk: %w", err)
+	}
+	return &Guest{image: image, disk: disk}, nil
 }
 
 // Boot starts the guest and returns when its command channel answers (about
 // 5 s); systemd may still be starting services then.
 func (g *Guest) Boot(ctx context.Context) error {
-	socket := filepath.Join(g.dir, "agent.sock")
-	os.Remove(socket)
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return fmt.Errorf("make the guest's command channel: %w", err)
+	}
+	defer theirs.Close()
 	// always software emulation: where /dev/kvm exists it may still not work
 	c := exec.Command("qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-accel", "tcg,thread=multi,tb-size=256",
 		"-smp", "2", "-m", "768", "-nodefaults", "-display", "none", "-no-reboot", "-nic", "none",
-		"-serial", "file:"+filepath.Join(g.dir, "serial.log"), "-kernel", g.image.Kernel, "-initrd", g.image.Initrd,
+		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+		"-kernel", g.image.Kernel, "-initrd", g.image.Initrd,
 		"-append", "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off panic=-1",
-		"-drive", "if=none,id=d,file="+filepath.Join(g.dir, "disk.qcow2")+",cache=unsafe", "-device", "virtio-blk-pci,drive=d",
-		"-device", "virtio-serial-pci", "-chardev", "socket,id=ch,path="+socket+",server=on,wait=off", "-device", "virtserialport,chardev=ch,name=agent")
-	var output bytes.Buffer
-	c.Stdout, c.Stderr = &output, &output
-	if err := c.Start(); err != nil {
+		"-add-fd", "fd=3,set=1", "-drive", "if=none,id=d,file=/dev/fdset/1,format=qcow2,auto-read-only=off,file.locking=off,cache=unsafe",
+		"-device", "virtio-blk-pci,drive=d",
+		"-device", "virtio-serial-pci", "-chardev", "socket,id=ch,fd=4", "-device", "virtserialport,chardev=ch,name=agent")
+	c.ExtraFiles = []*os.File{g.disk, theirs}
+	c.Stdout, c.Stderr = &g.console, &g.console
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started, exited := make(chan error), make(chan struct{})
+	go func() {
+		// never unlocked: qemu is killed when the thread that started it ends
+		runtime.LockOSThread()
+		err := c.Start()
+		started <- err
+		if err == nil {
+			c.Wait()
+			close(exited)
+		}
+	}()
+	if err := <-started; err != nil {
+		ours.Close()
 		return fmt.Errorf("start qemu: %w", err)
 	}
-	exited := make(chan struct{})
-	go func() {
-		c.Wait()
-		close(exited)
-	}()
 	g.mu.Lock()
-	g.qemu, g.exited, g.pending = c, exited, map[uint64]chan guest.Response{}
+	g.qemu, g.exited, g.channel, g.pending = c, exited, ours, map[uint64]chan guest.Response{}
 	g.mu.Unlock()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		conn, err := net.Dial("unix", socket)
-		if err == nil {
-			g.mu.Lock()
-			g.channel = conn
-			g.mu.Unlock()
-			go g.read(conn)
-			break
-		}
-		select {
-		case <-tick.C:
-		case <-exited:
-			return fmt.Errorf("qemu ended at once: %s", output.String())
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	go g.read(ours)
+	if _, err := g.Run(ctx, fmt.Sprintf("date -s @%d >/dev/null", time.Now().Unix()), nil); err != nil {
+		return fmt.Errorf("boot the guest: %w: %s", err, g.Console())
 	}
-	_, err := g.Run(ctx, fmt.Sprintf("date -s @%d >/dev/null", time.Now().Unix()), nil)
-	return err
+	return nil
+}
+
+// socketPair gives two ends of a channel, one of them for another process.
+func socketPair() (ours net.Conn, theirs *os.File, err error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	own := os.NewFile(uintptr(ends[0]), "channel")
+	defer own.Close()
+	theirs = os.NewFile(uintptr(ends[1]), "channel")
+	if ours, err = net.FileConn(own); err != nil {
+		theirs.Close()
+	}
+	return ours, theirs, err
 }
 
 // read hands each answer to who waits for it.
@@ -177,18 +205,35 @@ func (g *Guest) Reboot(ctx context.Context) error {
 
 // Close ends the guest at once.
 func (g *Guest) Close() {
+	defer g.disk.Close()
 	if g.qemu == nil {
 		return
 	}
-	if g.channel != nil {
-		g.channel.Close()
-	}
+	g.channel.Close()
 	g.qemu.Process.Kill()
 	<-g.exited
 }
 
-// Console is what the guest's kernel printed.
-func (g *Guest) Console() string {
-	text, _ := os.ReadFile(filepath.Join(g.dir, "serial.log"))
-	return string(text)
+// PID is the running guest's process.
+func (g *Guest) PID() int { return g.qemu.Process.Pid }
+
+// Console is what the guest's kernel, and qemu itself, printed.
+func (g *Guest) Console() string { return g.console.String() }
+
+// console keeps what is written to it.
+type console struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.Write(p)
+}
+
+func (c *console) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.String()
 }

@@ -12,20 +12,29 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// Image is what a guest boots from.
-type Image struct{ Kernel, Initrd, Disk string }
+// Image is what a guest boots from. It stays until Close; then another build
+// may remove it.
+type Image struct {
+	Kernel, Initrd, Disk string
+	use                  *os.File
+}
+
+// Close ends the image's use.
+func (i Image) Close() { i.use.Close() }
 
 //go:embed guest image.sh
 var inputs embed.FS
 
 // Build makes the image below cache, or finds it there if nothing that it is
-// made of has changed since. It takes about 75 s, needs root, and the tools
-// that scripts/install-deps installs for the tests.
+// made of has changed since; images of older recipes are removed. It takes
+// about 75 s, needs root, and the tools that scripts/install-deps installs for
+// the tests.
 func Build(ctx context.Context, cache string) (Image, error) {
 	release, err := hostRelease()
 	if err != nil {
@@ -43,45 +52,85 @@ func Build(ctx context.Context, cache string) (Image, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return Image{}, err
 	}
-	unlock, err := lock(dir + ".lock")
+	building, err := lock(filepath.Join(cache, "lock"), unix.LOCK_EX)
 	if err != nil {
 		return Image{}, err
 	}
-	defer unlock()
-	image := Image{Kernel: dir + "/vmlinux", Initrd: dir + "/initrd", Disk: dir + "/base.qcow2"}
+	defer building.Close()
+	if err := sweep(cache, sum); err != nil {
+		return Image{}, err
+	}
+	use, err := lock(dir+".lock", unix.LOCK_SH)
+	if err != nil {
+		return Image{}, err
+	}
+	image := Image{dir + "/vmlinux", dir + "/initrd", dir + "/base.qcow2", use}
 	if _, err := os.Stat(image.Disk); err == nil {
 		return image, nil
 	}
+	if err := image.build(ctx, release, sources, cache, dir); err != nil {
+		image.Close()
+		return Image{}, err
+	}
+	return image, nil
+}
+
+// sweep removes what no guest uses: images of other recipes, and what a build
+// left that was killed.
+func sweep(cache, keep string) error {
+	entries, err := os.ReadDir(cache)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(cache, e.Name())
+		if !e.IsDir() || e.Name() == keep {
+			continue
+		}
+		if use, err := lock(path+".lock", unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			os.RemoveAll(path)
+			os.Remove(path + ".lock")
+			use.Close()
+		}
+	}
+	return nil
+}
+
+func (i Image) build(ctx context.Context, release map[string]string, sources []string, cache, dir string) error {
 	if os.Geteuid() != 0 {
-		return Image{}, errors.New("only root can build the guest's disk")
+		return errors.New("only root can build the guest's disk")
 	}
 	work, err := os.MkdirTemp(cache, "build-")
 	if err != nil {
-		return Image{}, err
+		return err
 	}
 	defer os.RemoveAll(work)
 	for _, program := range []string{"agent", "initrd", "outside"} {
 		build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(work, program), "sallyport.dev/sallyport/app/vmtest/guest/"+program)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
-			return Image{}, fmt.Errorf("build the guest's %s: %w: %s", program, err, out)
+			return fmt.Errorf("build the guest's %s: %w: %s", program, err, out)
 		}
 	}
 	script, err := inputs.ReadFile("image.sh")
 	if err != nil {
-		return Image{}, err
+		return err
 	}
 	c := exec.CommandContext(ctx, "bash", "-s", "--", work, release["VERSION_CODENAME"], kernelPackage(release))
 	c.Args = append(c.Args, sources...)
 	c.Stdin = bytes.NewReader(script)
 	if out, err := c.CombinedOutput(); err != nil {
-		return Image{}, fmt.Errorf("build the guest's disk: %w: %s", err, out)
+		return fmt.Errorf("build the guest's disk: %w: %s", err, out)
 	}
 	if err := extractKernel(ctx, filepath.Join(work, "vmlinuz"), filepath.Join(work, "vmlinux")); err != nil {
-		return Image{}, err
+		return err
+	}
+	// an ordinary user may boot what root has built
+	if err := os.Chmod(work, 0o755); err != nil {
+		return err
 	}
 	os.RemoveAll(dir)
-	return image, os.Rename(work, dir)
+	return os.Rename(work, dir)
 }
 
 // hostRelease reads /etc/os-release: the guest is the same system.
@@ -110,14 +159,29 @@ func kernelPackage(release map[string]string) string {
 }
 
 // packageSources gives the lines of the package sources that this machine uses
-// for its own release.
+// for its own release. Where apt has no lists yet, root fetches them.
 func packageSources(ctx context.Context, release map[string]string) ([]string, error) {
+	sources, err := knownSources(ctx, release["VERSION_CODENAME"])
+	if err != nil || len(sources) > 0 {
+		return sources, err
+	}
+	if os.Geteuid() == 0 {
+		if out, err := exec.CommandContext(ctx, "apt-get", "-qq", "update").CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("fetch the package lists: %w: %s", err, out)
+		}
+		sources, err = knownSources(ctx, release["VERSION_CODENAME"])
+	}
+	if err == nil && len(sources) == 0 {
+		err = fmt.Errorf("apt knows no package source of %s: run apt-get update", release["PRETTY_NAME"])
+	}
+	return sources, err
+}
+
+func knownSources(ctx context.Context, name string) ([]string, error) {
 	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages").Output()
 	if err != nil {
 		return nil, fmt.Errorf("list this machine's package sources: %w", err)
 	}
-	name := release["VERSION_CODENAME"]
-	seen := map[string]bool{}
 	var sources []string
 	for line := range strings.Lines(string(out)) {
 		fields := strings.Fields(line)
@@ -127,14 +191,9 @@ func packageSources(ctx context.Context, release map[string]string) ([]string, e
 		if suite := fields[1]; suite != name && suite != name+"-updates" && suite != name+"-security" {
 			continue
 		}
-		source := "deb " + strings.Join(fields, " ")
-		if !seen[source] {
-			seen[source] = true
+		if source := "deb " + strings.Join(fields, " "); !slices.Contains(sources, source) {
 			sources = append(sources, source)
 		}
-	}
-	if len(sources) == 0 {
-		return nil, fmt.Errorf("this machine has no package sources for %s", name)
 	}
 	return sources, nil
 }
@@ -154,17 +213,17 @@ func hash(sources []string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil))[:16], err
 }
 
-// lock keeps two builds of one image apart.
-func lock(path string) (unlock func(), err error) {
+// lock takes a file's lock, how as for flock(2), until the file is closed.
+func lock(path string, how int) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+	if err := unix.Flock(int(f.Fd()), how); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return func() { f.Close() }, nil
+	return f, nil
 }
 
 // extractKernel unpacks the ELF image inside a bzImage: it boots through the

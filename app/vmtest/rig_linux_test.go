@@ -33,7 +33,8 @@ func boot(t *testing.T) *vmtest.Guest {
 		}
 		t.Fatal(err)
 	}
-	g, err := vmtest.New(ctx, image, t.TempDir())
+	t.Cleanup(image.Close)
+	g, err := vmtest.New(ctx, image)
 	if err != nil {
 		t.Fatal(err)
 	}
