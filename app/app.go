@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	_ "sallyport.dev/sallyport/app/fyneenv" // before Fyne, which comes with ui
 	"sallyport.dev/sallyport/app/link"
+	_ "sallyport.dev/sallyport/app/startenv" // before all else, Fyne in particular
 	"sallyport.dev/sallyport/ui"
 )
 
@@ -59,6 +59,10 @@ func (e *env) client() *link.Client { return link.NewClient(e.socket) }
 
 // Main runs the program and returns its exit status.
 func Main(args []string) int {
+	if err := link.KeepGroupAside(); err != nil {
+		fmt.Fprintf(os.Stderr, "sallyport: %v\n", err)
+		return failed
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	e := &env{in: os.Stdin, out: os.Stdout, err: os.Stderr}

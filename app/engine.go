@@ -79,6 +79,9 @@ func (o engineOptions) access(stored string) (link.Access, []string, error) {
 	if a.GID < 0 && a.UID < 1 {
 		return a, []string{"there is no group " + memberGroup + ", so only root may use the firewall: make it with: groupadd --system " + memberGroup}, nil
 	}
+	if err := link.Installed(a.GID); err != nil && !o.Demo {
+		return a, []string{"only root can answer in the windows, others can only look: " + err.Error()}, nil
+	}
 	return a, nil, nil
 }
 

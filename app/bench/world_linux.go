@@ -16,8 +16,8 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 
-	_ "sallyport.dev/sallyport/app/fyneenv" // before Fyne, which comes with ui
 	"sallyport.dev/sallyport/app/link"
+	_ "sallyport.dev/sallyport/app/startenv" // before all else, Fyne in particular
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/persistence"
 	"sallyport.dev/sallyport/ui"

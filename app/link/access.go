@@ -39,26 +39,35 @@ const (
 
 // allow returns nil if the peer may, else a sentence that says what to do.
 func (a Access) allow(ctx context.Context, p Peer, n need) error {
+	if !a.letsIn(p) {
+		return a.notLetIn(p)
+	}
 	if p.UID == 0 {
 		return nil
 	}
-	if (a.GID < 0 || !p.In(a.GID)) && (a.UID < 1 || p.UID != a.UID) {
-		return a.notLetIn(p)
-	}
-	if n == toRead || (n == toManage && p.Desktop) {
+	if n == toRead || n == toManage && p.Desktop && p.Unfit == "" {
 		return nil
+	}
+	needs := "this needs root"
+	if n == toManage && p.Desktop {
+		needs = "these windows can only show: " + p.Unfit + ". Without that it needs root"
 	}
 	action := ActionManage
 	if n == toWeaken {
 		action = ActionWeaken
 	}
 	if a.Polkit == nil {
-		return fmt.Errorf("%w: this needs root: run it with sudo", ui.ErrRefused)
+		return fmt.Errorf("%w: %s: run it with sudo", ui.ErrRefused, needs)
 	}
 	if err := a.Polkit(ctx, p, action); err != nil {
-		return fmt.Errorf("%w: this needs root, or the consent of polkit: %w: run it with sudo", ui.ErrRefused, err)
+		return fmt.Errorf("%w: %s, or the consent of polkit: %w: run it with sudo", ui.ErrRefused, needs, err)
 	}
 	return nil
+}
+
+// letsIn tells whether the peer may read.
+func (a Access) letsIn(p Peer) bool {
+	return p.UID == 0 || a.GID >= 0 && p.In(a.GID) || a.UID > 0 && p.UID == a.UID
 }
 
 func (a Access) notLetIn(p Peer) error {

@@ -17,7 +17,7 @@ type conn struct {
 	*net.UnixConn
 	peer Peer
 	oob  []byte
-	slot chan struct{} // given back when the connection closes
+	done func() // gives the place back
 	once sync.Once
 }
 
@@ -54,19 +54,25 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close gives the connection's slot to the next one.
+// Close gives the connection's place to the next one.
 func (c *conn) Close() error {
-	c.once.Do(func() { <-c.slot })
+	c.once.Do(c.done)
 	return c.UnixConn.Close()
 }
 
-// listener gives connections that know their peer, a bounded number at once.
+// maxConnections bounds what one user may have open, so that nobody keeps the
+// others out. All users that are not let in share the places of one.
+const maxConnections = 256
+
+// listener gives connections that know their peer.
 type listener struct {
 	*net.UnixListener
-	slots chan struct{}
+	access Access
+	mu     sync.Mutex
+	open   map[int]int // by user
 }
 
-func (l listener) Accept() (net.Conn, error) {
+func (l *listener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.AcceptUnix()
 		if err != nil {
@@ -77,12 +83,37 @@ func (l listener) Accept() (net.Conn, error) {
 			c.Close()
 			continue
 		}
-		select {
-		case l.slots <- struct{}{}:
-			return &conn{UnixConn: c, peer: peer, oob: make([]byte, 512), slot: l.slots}, nil
-		default:
-			c.Close()
+		user := peer.UID
+		if !l.access.letsIn(peer) {
+			user = -1
 		}
+		if !l.enter(user) {
+			peer.process.close()
+			c.Close()
+			continue
+		}
+		return &conn{UnixConn: c, peer: peer, oob: make([]byte, 512), done: func() {
+			peer.process.close()
+			l.leave(user)
+		}}, nil
+	}
+}
+
+func (l *listener) enter(user int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[user] >= maxConnections {
+		return false
+	}
+	l.open[user]++
+	return true
+}
+
+func (l *listener) leave(user int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open[user]--; l.open[user] == 0 {
+		delete(l.open, user)
 	}
 }
 

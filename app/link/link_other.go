@@ -25,7 +25,19 @@ func Hide() error {
 	return errors.New("the desktop program is not made for " + runtime.GOOS + " yet")
 }
 
+// KeepGroupAside has nothing to do.
+func KeepGroupAside() error { return nil }
+
+// Installed refuses.
+func Installed(int) error { return Hide() }
+
+type processFD struct{}
+
+func (*processFD) alive() bool { return false }
+
 func (p *Peer) look() {}
+
+func (Peer) unfit(int) string { return Hide().Error() }
 
 func startTicks(int) uint64 { return 0 }
 

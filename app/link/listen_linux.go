@@ -59,12 +59,12 @@ func Listen(path string, a Access) (net.Listener, error) {
 		lock.Close()
 		return nil, fmt.Errorf("open socket %s: %w", path, err)
 	}
-	return &lockedListener{listener{l, make(chan struct{}, maxConnections)}, lock}, nil
+	return &lockedListener{&listener{UnixListener: l, access: a, open: map[int]int{}}, lock}, nil
 }
 
 // lockedListener gives its lock back when it is closed.
 type lockedListener struct {
-	listener
+	*listener
 	lock *os.File
 }
 

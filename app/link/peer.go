@@ -12,14 +12,24 @@ type Peer struct {
 	Groups  []int  // the peer's groups, its primary one included
 	Started uint64 // start of the process in clock ticks since boot; tells a reused PID apart
 	Program string // path of its executable, "" if not known
-	Own     bool   // it runs the same file as this process
-	Hidden  bool   // not dumpable: others of its user cannot read or change it
-	Desktop bool   // it said so at hello and was found fit for it
+	Desktop bool   // it said at hello that it is the desktop program
+	Unfit   string // why it may only show, not answer and edit; "" if it may
 	Session string // the login session that the desktop program is in, "" if not known
+
+	process *processFD // nil where the kernel has none
 }
 
 // In tells whether the peer is in the group.
 func (p Peer) In(gid int) bool { return slices.Contains(p.Groups, gid) }
+
+// alive tells whether the process that connected still has its PID, so that
+// what was read about the PID was read about it.
+func (p Peer) alive() bool {
+	if p.process != nil {
+		return p.process.alive()
+	}
+	return p.Started != 0 && startTicks(p.PID) == p.Started
+}
 
 type peerKey struct{}
 

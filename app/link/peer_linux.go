@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"unsafe"
 
@@ -35,11 +32,16 @@ func peerOf(c *net.UnixConn) (Peer, error) {
 			return
 		}
 		p.Groups = append(groups, int(cred.Gid))
+		p.process, failed = peerProcess(fd)
 	})
 	if err := errors.Join(err, failed); err != nil {
 		return Peer{}, fmt.Errorf("name the peer: %w", err)
 	}
 	p.look()
+	if !p.alive() {
+		p.process.close()
+		return Peer{}, errors.New("name the peer: it has ended")
+	}
 	return p, nil
 }
 
@@ -66,52 +68,8 @@ func peerGroups(fd uintptr) ([]int, error) {
 	}
 }
 
-// look fills in what /proc says of the peer now. What cannot be read stays at
-// its zero value, which permits nothing.
+// look fills in what /proc says of the peer now.
 func (p *Peer) look() {
-	proc := filepath.Join("/proc", strconv.Itoa(p.PID))
 	p.Started = startTicks(p.PID)
-	p.Program, _ = os.Readlink(filepath.Join(proc, "exe"))
-	p.Own, p.Hidden = false, false
-	theirs, err := os.Stat(filepath.Join(proc, "exe"))
-	if err != nil {
-		return
-	}
-	ours, err := os.Stat("/proc/self/exe")
-	if err != nil {
-		return
-	}
-	p.Own = os.SameFile(theirs, ours)
-	// The kernel gives the files of a process that is not dumpable to root.
-	if st, err := os.Lstat(filepath.Join(proc, "environ")); err == nil {
-		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-			p.Hidden = sys.Uid == 0 && p.UID != 0
-		}
-	}
-}
-
-// startTicks reads when a process started, in clock ticks since boot; 0 if it
-// is gone.
-func startTicks(pid int) uint64 {
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return 0
-	}
-	// The name in parentheses may hold spaces and parentheses itself.
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	if len(fields) < 20 {
-		return 0
-	}
-	ticks, _ := strconv.ParseUint(fields[19], 10, 64)
-	return ticks
-}
-
-// Hide makes this process not dumpable: other processes of the same user can
-// then neither trace it nor open its files in /proc. The engine asks it of the
-// desktop program.
-func Hide() error {
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("become not dumpable: %w", err)
-	}
-	return nil
+	p.Program, _ = os.Readlink(proc(p.PID, "exe"))
 }

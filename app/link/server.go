@@ -16,8 +16,12 @@ import (
 	"sallyport.dev/sallyport/ui"
 )
 
-// maxConnections bounds what all peers together may have open.
-const maxConnections = 256
+const (
+	// maxDesktops bounds the desktop programs that are known at once.
+	maxDesktops = 256
+	// replyPatience is how long a peer may take to read a reply.
+	replyPatience = 30 * time.Second
+)
 
 var errBadToken = fmt.Errorf("%w: the desktop program is not known to the engine: connect again", ui.ErrRefused)
 
@@ -95,37 +99,53 @@ func plain[Q any](f func(context.Context, Q) error) func(context.Context, Q) (no
 	return func(ctx context.Context, q Q) (none, error) { return none{}, f(ctx, q) }
 }
 
-// handle answers one kind of request: checks the peer, decodes, acts, encodes.
+// handle answers one kind of request: names the peer, decodes, checks what the
+// peer may, acts, encodes.
 func handle[Q, A any](mux *http.ServeMux, s *Server, pattern string, n need, act func(context.Context, Q) (A, error)) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		ctx, err := s.admit(r, n)
-		if err != nil {
-			writeFailure(w, err)
-			return
-		}
 		var q Q
-		if _, empty := any(q).(none); !empty {
-			if err := decode(http.MaxBytesReader(w, r.Body, maxRequest), &q); err != nil {
-				writeFailure(w, err)
-				return
+		read := func() error {
+			if _, empty := any(q).(none); empty {
+				return nil
 			}
+			return decode(http.MaxBytesReader(w, r.Body, maxRequest), &q)
 		}
-		a, err := act(ctx, q)
-		if err != nil {
-			writeFailure(w, err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		if document, ok := any(a).([]byte); ok {
-			w.Write(document)
-			return
-		}
-		json.NewEncoder(w).Encode(a)
+		s.reply(w, r, n, read, func(ctx context.Context) (any, error) { return act(ctx, q) })
 	})
 }
 
-// admit names the peer of a request and checks that it may.
-func (s *Server) admit(r *http.Request, n need) (context.Context, error) {
+// reply answers a request: read takes it in, act does it and returns what is
+// sent back.
+func (s *Server) reply(w http.ResponseWriter, r *http.Request, n need, read func() error, act func(context.Context) (any, error)) {
+	ctx, err := s.admit(r)
+	if err == nil {
+		err = read()
+	}
+	stream := http.NewResponseController(w)
+	var a any
+	if err == nil {
+		// The request is here; a person may now take longer than that may.
+		stream.SetReadDeadline(time.Time{})
+		err = s.guarded(ctx, n, func() error {
+			a, err = act(ctx)
+			return err
+		})
+	}
+	stream.SetWriteDeadline(time.Now().Add(replyPatience))
+	if err != nil {
+		writeFailure(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if document, ok := a.([]byte); ok {
+		w.Write(document)
+		return
+	}
+	json.NewEncoder(w).Encode(a)
+}
+
+// admit names the peer of a request and checks that it is let in.
+func (s *Server) admit(r *http.Request) (context.Context, error) {
 	p, ok := PeerFrom(r.Context())
 	if !ok {
 		return nil, fmt.Errorf("%w: the connection does not say whose it is", ui.ErrRefused)
@@ -137,12 +157,13 @@ func (s *Server) admit(r *http.Request, n need) (context.Context, error) {
 		if !known || d.PID != p.PID || d.Started != p.Started || startTicks(p.PID) != p.Started {
 			return nil, errBadToken
 		}
-		p.Desktop, p.Session = true, d.Session
+		p.Desktop, p.Unfit, p.Session = true, d.Unfit, d.Session
 	}
 	ctx := WithPeer(r.Context(), p)
-	return ctx, s.Access.allow(ctx, p, n)
+	return ctx, s.Access.allow(ctx, p, toRead)
 }
 
+// guarded does what the peer may do.
 func (s *Server) guarded(ctx context.Context, n need, do func() error) error {
 	p, _ := PeerFrom(ctx)
 	if err := s.Access.allow(ctx, p, n); err != nil {
@@ -151,9 +172,10 @@ func (s *Server) guarded(ctx context.Context, n need, do func() error) error {
 	return do()
 }
 
-// hello makes a peer the desktop program if it is fit for it. The token comes
-// after the check and is only good for messages that the checked process
-// itself sends: what it sent before it became that program does not count.
+// hello makes a peer the desktop program: one that may answer if it is fit for
+// it, else one that may only show. The token comes after the check and is only
+// good for messages that the checked process itself sends: what it sent before
+// it became that program does not count.
 func (s *Server) hello(ctx context.Context, h hello) (welcome, error) {
 	p, _ := PeerFrom(ctx)
 	if !h.Desktop {
@@ -161,13 +183,9 @@ func (s *Server) hello(ctx context.Context, h hello) (welcome, error) {
 	}
 	started := p.Started
 	p.look()
-	switch {
-	case p.Started != started || started == 0:
+	p.Unfit = p.unfit(s.Access.GID)
+	if p.Started != started || !p.alive() {
 		return welcome{}, fmt.Errorf("%w: the process that connected has ended", ui.ErrRefused)
-	case !p.Own:
-		return welcome{}, fmt.Errorf("%w: %s is not the program that the engine runs (or another version of it): restart the engine with: sudo systemctl restart sallyport", ui.ErrRefused, quoted(p.Program))
-	case !p.Hidden && p.UID != 0:
-		return welcome{}, fmt.Errorf("%w: the desktop program can be traced by others", ui.ErrRefused)
 	}
 	if len(h.Session) > 64 {
 		return welcome{}, fmt.Errorf("%w: the session's name is too long", ui.ErrInvalid)
@@ -184,7 +202,7 @@ func (s *Server) hello(ctx context.Context, h hello) (welcome, error) {
 			delete(s.desktops, t)
 		}
 	}
-	if len(s.desktops) >= maxConnections {
+	if len(s.desktops) >= maxDesktops {
 		return welcome{}, fmt.Errorf("%w: too many desktop programs are connected", ui.ErrRefused)
 	}
 	s.desktops[token] = p
@@ -199,26 +217,16 @@ func quoted(program string) string {
 }
 
 func (s *Server) importDocument(w http.ResponseWriter, r *http.Request) {
-	apply := r.URL.Query().Get("apply") == "true"
-	n := toRead
+	apply, n := r.URL.Query().Get("apply") == "true", toRead
 	if apply {
 		n = toWeaken
 	}
-	ctx, err := s.admit(r, n)
-	if err != nil {
-		writeFailure(w, err)
-		return
+	var document []byte
+	read := func() (err error) {
+		if document, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxDocument)); err != nil {
+			return fmt.Errorf("%w: read the document: %w", ui.ErrInvalid, err)
+		}
+		return nil
 	}
-	document, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxDocument))
-	if err != nil {
-		writeFailure(w, fmt.Errorf("%w: read the document: %w", ui.ErrInvalid, err))
-		return
-	}
-	d, err := s.Control.Import(ctx, document, apply)
-	if err != nil {
-		writeFailure(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(d)
+	s.reply(w, r, n, read, func(ctx context.Context) (any, error) { return s.Control.Import(ctx, document, apply) })
 }

@@ -13,7 +13,7 @@ import (
 // watch streams events, one JSON object a line, and a blank line when there
 // was nothing to say for a while.
 func (s *Server) watch(w http.ResponseWriter, r *http.Request) {
-	ctx, err := s.admit(r, toRead)
+	ctx, err := s.admit(r)
 	if err != nil {
 		writeFailure(w, err)
 		return
@@ -39,12 +39,11 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) {
 	beat.Go(func() {
 		tick := time.NewTicker(heartbeat)
 		defer tick.Stop()
-		for {
+		for ctx.Err() == nil {
+			send([]byte("\n"))
 			select {
-			case <-ctx.Done():
-				return
 			case <-tick.C:
-				send([]byte("\n"))
+			case <-ctx.Done():
 			}
 		}
 	})

@@ -1,4 +1,4 @@
-package fyneenv_test
+package startenv_test
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 
 	"fyne.io/fyne/v2/test"
 
-	_ "sallyport.dev/sallyport/app/fyneenv"
+	_ "sallyport.dev/sallyport/app/startenv"
 )
 
 // The order of initialisation is Go's to choose, so it is looked at.
@@ -20,7 +20,7 @@ func TestInitialisedBeforeFyne(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		ours := strings.Index(string(out), "init sallyport.dev/sallyport/app/fyneenv ")
+		ours := strings.Index(string(out), "init sallyport.dev/sallyport/app/startenv ")
 		theirs := strings.Index(string(out), "init fyne.io/fyne/v2/internal/cache ")
 		if ours < 0 || theirs < 0 || ours > theirs {
 			t.Errorf("initialised at %d, Fyne's cache at %d of\n%s", ours, theirs, out)
