@@ -76,9 +76,15 @@ func startEngine(t *testing.T, program, dir string) (socket string) {
 	}
 }
 
+// shared makes a folder that others may enter, where setgid counts.
 func shared(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sallyport-desktop-")
+	parent := ""
+	var fs unix.Statfs_t
+	if err := unix.Statfs(os.TempDir(), &fs); err == nil && fs.Flags&unix.ST_NOSUID != 0 {
+		parent = "/var/tmp"
+	}
+	dir, err := os.MkdirTemp(parent, "sallyport-desktop-")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -147,15 +148,17 @@ type desktop struct {
 	socket string
 }
 
-// desktop starts the desktop program on the screen and waits for its windows.
+// desktop starts the desktop program on the screen, as the person, and waits for its windows.
 func (r *rig) desktop() *desktop {
 	r.t.Helper()
-	d := &desktop{r: r, socket: filepath.Join(r.folder, "inspect.sock")}
-	r.start("desktop", "", []string{
-		"DISPLAY=" + r.screen.name, "WAYLAND_DISPLAY=", "HOME=" + r.folder, "XDG_RUNTIME_DIR=" + r.folder,
-		"XDG_CONFIG_HOME=" + r.folder, "DBUS_SESSION_BUS_ADDRESS=unix:path=" + filepath.Join(r.folder, "no-bus"),
+	d := &desktop{r: r, socket: filepath.Join(r.home, "inspect.sock")}
+	cmd := exec.Command(r.binary, "--socket", r.socket)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: personID, Gid: personID}}
+	r.startCommand("desktop", "", []string{
+		"DISPLAY=" + r.screen.name, "WAYLAND_DISPLAY=", "HOME=" + r.home, "XDG_RUNTIME_DIR=" + r.home,
+		"XDG_CONFIG_HOME=" + r.home, "DBUS_SESSION_BUS_ADDRESS=unix:path=" + filepath.Join(r.home, "no-bus"),
 		"SALLYPORT_E2E_SOCKET=" + d.socket, "LANG=en_US.UTF-8",
-	}, program(r.t), "--socket", r.socket)
+	}, cmd)
 	// Without a tray the main window opens at start.
 	r.until("the main window opens", func() bool {
 		conn, err := net.Dial("unix", d.socket)

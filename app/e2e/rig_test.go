@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sallyport.dev/sallyport/app/link"
 	"sallyport.dev/sallyport/firewall/netfilter"
 )
@@ -31,6 +33,9 @@ const (
 
 	// curlFailedToConnect is curl's exit code for a refused connection.
 	curlFailedToConnect = 7
+
+	// The person in front of the screen is nobody, whom the engine lets in.
+	personName, personID = "nobody", 65534
 
 	// patience is how long anything may take that has no promise of its own.
 	patience = 30 * time.Second
@@ -51,10 +56,12 @@ func serve() {
 type rig struct {
 	t      *testing.T
 	folder string
+	home   string // the person's
 	client string // network namespaces
 	server string
 	cgroup string
 	socket string
+	binary string
 	screen *screen
 	engine *exec.Cmd
 }
@@ -93,9 +100,9 @@ func newRig(t *testing.T, name string) *rig {
 		missing(t, "%v", err)
 	}
 	id := fmt.Sprintf("%d%s", os.Getpid(), name)
-	r := &rig{t: t, folder: t.TempDir(), client: "spc" + id, server: "sps" + id}
+	r := &rig{t: t, client: "spc" + id, server: "sps" + id}
+	r.install(program(t))
 	r.socket = filepath.Join(r.folder, "run", "s.sock")
-	binary := program(t)
 
 	r.namespace(r.server)
 	r.namespace(r.client)
@@ -107,14 +114,39 @@ func newRig(t *testing.T, name string) *rig {
 	r.makeCgroup("sallyport-e2e-" + id)
 
 	r.start("server", "listening", []string{servingVariable + "=1"}, "nsenter", "--net=/run/netns/"+r.server, os.Args[0])
-	r.engine = r.start("engine", "", nil, "nsenter", "--net=/run/netns/"+r.client, binary, "engine",
-		"--cgroup", r.cgroup, "--data", filepath.Join(r.folder, "data"), "--socket", r.socket)
+	r.engine = r.start("engine", "", nil, "nsenter", "--net=/run/netns/"+r.client, r.binary, "engine",
+		"--user", personName, "--cgroup", r.cgroup, "--data", filepath.Join(r.folder, "data"), "--socket", r.socket)
 	r.until("the engine is running", func() bool {
 		s, err := link.NewClient(r.socket).Status(context.Background())
 		return err == nil && s.Running
 	})
 	r.screen = newScreen(t)
 	return r
+}
+
+// install puts the program where the person can run it, as scripts/install
+// does: root's, and setgid to a group that nobody is in.
+func (r *rig) install(built string) {
+	r.t.Helper()
+	const mark = 54329
+	var err error
+	// Where /tmp is a file system of its own, it may not know setgid.
+	parent := os.TempDir()
+	var fs unix.Statfs_t
+	if err := unix.Statfs(parent, &fs); err == nil && fs.Flags&unix.ST_NOSUID != 0 {
+		parent = "/var/tmp"
+	}
+	if r.folder, err = os.MkdirTemp(parent, "sallyport-e2e-"); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { os.RemoveAll(r.folder) })
+	r.home, r.binary = filepath.Join(r.folder, "home"), filepath.Join(r.folder, "sallyport")
+	code, err := os.ReadFile(built)
+	err = errors.Join(err, os.Chmod(r.folder, 0o755), os.Mkdir(r.home, 0o700), os.Chown(r.home, personID, personID),
+		os.WriteFile(r.binary, code, 0o755), os.Chown(r.binary, 0, mark), os.Chmod(r.binary, 0o755|os.ModeSetgid))
+	if err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // namespace makes a network namespace for the time of the test.
@@ -161,7 +193,11 @@ func (r *rig) run(name string, args ...string) {
 // is shown if the test fails.
 func (r *rig) start(title, ready string, env []string, name string, args ...string) *exec.Cmd {
 	r.t.Helper()
-	cmd := exec.Command(name, args...)
+	return r.startCommand(title, ready, env, exec.Command(name, args...))
+}
+
+func (r *rig) startCommand(title, ready string, env []string, cmd *exec.Cmd) *exec.Cmd {
+	r.t.Helper()
 	cmd.Env = append(os.Environ(), env...)
 	errs := &output{}
 	cmd.Stderr = errs
