@@ -69,7 +69,7 @@ func (r *run) listen(ctx context.Context) error {
 			if a.Payload != nil {
 				bytes = *a.Payload
 			}
-			r.hold(*a.PacketID, bytes)
+			r.hold(*a.PacketID, bytes, a.OutDev != nil && *a.OutDev == loopbackIndex)
 		}
 		return 0
 	}, func(err error) int {
@@ -81,15 +81,12 @@ func (r *run) listen(ctx context.Context) error {
 	})
 }
 
-// hold makes an attempt of a packet and hands it to the sink.
-func (r *run) hold(id uint32, bytes []byte) {
+// hold makes an attempt of a packet and hands it to the sink. stays tells that
+// the packet leaves by the loopback device.
+func (r *run) hold(id uint32, bytes []byte, stays bool) {
 	p, err := packet.Parse(bytes, firewall.Out)
 	if err != nil {
-		r.drop(id)
-		r.sink.Decided(firewall.Entry{
-			Attempt:  firewall.Attempt{UID: -1, Time: time.Now()},
-			Decision: firewall.Decision{Reason: firewall.NotParsed}, Count: 1,
-		})
+		r.senseless(id, firewall.Attempt{UID: -1, Time: time.Now()})
 		return
 	}
 	var cookie uint64
@@ -131,6 +128,13 @@ func (r *run) hold(id uint32, bytes []byte) {
 	if cookie == 0 {
 		f.attempt.UID = -1
 	}
+	if !stays && flow.Remote.Addr().IsLoopback() {
+		r.senseless(id, f.attempt)
+		return
+	}
+	if !stays && f.attempt.Place == firewall.Loopback {
+		f.attempt.Place = firewall.AnyPlace // any address can be bound, also the remote one
+	}
 	if d, ok := r.cache.answered(cookie, flow); ok {
 		if now, decided := r.sink.Judge(f.attempt); decided {
 			d = now
@@ -148,6 +152,12 @@ func (r *run) hold(id uint32, bytes []byte) {
 		Gone:    f.gone,
 		Release: func(d firewall.Decision) { r.holding.release(release{f, d, r.cache.currentEpoch()}) },
 	})
+}
+
+// senseless drops a packet that no rule can be asked about.
+func (r *run) senseless(id uint32, a firewall.Attempt) {
+	r.drop(id)
+	r.sink.Decided(firewall.Entry{Attempt: a, Decision: firewall.Decision{Reason: firewall.NotParsed}, Count: 1})
 }
 
 // attempt says what is known of a flow.

@@ -4,7 +4,7 @@
 // then each line of standard input, is a command; each command gives one line
 // of JSON. The tests run copies of it as programs that nobody has seen before.
 //
-//	open KIND            a socket: tcp4 tcp6 mptcp4 mptcp6 udp4 udp6 udplite4 udplite6 ping4 ping6 raw4/PROTOCOL
+//	open KIND            a socket: tcp4 tcp6 mptcp4 mptcp6 udp4 udp6 udplite4 udplite6 ping4 ping6 raw4/PROTOCOL raw6/PROTOCOL
 //	bind ADDRESS
 //	connect ADDRESS      blocks as the kernel does
 //	send TEXT            over a connected socket; \n is a new line
@@ -12,6 +12,8 @@
 //	recv                 waits up to 10 s
 //	drain                reads until the connection ends
 //	close
+//
+// and those of more.go.
 package main
 
 import (
@@ -108,7 +110,11 @@ func run(command string) result {
 	case "close":
 		err = syscall.Close(socket)
 	default:
-		err = errors.New("unknown command")
+		if f, ok := more[verb]; ok {
+			r.Text, err = f(rest)
+		} else {
+			err = errors.New("unknown command")
+		}
 	}
 	r.Ended = time.Now()
 	r.Took = r.Ended.Sub(r.Began)
@@ -120,12 +126,15 @@ func run(command string) result {
 
 func open(kind string) error {
 	k, ok := kinds[kind]
-	if !ok {
-		number, err := strconv.Atoi(strings.TrimPrefix(kind, "raw4/"))
+	if raw, protocol, _ := strings.Cut(kind, "/"); !ok {
+		number, err := strconv.Atoi(protocol)
 		if err != nil {
 			return fmt.Errorf("unknown kind %q", kind)
 		}
 		k = [3]int{syscall.AF_INET, syscall.SOCK_RAW, number}
+		if raw == "raw6" {
+			k[0] = syscall.AF_INET6
+		}
 	}
 	fd, err := syscall.Socket(k[0], k[1]|syscall.SOCK_CLOEXEC, k[2])
 	if err != nil {

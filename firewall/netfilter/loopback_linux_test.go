@@ -1,0 +1,52 @@
+package netfilter_test
+
+import (
+	"testing"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// A packet from an address to itself is not loopback if it leaves by a cable:
+// with IPV6_FREEBIND every program may bind every address.
+func TestAProgramCannotPassAsLoopback(t *testing.T) {
+	world := newWorld(t)
+	world.mustRun(world.outside("ip", "route", "add", "default", "via", peerAddr6))
+	g := world.guard(setup{})
+	path := world.program("land")
+	for _, test := range []struct{ kind, connect string }{
+		{"udp6", "connect [fd77::2]:7001"},
+		{"tcp6", "connect [fd77::2]:7001"},
+		{"tcp6", "connect [fd77::2]:7000"}, // without a bound address: nothing was learned from the others
+	} {
+		program := world.talk(path)
+		must(t, program, "open "+test.kind)
+		must(t, program, "set nonblocking 1")
+		if test.connect != "connect [fd77::2]:7000" {
+			must(t, program, "set freebind6 1")
+			must(t, program, "bind [fd77::2]:7002")
+		}
+		do(t, program, test.connect)
+		do(t, program, "send x")
+	}
+	// The loopback address, by a device that is not the loopback.
+	program := world.talk(path)
+	must(t, program, "open udp6")
+	must(t, program, "set device vc")
+	must(t, program, "sendto [::1]:7001 x")
+	if p := g.asked(path); p.Program.Path != path {
+		t.Errorf("asked about %+v", p.Program)
+	}
+	g.await("both questions and the refusal", func() bool {
+		refused := 0
+		for _, e := range g.entries {
+			if e.Remote.Addr().IsLoopback() && e.Reason == firewall.NotParsed && e.Program.Path == path {
+				refused++
+			}
+		}
+		return len(g.prompts) == 1 && g.prompts[0].Others == 2 && refused == 1
+	})
+	seen := world.see("held")
+	if seen["tcp 7000"]+seen["tcp 7001"]+seen["udp 7001"] != 0 {
+		t.Errorf("packets passed unasked: %v", seen)
+	}
+}
