@@ -11,9 +11,7 @@ import (
 // others returns an engine with n rules of other programs.
 func others(b *testing.B, n int) *firewall.Engine {
 	rules := []firewall.Rule{{ID: "curl", Program: "/usr/bin/curl", Verdict: firewall.Allow}}
-	for i := range n {
-		rules = append(rules, firewall.Rule{ID: firewall.RuleID(fmt.Sprint(i)), Program: fmt.Sprintf("/usr/bin/other-%d", i), Verdict: firewall.Block})
-	}
+	rules = append(rules, manyRules(n)...)
 	rs, err := firewall.NewRuleset(append(rules, firewall.BuiltinRules()...)...)
 	if err != nil {
 		b.Fatal(err)
@@ -56,13 +54,42 @@ func BenchmarkHold(b *testing.B) {
 }
 
 func BenchmarkNewRuleset(b *testing.B) {
-	var rules []firewall.Rule
-	for i := range 10_000 {
-		rules = append(rules, firewall.Rule{ID: firewall.RuleID(fmt.Sprint(i)), Program: fmt.Sprintf("/usr/bin/other-%d", i)})
-	}
+	rules := manyRules(10_000)
 	for b.Loop() {
 		if _, err := firewall.NewRuleset(rules...); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// One rule more, and one rule less, must not cost more because there are many
+// rules of other programs.
+func BenchmarkChange(b *testing.B) {
+	for _, n := range []int{10, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			rs, err := firewall.NewRuleset(append(manyRules(n), firewall.BuiltinRules()...)...)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				more, err := rs.Change([]firewall.Rule{{ID: "curl", Program: "/usr/bin/curl", Verdict: firewall.Allow}}, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if rs, err = more.Change(nil, []firewall.RuleID{"curl"}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// manyRules returns n rules, each of another program.
+func manyRules(n int) []firewall.Rule {
+	rules := make([]firewall.Rule, n)
+	for i := range rules {
+		rules[i] = firewall.Rule{ID: firewall.RuleID(fmt.Sprint(i)), Program: fmt.Sprintf("/usr/bin/other-%d", i), Verdict: firewall.Block}
+	}
+	return rules
 }

@@ -1,53 +1,58 @@
 package firewall
 
-import (
-	"fmt"
-	"maps"
-	"slices"
-)
+import "iter"
 
 // Ruleset is a set of valid rules, ready to decide. It is immutable; the zero
-// Ruleset decides nothing.
+// Ruleset has no rules and decides nothing.
 type Ruleset struct {
-	rules    map[subject][]Rule // enabled rules, in the order in which they decide
-	programs []string           // the paths that these rules name, in order
-}
-
-// subject is what rules are looked up by.
-type subject struct {
-	program   string // as in Rule.Program
-	direction Direction
+	rules    shards[*Rule]      // by ID
+	enabled  shards[[2][]*Rule] // by Rule.Program, then Direction, in the order in which they decide
+	paths    []string           // the keys of enabled that are paths, in order
+	tallies  [2]tally           // by Direction
+	proposed int
 }
 
 // NewRuleset validates the rules and orders them: rules that name the program
 // before rules for any program, narrower before wider, block before allow
-// among equals. It is the only way into force, and refuses the whole set if
-// one rule is invalid.
+// among equals. With [Ruleset.Change] it is the only way into force, and
+// refuses the whole set if one rule is invalid.
 func NewRuleset(rules ...Rule) (Ruleset, error) {
-	rs := Ruleset{rules: make(map[subject][]Rule)}
-	seen := make(map[RuleID]bool, len(rules))
-	programs := make(map[string]bool)
-	for _, r := range rules {
-		if err := r.Validate(); err != nil {
-			return Ruleset{}, fmt.Errorf("rule %q: %w", r.ID, err)
-		}
-		if seen[r.ID] {
-			return Ruleset{}, fmt.Errorf("rule %q: another rule has this id", r.ID)
-		}
-		seen[r.ID] = true
-		if !r.Disabled {
-			s := subject{r.Program, r.Direction}
-			rs.rules[s] = append(rs.rules[s], r)
-			if isPath(r.Program) {
-				programs[r.Program] = true
+	return Ruleset{}.Change(rules, nil)
+}
+
+// Len is the number of rules, disabled ones included.
+func (rs Ruleset) Len() int { return rs.rules.count }
+
+// Proposed is the number of rules that wait for the person to confirm them.
+func (rs Ruleset) Proposed() int { return rs.proposed }
+
+// All gives all rules, disabled ones included, in no order.
+func (rs Ruleset) All() iter.Seq[Rule] {
+	return func(yield func(Rule) bool) {
+		for r := range rs.rules.all() {
+			if !yield(*r) {
+				return
 			}
 		}
 	}
-	rs.programs = slices.Sorted(maps.Keys(programs))
-	for _, list := range rs.rules {
-		slices.SortFunc(list, compare)
+}
+
+// Rule returns the rule with the ID; ok is false if there is none.
+func (rs Ruleset) Rule(id RuleID) (r Rule, ok bool) {
+	if p, ok := rs.rules.get(string(id)); ok {
+		return *p, true
 	}
-	return rs, nil
+	return r, false
+}
+
+// of returns the enabled rules for a program, in the order in which they
+// decide.
+func (rs Ruleset) of(program string, d Direction) []*Rule {
+	lists, _ := rs.enabled.get(program)
+	if int(d) >= len(lists) {
+		return nil
+	}
+	return lists[d]
 }
 
 // Decide returns what the first matching rule says, which may be [Ask]; ok is
@@ -62,9 +67,7 @@ func (rs Ruleset) Decide(a Attempt) (d Decision, ok bool) {
 		d.Scope = ThisFlow // nobody knows which other flows are this program's
 	}
 	for _, program := range [...]string{id, AnyProgram} {
-		list := rs.rules[subject{program, a.Direction}]
-		for i := range list {
-			r := &list[i]
+		for _, r := range rs.of(program, a.Direction) {
 			if !r.names(id) || r.over(a.Time) {
 				continue
 			}
@@ -91,29 +94,15 @@ func (rs Ruleset) Policy(m Mode, failOpen bool) Policy {
 	return Policy{
 		Mode:     m,
 		FailOpen: failOpen,
-		Loopback: m == ModeOff || m == ModeLock || rs.allows(Out, Loopback),
-		Programs: rs.programs,
-		Inbound:  m == ModeOff || m != ModeLock && rs.allows(In, AnyPlace),
+		Loopback: m == ModeOff || m == ModeLock || rs.exempts(Out),
+		Programs: rs.paths,
+		Inbound:  m == ModeOff || m != ModeLock && rs.exempts(In),
 	}
 }
 
-// allows tells whether every flow with this direction and place is allowed,
-// whatever the program. It may say no where a closer look would say yes.
-func (rs Ruleset) allows(dir Direction, p Place) bool {
-	whole := false
-	for s, list := range rs.rules {
-		if s.direction != dir {
-			continue
-		}
-		for i := range list {
-			r := list[i]
-			if r.Verdict != Allow {
-				return false
-			}
-			bare := Rule{ID: r.ID, Program: AnyProgram, Direction: dir, Place: p, Builtin: true,
-				Verdict: Allow, Note: r.Note, Created: r.Created, LastUsed: r.LastUsed, Hits: r.Hits}
-			whole = whole || r == bare
-		}
-	}
-	return whole
+// exempts tells whether every flow of the direction is allowed, whatever the
+// program, and if it is outgoing, to this computer itself. It may say no where
+// a closer look would say yes.
+func (rs Ruleset) exempts(d Direction) bool {
+	return rs.tallies[d].strict == 0 && rs.tallies[d].bare > 0
 }

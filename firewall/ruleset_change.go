@@ -1,0 +1,184 @@
+package firewall
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Change returns the set without the rules that have one of the ids in remove,
+// and with those of put, each in the place of the one that has its id; a rule
+// in both is put. An id that no rule has is no error. If a rule of put is
+// invalid, nothing is changed. The cost depends on what is changed and on the
+// rules of the same programs, not on all rules.
+func (rs Ruleset) Change(put []Rule, remove []RuleID) (Ruleset, error) {
+	seen := make(map[RuleID]bool, len(put))
+	for i := range put {
+		r := &put[i]
+		if err := r.Validate(); err != nil {
+			return rs, fmt.Errorf("rule %q: %w", r.ID, err)
+		}
+		if seen[r.ID] {
+			return rs, fmt.Errorf("rule %q: another rule has this id", r.ID)
+		}
+		seen[r.ID] = true
+	}
+	c := change{from: rs, rules: rs.rules.draft(), tallies: rs.tallies, proposed: rs.proposed, edits: make(map[subject]*edit)}
+	for _, id := range remove {
+		c.remove(id)
+	}
+	for _, r := range put {
+		c.remove(r.ID)
+		c.put(&r)
+	}
+	return c.done(), nil
+}
+
+// subject is what rules are ordered among: those of one program and direction.
+type subject struct {
+	program   string // as in Rule.Program
+	direction Direction
+}
+
+// change is a set of rules that is being made from another.
+type change struct {
+	from     Ruleset
+	rules    *draft[*Rule]
+	tallies  [2]tally
+	proposed int
+	edits    map[subject]*edit
+}
+
+// edit is what changes in the enabled rules of one subject.
+type edit struct {
+	gone map[*Rule]bool
+	come []*Rule
+}
+
+func (c *change) edit(r *Rule) *edit {
+	s := subject{r.Program, r.Direction}
+	e := c.edits[s]
+	if e == nil {
+		e = &edit{gone: make(map[*Rule]bool)}
+		c.edits[s] = e
+	}
+	return e
+}
+
+func (c *change) remove(id RuleID) {
+	r, ok := c.rules.get(string(id))
+	if !ok {
+		return
+	}
+	c.rules.remove(string(id))
+	if r.Proposed {
+		c.proposed--
+	}
+	if !r.Disabled {
+		c.edit(r).gone[r] = true
+		c.tallies[r.Direction].count(r, -1)
+	}
+}
+
+func (c *change) put(r *Rule) {
+	c.rules.set(string(r.ID), r)
+	if r.Proposed {
+		c.proposed++
+	}
+	if !r.Disabled {
+		e := c.edit(r)
+		e.come = append(e.come, r)
+		c.tallies[r.Direction].count(r, 1)
+	}
+}
+
+// done puts the edited rules into their order.
+func (c *change) done() Ruleset {
+	enabled := c.from.enabled.draft()
+	moved := make(map[string]int) // paths: 1 came, -1 went
+	for s, e := range c.edits {
+		lists, before := enabled.get(s.program)
+		list := lists[s.direction]
+		if len(e.gone) > 0 {
+			list = slices.DeleteFunc(slices.Clone(list), func(r *Rule) bool { return e.gone[r] })
+		}
+		lists[s.direction] = merge(list, e.come)
+		after := len(lists[Out])+len(lists[In]) > 0
+		if after {
+			enabled.set(s.program, lists)
+		} else {
+			enabled.remove(s.program)
+		}
+		if after && !before {
+			moved[s.program]++
+		} else if before && !after {
+			moved[s.program]-- // it may come back with the other direction
+		}
+	}
+	return Ruleset{
+		rules: c.rules.shards, enabled: enabled.shards, paths: changePaths(c.from.paths, moved),
+		tallies: c.tallies, proposed: c.proposed,
+	}
+}
+
+// changePaths returns the ordered paths with those more that came, and without
+// those that went.
+func changePaths(paths []string, moved map[string]int) []string {
+	maps.DeleteFunc(moved, func(p string, n int) bool { return n == 0 || !isPath(p) })
+	if len(moved) == 0 {
+		return paths
+	}
+	changed := make([]string, 0, len(paths)+len(moved))
+	for _, p := range slices.Sorted(maps.Keys(moved)) {
+		i, _ := slices.BinarySearch(paths, p)
+		changed = append(changed, paths[:i]...)
+		if moved[p] > 0 {
+			changed = append(changed, p)
+		} else {
+			i++
+		}
+		paths = paths[i:]
+	}
+	return append(changed, paths...)
+}
+
+// merge returns a new list with the rules of both, in the order in which they
+// decide, which list is in. It compares few rules if there are few more.
+func merge(list, more []*Rule) []*Rule {
+	order := func(a, b *Rule) int { return compare(*a, *b) }
+	slices.SortFunc(more, order)
+	merged := make([]*Rule, 0, len(list)+len(more))
+	for _, r := range more {
+		i, _ := slices.BinarySearchFunc(list, r, order)
+		merged = append(append(merged, list[:i]...), r)
+		list = list[i:]
+	}
+	return append(merged, list...)
+}
+
+// tally counts enabled rules of a direction by what they say of all flows.
+type tally struct {
+	strict int // those that do not allow
+	bare   int // those that are all there is to exempt flows from being held
+}
+
+func (t *tally) count(r *Rule, n int) {
+	if r.Verdict != Allow {
+		t.strict += n
+	}
+	if r.exempts() {
+		t.bare += n
+	}
+}
+
+// exempts tells whether the rule allows all flows of its direction, which for
+// outgoing ones means those that stay on this computer, to every program.
+func (r *Rule) exempts() bool {
+	place := Loopback
+	if r.Direction == In {
+		place = AnyPlace
+	}
+	bare := Rule{ID: r.ID, Program: AnyProgram, Direction: r.Direction, Place: place, Builtin: true,
+		Verdict: Allow, Note: r.Note, Created: r.Created, LastUsed: r.LastUsed, Hits: r.Hits}
+	return *r == bare
+}
