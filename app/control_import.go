@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"strconv"
-	"strings"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -38,15 +36,18 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 	if !apply {
 		return diff, nil
 	}
-	if err := c.store.Replace(d); err != nil {
+	put, removed, err := c.store.Replace(d)
+	if err != nil {
 		return ui.Difference{}, err
 	}
-	st, err := c.load(c.state.Load().mode)
-	if err != nil {
+	st := *c.state.Load()
+	if d.Mode != nil {
+		st.mode, st.chosen = *d.Mode, true
+	}
+	if st.settings, err = c.store.Settings(); err != nil {
 		return diff, err
 	}
-	st.chosen = st.chosen && (d.Mode != nil || c.state.Load().chosen)
-	return diff, c.enforce(ctx, st, fmt.Sprintf("import: %d rules added, %d removed, %d changed, %d settings changed",
+	return diff, c.enforce(ctx, &st, put, removed, fmt.Sprintf("import: %d rules added, %d removed, %d changed, %d settings changed",
 		len(diff.Added), len(diff.Removed), len(diff.Changed), len(diff.Settings)))
 }
 
@@ -88,47 +89,4 @@ func meaning(r firewall.Rule) ui.Rule {
 	out := ruleOut(r)
 	out.Hits, out.LastUsed, out.Created = 0, nil, time.Time{}
 	return out
-}
-
-// queryIn reads what lines of the log are wanted.
-func queryIn(q ui.LogQuery) (persistence.Query, error) {
-	out := persistence.Query{Program: q.Program, Since: q.Since, Limit: q.Limit}
-	if q.Limit < 0 || q.Limit > 100_000 {
-		return out, fmt.Errorf("%w: limit %d: want 1 to 100000", ui.ErrInvalid, q.Limit)
-	}
-	if q.Before != "" {
-		id, err := strconv.ParseUint(q.Before, 10, 64)
-		if err != nil {
-			return out, fmt.Errorf("%w: before %q: want the id of a line", ui.ErrInvalid, q.Before)
-		}
-		out.Before = persistence.LineID(id)
-	}
-	if q.Verdict != "" {
-		var v firewall.Verdict
-		if err := v.UnmarshalText([]byte(q.Verdict)); err != nil {
-			return out, invalid(err)
-		}
-	}
-	if q.Verdict != "" || q.Text != "" {
-		text := strings.ToLower(q.Text)
-		out.Match = func(l persistence.Line) bool {
-			line := lineOut(l)
-			return matches(line, q.Verdict, text)
-		}
-	}
-	return out, nil
-}
-
-// matches tells whether a line has the verdict and holds the text, which is in
-// lower case.
-func matches(l ui.LogLine, verdict, text string) bool {
-	if verdict != "" && l.Verdict != strings.ToLower(verdict) {
-		return false
-	}
-	for _, s := range []string{l.Program, l.Host, l.Remote, strconv.Itoa(int(l.Port)), l.Note} {
-		if strings.Contains(strings.ToLower(s), text) {
-			return true
-		}
-	}
-	return false
 }

@@ -91,6 +91,13 @@ func (c *Control) Confirm(ctx context.Context, allow, block []string) error {
 	for _, r := range rules {
 		proposed[string(r.ID)] = r.Proposed
 	}
+	confirmed := map[string]firewall.Verdict{}
+	for _, id := range allow {
+		confirmed[id] = firewall.Allow
+	}
+	for _, id := range block {
+		confirmed[id] = firewall.Block
+	}
 	for _, id := range slices.Concat(allow, block) {
 		if !proposed[id] {
 			return fmt.Errorf("%w: no rule %s waits to be confirmed", ui.ErrNotFound, id)
@@ -98,17 +105,14 @@ func (c *Control) Confirm(ctx context.Context, allow, block []string) error {
 	}
 	var u persistence.Update
 	for _, r := range rules {
-		switch id := string(r.ID); {
+		verdict, ok := confirmed[string(r.ID)]
+		switch {
 		case !r.Proposed:
-			continue
-		case slices.Contains(block, id):
-			r.Proposed, r.Verdict = false, firewall.Block
-			u.Put = append(u.Put, r)
-		case slices.Contains(allow, id):
-			r.Proposed = false
-			u.Put = append(u.Put, r)
-		default:
+		case !ok:
 			u.Remove = append(u.Remove, r.ID)
+		default:
+			r.Proposed, r.Verdict = false, verdict
+			u.Put = append(u.Put, r)
 		}
 	}
 	_, err = c.update(ctx, u, fmt.Sprintf("confirm programs: %d allowed, %d blocked, %d to be asked about", len(allow), len(block), len(u.Remove)))
@@ -184,16 +188,11 @@ func (c *Control) expire(id firewall.RuleID) {
 
 // find returns a stored rule with its present hits.
 func (c *Control) find(id string) (firewall.Rule, error) {
-	rules, err := c.store.Rules()
-	if err != nil {
-		return firewall.Rule{}, err
+	r, ok, err := c.store.Rule(firewall.RuleID(id))
+	if err == nil && !ok {
+		err = fmt.Errorf("%w: there is no rule %q: list them with: sallyport rules", ui.ErrNotFound, id)
 	}
-	for _, r := range rules {
-		if string(r.ID) == id {
-			return r, nil
-		}
-	}
-	return firewall.Rule{}, fmt.Errorf("%w: there is no rule %q: list them with: sallyport rules", ui.ErrNotFound, id)
+	return r, err
 }
 
 func scopeIn(s string) (firewall.AnswerScope, error) {

@@ -16,9 +16,14 @@ type expiry struct {
 	ended func(firewall.RuleID)
 
 	ctx     context.Context // from start on
-	waits   map[firewall.RuleID]context.CancelFunc
-	until   map[firewall.RuleID]firewall.Expiry
+	waits   map[firewall.RuleID]wait
 	running sync.WaitGroup
+}
+
+// wait is a rule whose end is waited for.
+type wait struct {
+	until  firewall.Expiry
+	cancel context.CancelFunc
 }
 
 func (x *expiry) start(ctx context.Context) { x.ctx = ctx }
@@ -26,37 +31,31 @@ func (x *expiry) start(ctx context.Context) { x.ctx = ctx }
 // wait returns when no rule is waited for any more; start's context has ended.
 func (x *expiry) wait() { x.running.Wait() }
 
-// set makes the rules those whose end is waited for.
-func (x *expiry) set(rules []firewall.Rule) {
-	if x.ctx == nil || x.ctx.Err() != nil {
+// put waits for the rule's end, if it has one, from now on.
+func (x *expiry) put(r firewall.Rule) {
+	if w, ok := x.waits[r.ID]; ok && w.until == r.Until {
 		return
 	}
-	until := map[firewall.RuleID]firewall.Expiry{}
-	for _, r := range rules {
-		if (r.Until != firewall.Expiry{}) {
-			until[r.ID] = r.Until
-		}
+	x.remove(r.ID)
+	if x.ctx == nil || x.ctx.Err() != nil || (r.Until == firewall.Expiry{}) {
+		return
 	}
-	for id, cancel := range x.waits {
-		if until[id] != x.until[id] {
-			cancel()
-			delete(x.waits, id)
+	ctx, cancel := context.WithCancel(x.ctx)
+	x.waits[r.ID] = wait{r.Until, cancel}
+	x.running.Go(func() {
+		defer cancel()
+		if end(ctx, r.Until) == nil {
+			x.ended(r.ID)
 		}
+	})
+}
+
+// remove waits for a rule's end no more.
+func (x *expiry) remove(id firewall.RuleID) {
+	if w, ok := x.waits[id]; ok {
+		w.cancel()
+		delete(x.waits, id)
 	}
-	for id, u := range until {
-		if x.waits[id] != nil {
-			continue
-		}
-		ctx, cancel := context.WithCancel(x.ctx)
-		x.waits[id] = cancel
-		x.running.Go(func() {
-			defer cancel()
-			if end(ctx, u) == nil {
-				x.ended(id)
-			}
-		})
-	}
-	x.until = until
 }
 
 // end returns nil once a rule's time is over.

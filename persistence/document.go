@@ -171,29 +171,34 @@ func (d *Document) decodeLine(line []byte, i int, first bool, ids map[firewall.R
 
 // Replace makes the rules and settings those of the document, in one
 // transaction: rules that the document does not have are removed, those that
-// it has keep their hits.
-func (s *Store) Replace(d Document) error {
-	if err := s.update(func(tx *bbolt.Tx) error { return replace(tx, d) }); err != nil {
-		return fmt.Errorf("import: %w", err)
+// it has keep their hits. It returns the rules as they are stored, and which
+// ones were removed.
+func (s *Store) Replace(d Document) (stored []firewall.Rule, removed []firewall.RuleID, err error) {
+	err = s.update(func(tx *bbolt.Tx) (err error) {
+		stored, removed, err = replace(tx, d)
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("import: %w", err)
 	}
 	s.touch()
-	return nil
+	return stored, removed, nil
 }
 
-func replace(tx *bbolt.Tx, d Document) error {
+func replace(tx *bbolt.Tx, d Document) (stored []firewall.Rule, removed []firewall.RuleID, err error) {
 	keep := map[string]bool{}
 	for _, r := range d.Rules {
 		keep[string(r.ID)] = true
 	}
 	u := Update{Put: d.Rules, Settings: d.Settings, Mode: d.Mode}
-	err := tx.Bucket(rulesBucket).ForEach(func(k, _ []byte) error {
+	err = tx.Bucket(rulesBucket).ForEach(func(k, _ []byte) error {
 		if !keep[string(k)] {
 			u.Remove = append(u.Remove, firewall.RuleID(k))
 		}
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	var names [][]byte
 	err = tx.Bucket(settingsBucket).ForEach(func(k, _ []byte) error {
@@ -203,13 +208,13 @@ func replace(tx *bbolt.Tx, d Document) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	for _, name := range names {
 		if err := tx.Bucket(settingsBucket).Delete(name); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
-	_, err = u.apply(tx)
-	return err
+	stored, err = u.apply(tx)
+	return stored, u.Remove, err
 }

@@ -37,7 +37,7 @@ func sampleDocument() Document {
 func TestExportAndImportAreInverse(t *testing.T) {
 	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
 	want := sampleDocument()
-	if err := s.Replace(want); err != nil {
+	if _, _, err := s.Replace(want); err != nil {
 		t.Fatal(err)
 	}
 	have, err := s.Document()
@@ -53,7 +53,7 @@ func TestExportAndImportAreInverse(t *testing.T) {
 		t.Errorf("wrote %s\nread %+v, %v", text, read, err)
 	}
 	want.Rules, want.Settings = want.Rules[:2], map[string]string{}
-	if err := s.Replace(want); err != nil {
+	if _, _, err := s.Replace(want); err != nil {
 		t.Fatal(err)
 	}
 	if have, err := s.Document(); err != nil || !reflect.DeepEqual(have, want) {
@@ -114,7 +114,7 @@ func TestTenThousandRulesImportWithinTwoSeconds(t *testing.T) {
 		start := time.Now()
 		read, err := DecodeDocument(text)
 		if err == nil {
-			err = s.Replace(read)
+			_, _, err = s.Replace(read)
 		}
 		if best = min(best, time.Since(start)); err != nil {
 			t.Fatal(err)

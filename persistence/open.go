@@ -260,7 +260,8 @@ func create(path string, d Document) error {
 		if err := put(tx.Bucket(metaBucket), logKey, logSize{}); err != nil {
 			return err
 		}
-		return replace(tx, d)
+		_, _, err := replace(tx, d)
+		return err
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		os.Remove(fresh)

@@ -152,20 +152,42 @@ func (s *Store) Rules() (rules []firewall.Rule, err error) {
 	return rules, nil
 }
 
+// Rule returns the rule with the ID, its hits and last use; ok is false if
+// there is none.
+func (s *Store) Rule(id firewall.RuleID) (r firewall.Rule, ok bool, err error) {
+	err = s.view(func(tx *bbolt.Tx) (err error) {
+		if v := tx.Bucket(rulesBucket).Get([]byte(id)); v != nil {
+			ok = true
+			r, err = readRule(tx.Bucket(usedBucket), []byte(id), v)
+		}
+		return err
+	})
+	if err != nil {
+		return r, false, fmt.Errorf("read rules: %w", err)
+	}
+	return r, ok, nil
+}
+
+// readRule reads a stored rule with its use.
+func readRule(used *bbolt.Bucket, k, v []byte) (firewall.Rule, error) {
+	r, err := decodeRule(k, v)
+	if err != nil {
+		return r, fmt.Errorf("rule %q: %w", k, err)
+	}
+	var u usage
+	if err := take(used, k, &u); err != nil {
+		return r, fmt.Errorf("hits of rule %q: %w", k, err)
+	}
+	r.Hits, r.LastUsed = u.Hits, u.Last
+	return r, nil
+}
+
 func readRules(tx *bbolt.Tx) (rules []firewall.Rule, err error) {
 	used := tx.Bucket(usedBucket)
 	err = tx.Bucket(rulesBucket).ForEach(func(k, v []byte) error {
-		r, err := decodeRule(k, v)
-		if err != nil {
-			return fmt.Errorf("rule %q: %w", k, err)
-		}
-		var u usage
-		if err := take(used, k, &u); err != nil {
-			return fmt.Errorf("hits of rule %q: %w", k, err)
-		}
-		r.Hits, r.LastUsed = u.Hits, u.Last
+		r, err := readRule(used, k, v)
 		rules = append(rules, r)
-		return nil
+		return err
 	})
 	slices.SortFunc(rules, func(a, b firewall.Rule) int {
 		return cmp.Or(a.Created.Compare(b.Created), len(a.ID)-len(b.ID), cmp.Compare(a.ID, b.ID))

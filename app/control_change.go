@@ -1,0 +1,96 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"sallyport.dev/sallyport/app/link"
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/persistence"
+	"sallyport.dev/sallyport/ui"
+)
+
+// update stores a change, puts it into force and notes who made it. The caller
+// holds c.changing.
+func (c *Control) update(ctx context.Context, u persistence.Update, what string) ([]firewall.Rule, error) {
+	for _, r := range u.Put {
+		if err := validate(r); err != nil {
+			return nil, err
+		}
+	}
+	put, err := c.store.Update(u)
+	if err != nil {
+		return nil, err
+	}
+	st := *c.state.Load()
+	if u.Mode != nil {
+		st.mode, st.chosen = *u.Mode, true
+	}
+	if len(u.Settings) > 0 {
+		if st.settings, err = c.store.Settings(); err != nil {
+			return nil, err
+		}
+	}
+	return put, c.enforce(ctx, &st, put, u.Remove, what)
+}
+
+// enforce puts what is stored into force: rules by what changed of them, mode
+// and settings as in st. What it costs depends on the change, not on how many
+// rules there are.
+func (c *Control) enforce(ctx context.Context, st *state, put []firewall.Rule, remove []firewall.RuleID, what string) error {
+	rules, err := c.state.Load().rules.Change(put, remove)
+	if err != nil {
+		return fmt.Errorf("put the stored rules into force: %w", err)
+	}
+	st.rules = rules
+	old := c.state.Swap(st)
+	c.engine.SetRules(rules)
+	if st.mode != old.mode {
+		c.engine.SetMode(st.mode)
+	}
+	if st.settings.Patience != old.settings.Patience {
+		c.engine.SetPatience(st.settings.Patience)
+	}
+	for _, id := range remove {
+		c.expiry.remove(id)
+	}
+	for _, r := range put {
+		c.expiry.put(r)
+	}
+	c.note(ctx, what)
+	c.hub.changed()
+	return c.apply()
+}
+
+// note logs a change with who made it.
+func (c *Control) note(ctx context.Context, what string) {
+	change := persistence.Change{Time: time.Now(), UID: os.Getuid(), PID: os.Getpid(), Text: what}
+	if p, ok := link.PeerFrom(ctx); ok {
+		change.UID, change.PID, change.Program = p.UID, p.PID, p.Program
+	} else {
+		change.Program, _ = os.Executable()
+	}
+	c.journal.Note(change)
+}
+
+// validate checks a rule that may still be without its ID.
+func validate(r firewall.Rule) error {
+	if r.ID == "" {
+		r.ID = "new"
+	}
+	if err := r.Validate(); err != nil {
+		return invalid(err)
+	}
+	return nil
+}
+
+// invalid marks an error as the fault of what was asked for.
+func invalid(err error) error {
+	if errors.Is(err, ui.ErrInvalid) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ui.ErrInvalid, err)
+}

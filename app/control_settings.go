@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/persistence"
+	"sallyport.dev/sallyport/ui"
+)
+
+// SetMode changes the mode. When asking begins, the programs seen before
+// become proposed rules.
+func (c *Control) SetMode(ctx context.Context, m firewall.Mode) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	u := persistence.Update{Mode: &m}
+	if m == firewall.ModeAsk {
+		if err := c.journal.Flush(ctx); err != nil {
+			return err
+		}
+		seen, err := c.store.Seen()
+		if err != nil {
+			return err
+		}
+		for _, s := range seen {
+			u.Put = append(u.Put, firewall.Rule{
+				Program: s.Program, Direction: s.Direction, Verdict: firewall.Allow, Proposed: true, Note: "seen before asking began",
+			})
+			u.Unsee = append(u.Unsee, s.Program)
+		}
+	}
+	_, err := c.update(ctx, u, "mode "+m.String())
+	return err
+}
+
+// Settings returns all settings.
+func (c *Control) Settings(context.Context) ([]ui.Setting, error) {
+	list, err := c.store.SettingList()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ui.Setting, len(list))
+	for i, s := range list {
+		out[i] = ui.Setting(s)
+	}
+	return out, nil
+}
+
+// SetSetting stores a setting and puts it into force.
+func (c *Control) SetSetting(ctx context.Context, name, value string) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	list, err := c.store.SettingList()
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, s := range list {
+		names = append(names, s.Name)
+	}
+	if !slices.Contains(names, name) {
+		return fmt.Errorf("%w: setting %q: want one of %s", ui.ErrNotFound, name, strings.Join(names, ", "))
+	}
+	if _, err = c.update(ctx, persistence.Update{Settings: map[string]string{name: value}}, "setting "+name+" = "+value); err != nil {
+		return invalid(err)
+	}
+	return nil
+}
