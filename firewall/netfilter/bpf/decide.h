@@ -29,21 +29,29 @@ static __always_inline struct verdict *look_up(struct config *c, struct program 
 	return current_verdict(c, bpf_map_lookup_elem(&flows, &f));
 }
 
+/* counted adds one to a line of the activity log that is there already. */
+static __always_inline bool counted(struct seen_key *key, bool odd)
+{
+	struct seen *s = odd ? bpf_map_lookup_elem(&seen_odd, key) : bpf_map_lookup_elem(&seen_even, key);
+	if (s)
+		__sync_fetch_and_add(&s->count, 1);
+	return s;
+}
+
+static __always_inline bool odd_tick(void)
+{
+	__u32 zero = 0, *tick = bpf_map_lookup_elem(&ticks, &zero);
+	return tick && *tick & 1;
+}
+
 /* note counts a decided flow for the activity log. */
 static __always_inline void note(struct owner *o, struct remote *r, __u32 *local, __u32 local_port,
 				 __u32 decision, __u32 verdict)
 {
 	struct seen_key key = { .program = o->program, .remote = *r, .decision = decision, .verdict = verdict };
-	__u32 zero = 0;
-	__u32 *tick = bpf_map_lookup_elem(&ticks, &zero);
-	if (!tick)
+	bool odd = odd_tick();
+	if (counted(&key, odd))
 		return;
-	bool odd = *tick & 1;
-	struct seen *s = odd ? bpf_map_lookup_elem(&seen_odd, &key) : bpf_map_lookup_elem(&seen_even, &key);
-	if (s) {
-		__sync_fetch_and_add(&s->count, 1);
-		return;
-	}
 	struct seen first = {
 		.first = bpf_ktime_get_boot_ns(), .count = 1, .started = o->started,
 		.pid = o->pid, .uid = o->uid, .local_port = local_port,
@@ -52,13 +60,8 @@ static __always_inline void note(struct owner *o, struct remote *r, __u32 *local
 		__builtin_memcpy(first.local, local, 16);
 	long err = odd ? bpf_map_update_elem(&seen_odd, &key, &first, BPF_NOEXIST)
 		       : bpf_map_update_elem(&seen_even, &key, &first, BPF_NOEXIST);
-	if (!err)
-		return;
 	/* Another processor was first, or the map is full. */
-	s = odd ? bpf_map_lookup_elem(&seen_odd, &key) : bpf_map_lookup_elem(&seen_even, &key);
-	if (s)
-		__sync_fetch_and_add(&s->count, 1);
-	else
+	if (err && !counted(&key, odd))
 		count(COUNT_UNLOGGED);
 }
 

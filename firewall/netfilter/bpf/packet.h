@@ -105,6 +105,14 @@ static __always_inline bool of_kernel(struct sock *sk)
 	return !BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_net_refcnt);
 }
 
+static __always_inline __u64 subflow_cookie(struct sock *sk)
+{
+	struct mptcp_subflow_context *subflow = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_data);
+	if (!subflow)
+		return 0;
+	return BPF_CORE_READ(subflow, conn, __sk_common.skc_cookie.counter);
+}
+
 /* application_cookie is the cookie of the MPTCP socket that the application
  * holds if sk is one of its subflows, else 0. */
 static __always_inline __u64 application_cookie(struct sock *sk)
@@ -113,10 +121,17 @@ static __always_inline __u64 application_cookie(struct sock *sk)
 		return 0;
 	if (!BPF_CORE_READ((struct tcp_sock *)sk, is_mptcp))
 		return 0;
-	struct mptcp_subflow_context *subflow = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_data);
-	if (!subflow)
+	return subflow_cookie(sk);
+}
+
+/* connecting_cookie is application_cookie for a socket that the verifier
+ * knows, which is the cheaper way. */
+static __always_inline __u64 connecting_cookie(struct bpf_sock *sk)
+{
+	if (!bpf_core_field_exists(((struct tcp_sock *)0)->is_mptcp) || !sk)
 		return 0;
-	return BPF_CORE_READ(subflow, conn, __sk_common.skc_cookie.counter);
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	return tcp && tcp->is_mptcp ? subflow_cookie((void *)kernel_address(sk)) : 0;
 }
 
 /* member tells whether a packet of a socket that no hook has seen is ours: the

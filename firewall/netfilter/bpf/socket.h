@@ -47,8 +47,7 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 	struct owner now = { .remote = *r };
 	struct file *file = describe(&now);
 	if (r->protocol == IPPROTO_TCP) {
-		struct sock *sk = (void *)kernel_address(ctx->sk);
-		__u64 parent = application_cookie(sk);
+		__u64 parent = connecting_cookie(ctx->sk);
 		if (parent) {
 			cookie = parent;
 			if (!file)

@@ -48,6 +48,20 @@ static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64
 	return 1;
 }
 
+/* sent logs the first packet of a socket whose program is allowed. Where it
+ * goes is known since it connected; its local address is read only if this is
+ * the line's first. */
+static __always_inline void sent(struct __sk_buff *skb, struct owner *o)
+{
+	struct seen_key key = { .program = o->program, .remote = o->remote, .decision = o->decision, .verdict = ALLOW };
+	if (!counted(&key, odd_tick())) {
+		struct headers h = {};
+		read_headers(skb, &h);
+		note(o, &o->remote, h.local, h.local_port, o->decision, ALLOW);
+	}
+	o->flags |= LOGGED;
+}
+
 /* undecided, for xt_bpf, matches the packets that may not pass as they are. */
 SEC("socket")
 int undecided(struct __sk_buff *skb)
@@ -59,9 +73,14 @@ int undecided(struct __sk_buff *skb)
 		return 0;
 	__u64 cookie = bpf_get_socket_cookie(skb);
 	struct owner *o = cookie ? bpf_map_lookup_elem(&owners, &cookie) : 0;
-	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM && (o->flags & LOGGED) &&
-	    !(c->flags & LOCK))
-		return 0;
+	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM && !(c->flags & LOCK)) {
+		if (o->flags & LOGGED)
+			return 0;
+		if (o->remote.protocol == IPPROTO_TCP) {
+			sent(skb, o);
+			return 0;
+		}
+	}
 	return settle(skb, c, cookie, o);
 }
 
