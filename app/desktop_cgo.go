@@ -69,6 +69,7 @@ func runDesktop(ctx context.Context, o desktopOptions) error {
 		if startTray != nil {
 			startTray()
 		}
+		u.Prepare()
 		if !o.Hidden || !ui.HasTrayHost() {
 			u.ShowActivity()
 		}
@@ -87,8 +88,10 @@ func runDesktop(ctx context.Context, o desktopOptions) error {
 	return nil
 }
 
-// quietly makes windows that are made meanwhile not take the focus when shown.
+// quietly shows windows without the focus for those that are made meanwhile.
+// Fyne puts a window that is shown again where it was when it last heard of it.
 func quietly(show func()) {
+	glfw.PollEvents()
 	glfw.WindowHint(glfw.FocusOnShow, glfw.False)
 	defer glfw.WindowHint(glfw.FocusOnShow, glfw.True)
 	show()

@@ -327,6 +327,14 @@ func (m *mainWindow) logged(lines []LogLine) {
 	m.heading()
 }
 
+// missed notes that lines came which were not sent here.
+func (m *mainWindow) missed() {
+	if m.window != nil {
+		m.activity.stale = true
+		m.logged(nil)
+	}
+}
+
 // rulesChanged reads again what is on screen.
 func (m *mainWindow) rulesChanged() {
 	if m.window != nil && m.view != ViewActivity {

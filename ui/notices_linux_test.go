@@ -33,9 +33,8 @@ func (n *notifier) CloseNotification(id uint32) *dbus.Error {
 	return nil
 }
 
-func TestANotificationComesWithTheQuestionAndLeadsToIt(t *testing.T) {
-	d := newDesk(t, ui.Dark)
-	p := newPanel(t)
+func newNotifier(t *testing.T, p *panel) *notifier {
+	t.Helper()
 	n := &notifier{make(chan notified, 8), make(chan uint32, 8)}
 	if err := p.conn.Export(n, "/org/freedesktop/Notifications", notifications); err != nil {
 		t.Fatal(err)
@@ -43,6 +42,13 @@ func TestANotificationComesWithTheQuestionAndLeadsToIt(t *testing.T) {
 	if _, err := p.conn.RequestName(notifications, dbus.NameFlagDoNotQueue); err != nil {
 		t.Fatal(err)
 	}
+	return n
+}
+
+func TestANotificationComesWithTheQuestionAndLeadsToIt(t *testing.T) {
+	d := newDesk(t, ui.Dark)
+	p := newPanel(t)
+	n := newNotifier(t, p)
 	d.ask(question("1", func(p *ui.Prompt) { p.Host = "a<b>&.example" }))
 	got := receive(t, n.sent)
 	if got.title != "updater wants to connect" || !strings.Contains(got.body, "a&lt;b&gt;&amp;.example:8080") {
@@ -58,6 +64,27 @@ func TestANotificationComesWithTheQuestionAndLeadsToIt(t *testing.T) {
 	d.loop.Until(t, "the prompt goes", func() bool { return !d.Visible() })
 	if id := receive(t, n.closed); id != 7 {
 		t.Errorf("notification %d was taken back", id)
+	}
+}
+
+func TestNoNotificationComesOnceTheyAreOff(t *testing.T) {
+	d := newDesk(t, ui.Dark)
+	n := newNotifier(t, newPanel(t))
+	set := func(value string) {
+		t.Helper()
+		if err := d.control.SetSetting(t.Context(), "notifications", value); err != nil {
+			t.Fatal(err)
+		}
+		d.loop.Until(t, "the windows know", func() bool { return d.Setting("notifications") == value })
+	}
+	set("off")
+	d.ask(question("1", func(p *ui.Prompt) { p.Name = "silent" }))
+	d.control.Ask()
+	d.loop.Until(t, "the prompt goes", func() bool { return !d.Visible() })
+	set("on")
+	d.ask(question("2", func(p *ui.Prompt) { p.Name = "loud" }))
+	if got := receive(t, n.sent); got.title != "loud wants to connect" {
+		t.Errorf("notified %q", got.title)
 	}
 }
 

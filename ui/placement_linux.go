@@ -7,6 +7,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver"
 	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/randr"
 	"github.com/jezek/xgb/xproto"
 )
 
@@ -17,9 +18,10 @@ const promptMargin = 12
 // the focus. It talks to the X server beside Fyne, which can do none of these.
 // Without an X server it does nothing.
 type placement struct {
-	conn  *xgb.Conn
-	root  xproto.Window
-	atoms map[string]xproto.Atom
+	conn     *xgb.Conn
+	root     xproto.Window
+	atoms    map[string]xproto.Atom
+	monitors bool // the X server says which it has
 }
 
 func newPlacement() *placement {
@@ -27,6 +29,7 @@ func newPlacement() *placement {
 	xgb.Logger.SetOutput(io.Discard) // it reports that most X servers want no cookie
 	if conn, err := xgb.NewConn(); err == nil {
 		p.conn, p.root = conn, xproto.Setup(conn).DefaultScreen(conn).Root
+		p.monitors = randr.Init(conn) == nil
 	}
 	return p
 }
@@ -39,9 +42,9 @@ func (p *placement) put(w fyne.Window, size fyne.Size) bool {
 		return false
 	}
 	scale := w.Canvas().Scale()
-	x, y, width, height := p.workArea()
-	x += width - int(size.Width*scale) - promptMargin
-	y += height - int(size.Height*scale) - promptMargin
+	corner := p.workArea().Max
+	x := corner.X - int(size.Width*scale) - promptMargin
+	y := corner.Y - int(size.Height*scale) - promptMargin
 	state := []uint32{uint32(p.atom("_NET_WM_STATE_ABOVE")), uint32(p.atom("_NET_WM_STATE_SKIP_TASKBAR")),
 		uint32(p.atom("_NET_WM_STATE_SKIP_PAGER")), uint32(p.atom("_NET_WM_STATE_STICKY"))}
 	// The window manager reads these when the window is mapped ...
@@ -60,6 +63,29 @@ func (p *placement) put(w fyne.Window, size fyne.Size) bool {
 		[]uint32{uint32(x), uint32(y), xproto.StackModeAbove})
 	p.conn.Sync()
 	return true
+}
+
+// works tells whether windows can be placed.
+func (p *placement) works() bool { return p.conn != nil }
+
+// park makes a window that is not mapped yet one that the window manager leaves
+// alone, beside the screen. It tells whether the native window exists.
+func (p *placement) park(w fyne.Window) bool {
+	id := nativeWindow(w)
+	if id == 0 {
+		return false
+	}
+	const outside = 1<<32 - 4096 // -4096
+	xproto.ChangeWindowAttributes(p.conn, id, xproto.CwOverrideRedirect, []uint32{1})
+	xproto.ConfigureWindow(p.conn, id, xproto.ConfigWindowX|xproto.ConfigWindowY, []uint32{outside, outside})
+	p.conn.Sync()
+	return true
+}
+
+// unpark makes a parked window, hidden again, an ordinary one.
+func (p *placement) unpark(w fyne.Window) {
+	xproto.ChangeWindowAttributes(p.conn, nativeWindow(w), xproto.CwOverrideRedirect, []uint32{0})
+	p.conn.Sync()
 }
 
 // focus gives a window the keys.
@@ -81,26 +107,6 @@ func (p *placement) focus(w fyne.Window) {
 func (p *placement) managed() bool {
 	r, err := xproto.GetProperty(p.conn, false, p.root, p.atom("_NET_SUPPORTING_WM_CHECK"), xproto.AtomWindow, 0, 1).Reply()
 	return err == nil && len(r.Value) == 4
-}
-
-// workArea is the screen without panels, of the current desktop; the whole
-// screen where nobody says.
-func (p *placement) workArea() (x, y, width, height int) {
-	desktop := 0
-	if r, err := xproto.GetProperty(p.conn, false, p.root, p.atom("_NET_CURRENT_DESKTOP"), xproto.AtomCardinal, 0, 1).Reply(); err == nil && len(r.Value) == 4 {
-		desktop = int(binary.LittleEndian.Uint32(r.Value))
-	}
-	r, err := xproto.GetProperty(p.conn, false, p.root, p.atom("_NET_WORKAREA"), xproto.AtomCardinal, 0, 4096).Reply()
-	if err == nil && len(r.Value) >= 16 {
-		v := r.Value
-		if len(v) >= 16*(desktop+1) {
-			v = v[16*desktop:]
-		}
-		at := func(i int) int { return int(binary.LittleEndian.Uint32(v[4*i:])) }
-		return at(0), at(1), at(2), at(3)
-	}
-	screen := xproto.Setup(p.conn).DefaultScreen(p.conn)
-	return 0, 0, int(screen.WidthInPixels), int(screen.HeightInPixels)
 }
 
 // tell sends a window manager a message about a window.

@@ -10,4 +10,7 @@ type placement struct{}
 func newPlacement() *placement { return &placement{} }
 
 func (*placement) put(fyne.Window, fyne.Size) bool { return false }
+func (*placement) works() bool                     { return false }
+func (*placement) park(fyne.Window) bool           { return false }
+func (*placement) unpark(fyne.Window)              {}
 func (*placement) focus(fyne.Window)               {}

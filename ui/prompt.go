@@ -27,9 +27,9 @@ type promptWindow struct {
 	body    *fyne.Container
 	view    *promptView
 	queue   promptQueue
-	size    fyne.Size // of the question that is shown
+	size    fyne.Size   // of the question that is shown
+	before  func() bool // called before the window is first mapped, until it says true
 	visible bool
-	put     bool            // the window was placed before it was first mapped
 	later   map[string]bool // questions that the person put off
 	busy    string          // the question whose answer is on its way
 	note    string          // what went wrong with the last answer
@@ -104,12 +104,7 @@ func (w *promptWindow) ask() {
 	w.body.Objects = []fyne.CanvasObject{w.view.content}
 	w.body.Refresh()
 	w.tick()
-	w.size = fyne.NewSize(promptWidth, w.view.content.MinSize().Height)
-	w.window.Resize(w.size)
-	w.body.Resize(w.size)
-	if w.put {
-		w.place.put(w.window, w.size)
-	}
+	w.fit()
 	if !w.visible {
 		w.visible = true
 		w.quietly(w.window.Show)
@@ -118,7 +113,17 @@ func (w *promptWindow) ask() {
 		go w.keepTicking(w.stop)
 	}
 	w.place.put(w.window, w.size)
-	w.notices.show(p)
+	if w.u.settings["notifications"] != "off" {
+		w.notices.show(p)
+	}
+}
+
+// fit makes the window as large as its question, and puts it in its place.
+func (w *promptWindow) fit() {
+	w.size = fyne.NewSize(promptWidth, w.view.content.MinSize().Height)
+	w.window.Resize(w.size)
+	w.body.Resize(w.size)
+	w.place.put(w.window, w.size)
 }
 
 // quietly shows a window without giving it the focus.
@@ -131,16 +136,16 @@ func (w *promptWindow) quietly(show func()) {
 }
 
 func (w *promptWindow) make() {
-	w.place = newPlacement()
+	if w.place == nil {
+		w.place = newPlacement()
+	}
+	w.before = func() bool { return w.place.put(w.window, w.size) }
 	w.notices = newNotices(func() { w.u.do(func() { w.focus() }) })
 	w.window = w.u.app.NewWindow("Sallyport asks")
 	w.window.SetPadded(false)
 	w.window.SetFixedSize(true)
 	w.window.SetCloseIntercept(w.putOff)
-	w.body = container.New(&beforeMap{do: func() bool {
-		w.put = w.size.Height > 0 && w.place.put(w.window, w.size)
-		return w.put
-	}})
+	w.body = container.New(&beforeMap{do: func() bool { return w.size.Height > 0 && w.before() }})
 	w.window.SetContent(w.body)
 	w.window.Canvas().SetOnTypedRune(w.typed)
 	w.window.Canvas().SetOnTypedKey(func(e *fyne.KeyEvent) {
@@ -153,6 +158,28 @@ func (w *promptWindow) make() {
 			w.putOff()
 		}
 	})
+}
+
+// prepare makes the window and draws an example in it where nobody sees it:
+// making a window, reading fonts and compiling shaders take longer than a
+// question may take to appear.
+func (w *promptWindow) prepare() {
+	if w.window != nil {
+		return
+	}
+	if w.place = newPlacement(); !w.place.works() {
+		return
+	}
+	w.make()
+	w.before = func() bool { return w.place.park(w.window) }
+	example := Prompt{Program: "/usr/bin/example", Name: "example", PID: 1, Parent: "/sbin/init", Protocol: firewall.TCP, Host: "example.org", Remote: "192.0.2.1", Port: 443, Others: 1}
+	w.view = newPromptView(example, nil, promptActions{answer: func(bool) {}, step: func(int) {}, later: func() {}, typed: func(rune) {}})
+	w.body.Objects = []fyne.CanvasObject{w.view.content}
+	w.fit()
+	w.quietly(w.window.Show)
+	w.window.Hide()
+	w.place.unpark(w.window)
+	w.place.put(w.window, w.size)
 }
 
 func (w *promptWindow) keepTicking(stop chan struct{}) {
@@ -175,7 +202,9 @@ func (w *promptWindow) tick() {
 		return
 	}
 	now := w.now()
-	w.view.update(p, w.queue.index(), len(w.queue.open), now, w.note, w.busy == p.ID)
+	if w.view.update(p, w.queue.index(), len(w.queue.open), now, w.note, w.busy == p.ID) && w.visible {
+		w.fit()
+	}
 	setVisible(w.view.shield, w.queue.guarded(now))
 }
 

@@ -25,7 +25,7 @@ func question(id string, change func(*ui.Prompt)) ui.Prompt {
 	p := ui.Prompt{
 		ID: id, State: "waiting", Program: "/opt/updater/bin/updater", Name: "updater", PID: 4821, UID: 0, User: "root",
 		Parent: "/usr/lib/systemd/systemd", Protocol: firewall.TCP, Remote: "198.51.100.20", Host: "cdn.example-updates.net", Port: 8080,
-		Waiting: 1, Asked: asked, Deadline: asked.Add(30 * time.Second),
+		Waiting: 1, Asked: asked, Deadline: asked.Add(30 * time.Second), Here: true,
 	}
 	if change != nil {
 		change(&p)

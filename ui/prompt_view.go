@@ -186,8 +186,9 @@ func promptFact(label, strong, weak string, more ...fyne.CanvasObject) fyne.Canv
 }
 
 // update shows what changes while the question stays: its place among the
-// others, how many flows joined, and the time left.
-func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, busy bool) {
+// others, how many flows joined, and the time left. It tells whether the
+// question may need another size now.
+func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, busy bool) (reshaped bool) {
 	v.place.set(fmt.Sprintf("%d of %d", at+1, of), plain)
 	setVisible(v.place.Container, of > 1)
 	setVisible(v.turn, of > 1)
@@ -196,7 +197,7 @@ func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, bu
 	}
 	setVisible(v.others.Container, p.Others > 0)
 	if shape := v.place.word.Text + v.others.word.Text; shape != v.shape {
-		v.shape = shape
+		v.shape, reshaped = shape, true
 		v.content.Refresh()
 	}
 	words, tone := countdownText(p, now), theme.Color(colorMuted)
@@ -214,6 +215,7 @@ func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, bu
 		v.left.part = part
 		v.left.lay(v.bar)
 	}
+	return reshaped
 }
 
 // answer is what the person chose.

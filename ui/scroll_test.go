@@ -69,6 +69,15 @@ func TestNoLineIsMissingAfterScrollingBackToTheTop(t *testing.T) {
 	d.sees("first")
 }
 
+// The engine tells a window that is too slow for its lines only how many it
+// missed.
+func TestLinesThatAWindowWasTooSlowForAreReadAgain(t *testing.T) {
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 2000), ui.ViewActivity)
+	d.sees("firefox")
+	d.control.Miss(ui.LogLine{Kind: "flow", Program: "/opt/missed", Name: "missed", Protocol: firewall.TCP, Verdict: "block"})
+	d.sees("missed")
+}
+
 func BenchmarkScrollMillion(b *testing.B) {
 	const lines = 1_000_000
 	d := newMainDesk(b, uitest.New(firewall.ModeAsk, lines), ui.ViewActivity)

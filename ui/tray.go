@@ -25,11 +25,9 @@ const (
 // tray is the icon in the desktop's panel and its menu. It uses Fyne's
 // goroutine only, apart from start.
 type tray struct {
-	u       *UI
-	state   State
-	unknown string        // the setting: what happens to unknown programs unasked
-	before  firewall.Mode // the mode to return to from off and lock
-	read    bool          // the setting was asked for
+	u      *UI
+	state  State
+	before firewall.Mode // the mode to return to from off and lock
 
 	ready                     bool
 	icon                      string
@@ -46,7 +44,7 @@ type trayItem struct {
 	hidden  bool
 }
 
-func newTray(u *UI) *tray { return &tray{u: u, unknown: "block"} }
+func newTray(u *UI) *tray { return &tray{u: u} }
 
 // RunTray returns what to call once Fyne runs, and when it has ended. A
 // process has one tray.
@@ -115,28 +113,8 @@ func (t *tray) Changed(s State) {
 		if m := s.Status.Mode; m != firewall.ModeOff && m != firewall.ModeLock {
 			t.before = m
 		}
-		if !t.read {
-			t.read = true
-			t.readSettings()
-		}
 	}
 	t.show()
-}
-
-// readSettings learns what happens to unknown programs without asking.
-func (t *tray) readSettings() {
-	fetch(t.u, t.u.control.Settings, func(all []Setting, err error) {
-		if err != nil {
-			t.read = false
-			return
-		}
-		for _, s := range all {
-			if s.Name == "unknown" {
-				t.unknown = s.Value
-			}
-		}
-		t.show()
-	})
 }
 
 // show brings icon and menu up to date.
@@ -186,7 +164,7 @@ func (t *tray) showIcon() {
 
 // askLabel says what is or would be done with unknown programs unasked.
 func (t *tray) askLabel() string {
-	unasked := t.unknown
+	unasked := t.u.settings["unknown"]
 	if m := t.state.Status.Mode; t.state.Known && (m == firewall.ModeAllow || m == firewall.ModeBlock) {
 		unasked = m.String()
 	}

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,8 +34,8 @@ type Options struct {
 	Do func(func())
 	// Now is the time; nil: time.Now.
 	Now func() time.Time
-	// Quietly calls a function that makes and shows a window so that the window
-	// does not take the focus; nil: it may.
+	// Quietly calls a function that shows a window so that the window comes
+	// where it was put while hidden, and does not take the focus; nil: it may.
 	Quietly func(show func())
 }
 
@@ -43,7 +44,7 @@ type State struct {
 	Known   bool // Status has arrived at least once
 	Gone    bool // the engine does not answer
 	Status  Status
-	Prompts []Prompt
+	Prompts []Prompt // those to be asked here
 }
 
 // Listener is told about each change of the state, on Fyne's goroutine.
@@ -57,6 +58,7 @@ type UI struct {
 
 	// Used on Fyne's goroutine only.
 	state     State
+	settings  map[string]string // the engine's, by name; nil: not read yet
 	listeners []Listener
 	main      *mainWindow
 	prompt    *promptWindow
@@ -105,6 +107,10 @@ func (u *UI) State() State { return u.state }
 // ShowMain opens the main window with a page, or brings it to the front.
 func (u *UI) ShowMain(v View) { u.main.show(v) }
 
+// Prepare makes the prompt's window, hidden, so that the first question is
+// visible as soon as any other. It is called once Fyne runs.
+func (u *UI) Prepare() { u.prompt.prepare() }
+
 // ShowActivity opens the activity log.
 func (u *UI) ShowActivity() { u.ShowMain(ViewActivity) }
 
@@ -134,7 +140,7 @@ func (u *UI) take(e Event) {
 	if len(e.Log) > 0 {
 		u.gather(e.Log)
 	}
-	if e.Prompts != nil || e.Status != nil || e.Rules {
+	if e.Prompts != nil || e.Status != nil || e.Rules || e.Lost > 0 {
 		u.do(func() { u.changed(e) })
 	}
 }
@@ -167,18 +173,43 @@ func (u *UI) flush() {
 func (u *UI) changed(e Event) {
 	u.state.Gone = false
 	if e.Prompts != nil {
-		u.state.Prompts = *e.Prompts
+		// Others are asked in another person's session.
+		u.state.Prompts = slices.DeleteFunc(slices.Clone(*e.Prompts), func(p Prompt) bool { return !p.Here })
 	}
 	if e.Status != nil {
 		u.state.Known, u.state.Status = true, *e.Status
 	}
 	if e.Rules {
 		u.main.rulesChanged()
-		u.tray.readSettings()
+	}
+	if e.Rules || u.settings == nil {
+		u.readSettings()
+	}
+	if e.Lost > 0 {
+		u.main.missed()
 	}
 	if e.Prompts != nil || e.Status != nil {
 		u.tell()
 	}
+}
+
+// readSettings learns the engine's settings.
+func (u *UI) readSettings() {
+	if u.settings == nil {
+		u.settings = map[string]string{} // asked for once, until something changes
+	}
+	fetch(u, u.control.Settings, func(all []Setting, err error) {
+		if err != nil {
+			u.settings = nil
+			return
+		}
+		settings := make(map[string]string, len(all))
+		for _, s := range all {
+			settings[s.Name] = s.Value
+		}
+		u.settings = settings
+		u.tell()
+	})
 }
 
 // lost notes that the engine does not answer.
@@ -189,7 +220,7 @@ func (u *UI) lost(err error) {
 	if !errors.Is(err, ErrGone) {
 		u.fail(err)
 	}
-	u.state.Gone, u.state.Prompts = true, nil
+	u.state.Gone, u.state.Prompts, u.settings = true, nil, nil
 	u.tell()
 }
 
