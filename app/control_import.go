@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -64,7 +63,7 @@ func difference(now, then persistence.Document) ui.Difference {
 		switch {
 		case !ok || r.ID == "":
 			diff.Added = append(diff.Added, ruleOut(r))
-		case !reflect.DeepEqual(meaning(was), meaning(r)):
+		case meaning(was) != meaning(r):
 			diff.Changed = append(diff.Changed, ruleOut(r))
 		}
 	}
@@ -84,9 +83,9 @@ func difference(now, then persistence.Document) ui.Difference {
 	return diff
 }
 
-// meaning is a rule without what its use changes.
-func meaning(r firewall.Rule) ui.Rule {
-	out := ruleOut(r)
-	out.Hits, out.LastUsed, out.Created = 0, nil, time.Time{}
-	return out
+// meaning is a rule without what its use changes, as a comparable value.
+func meaning(r firewall.Rule) firewall.Rule {
+	r.Hits, r.LastUsed, r.Created = 0, time.Time{}, time.Time{}
+	r.Until.Started, r.Until.At = r.Until.Started.UTC(), r.Until.At.UTC()
+	return r
 }

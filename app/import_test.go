@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,18 +16,7 @@ import (
 
 func TestTenThousandRulesImportWithinTwoSeconds(t *testing.T) {
 	r := newRig(t, firewall.ModeAsk, onlyRoot)
-	d := persistence.Document{}
-	for i := range 10_000 {
-		d.Rules = append(d.Rules, firewall.Rule{ID: firewall.RuleID(fmt.Sprintf("r%d", i)), Program: fmt.Sprintf("/opt/p%d/bin/x", i), Verdict: firewall.Allow, Created: time.Unix(1e9, 0)})
-	}
-	empty, err := persistence.Document{}.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := d.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
+	empty, text := encoded(t, 0), encoded(t, 10_000)
 	client := link.NewClient(r.socket)
 	took := time.Hour
 	// Other tests use the processors, too: the best of three counts.
@@ -45,7 +35,7 @@ func TestTenThousandRulesImportWithinTwoSeconds(t *testing.T) {
 	if took > 2*time.Second && !raceEnabled {
 		t.Fatalf("took %v, want at most 2s", took)
 	}
-	r.decided(t, r.memory.Dial(attempt("/opt/p9999/bin/x", "192.0.2.1:22")), firewall.Allow, firewall.ByRule)
+	r.decided(t, r.memory.Dial(attempt("/opt/p9999/bin/x", "192.0.2.1:22")), firewall.Block, firewall.ByRule)
 	again, err := client.Export(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -73,4 +63,68 @@ func TestAnInvalidImportIsRefusedWholeWithItsLine(t *testing.T) {
 	if rules, _ := r.Rules(t.Context()); len(rules) != 1 {
 		t.Fatalf("rules %+v", rules)
 	}
+}
+
+// Ten times the rules are ten times the work, and a little for the depth of
+// trees: told by what is allocated, which is the same on every machine.
+func TestTheWorkOfAnImportGrowsWithItsRules(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyRoot)
+	empty := encoded(t, 0)
+	work := func(n int) float64 {
+		text := encoded(t, n)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for _, apply := range []bool{false, true} { // as the command does
+			if diff, err := r.Import(t.Context(), text, apply); err != nil || len(diff.Added) != n {
+				t.Fatalf("%d added, error %v", len(diff.Added), err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if _, err := r.Import(t.Context(), empty, true); err != nil {
+			t.Fatal(err)
+		}
+		bytes := after.TotalAlloc - before.TotalAlloc
+		t.Logf("%d rules: %d bytes, %d allocations", n, bytes, after.Mallocs-before.Mallocs)
+		return float64(bytes)
+	}
+	few, many := work(1000), work(10_000)
+	if many > 15*few {
+		t.Errorf("ten times the rules take %.1f times as much", many/few)
+	}
+}
+
+func BenchmarkImport(b *testing.B) {
+	for _, n := range []int{1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			r := newRig(b, firewall.ModeAsk, onlyRoot)
+			client := link.NewClient(r.socket)
+			empty, text := encoded(b, 0), encoded(b, n)
+			for range b.N {
+				b.StopTimer()
+				if _, err := client.Import(b.Context(), empty, true); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+				for _, apply := range []bool{false, true} { // as the command does
+					if diff, err := client.Import(b.Context(), text, apply); err != nil || len(diff.Added) != n {
+						b.Fatalf("%d added, error %v", len(diff.Added), err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// encoded is a document with n rules.
+func encoded(t testing.TB, n int) []byte {
+	t.Helper()
+	d := persistence.Document{Rules: manyRules(n)}
+	for i := range d.Rules {
+		d.Rules[i].ID, d.Rules[i].Created = firewall.RuleID(fmt.Sprintf("r%d", i+1)), time.Unix(1e9, 0)
+	}
+	text, err := d.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

@@ -36,11 +36,17 @@ func (e *LineError) Unwrap() error { return e.Err }
 // documentLine is one line: exactly one of the fields is set, value goes with
 // setting.
 type documentLine struct {
-	Sallyport int             `json:"sallyport,omitempty"` // the format; the first line
-	Mode      *firewall.Mode  `json:"mode,omitempty"`
-	Setting   string          `json:"setting,omitempty"`
-	Value     *string         `json:"value,omitempty"`
-	Rule      json.RawMessage `json:"rule,omitempty"`
+	Sallyport int            `json:"sallyport,omitempty"` // the format; the first line
+	Mode      *firewall.Mode `json:"mode,omitempty"`
+	Setting   string         `json:"setting,omitempty"`
+	Value     *string        `json:"value,omitempty"`
+	Rule      *documentRule  `json:"rule,omitempty"`
+}
+
+// documentRule is a rule that is enabled unless it says otherwise.
+type documentRule struct {
+	ruleText
+	Enabled *bool `json:"enabled"`
 }
 
 // Document returns what an export of the store holds.
@@ -83,7 +89,9 @@ func (d Document) Encode() ([]byte, error) {
 		}
 	}
 	for _, r := range d.Rules {
-		if err := w.Encode(map[string]ruleText{"rule": textOf(r)}); err != nil {
+		if err := w.Encode(struct {
+			Rule ruleText `json:"rule"`
+		}{textOf(r)}); err != nil {
 			return nil, err
 		}
 	}
@@ -152,10 +160,8 @@ func (d *Document) decodeLine(line []byte, i int, first bool, ids map[firewall.R
 		}
 		d.Settings[l.Setting] = *l.Value
 	default:
-		t := ruleText{Enabled: true}
-		if err := decodeStrict(l.Rule, &t); err != nil {
-			return err
-		}
+		t := l.Rule.ruleText
+		t.Enabled = l.Rule.Enabled == nil || *l.Rule.Enabled
 		r, err := t.rule()
 		if err != nil {
 			return err
