@@ -8,7 +8,6 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-
 .PHONY: help
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
@@ -19,7 +18,7 @@ build: build-deps ## build the program at build/sallyport
 	go build -buildvcs=false -ldflags '-X sallyport.dev/sallyport/app.Version=$(VERSION)' -o build/sallyport .
 
 .PHONY: static
-static: ## build it without windows, for servers: build/sallyport-static
+static: build-deps ## build it without windows, for servers: build/sallyport-static
 	@mkdir -p build
 	CGO_ENABLED=0 go build -buildvcs=false -ldflags '-X sallyport.dev/sallyport/app.Version=$(VERSION)' -o build/sallyport-static .
 
@@ -44,21 +43,21 @@ test-vm: ## only the whole system in a guest with its own kernel
 	@scripts/test vm
 
 .PHONY: lint
-lint: ## gofmt, go vet and staticcheck
+lint: build-deps ## gofmt, go vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "gofmt -w is needed for:"; gofmt -l .; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 
 .PHONY: vulncheck
-vulncheck: ## known vulnerabilities of what we import (asks the Go vulnerability database)
+vulncheck: build-deps ## known vulnerabilities of what we import (asks the Go vulnerability database)
 	go tool govulncheck ./...
 
 .PHONY: bench
-bench: ## speed with the firewall as a ratio of speed without it (about five minutes, root)
+bench: build-deps ## speed with the firewall as a ratio of speed without it (about five minutes, root)
 	@scripts/bench
 
 .PHONY: soak
-soak: ## fuzz and repeat the tests for SOAK (10m)
+soak: build-deps ## fuzz and repeat the tests for SOAK (10m)
 	@scripts/soak $(or $(SOAK),10m)
 
 .PHONY: generate

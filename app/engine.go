@@ -212,7 +212,7 @@ var errEnded = errors.New("it ended by itself")
 
 // endOf is why serving ended: nil if it was told to.
 func endOf(ctx context.Context) error {
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+	if err := context.Cause(ctx); errors.Is(err, errEnded) {
 		return err
 	}
 	return nil

@@ -289,11 +289,11 @@ func (c *Client) Watch(ctx context.Context, on func(ui.Event)) error {
 }
 
 func (c *Client) watchEnd(ctx context.Context, err error) error {
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, ui.ErrGone):
+	switch {
+	case errors.Is(context.Cause(ctx), ui.ErrGone):
 		return fmt.Errorf("%w at %s: no sign of life for %v", ui.ErrGone, c.path, silence)
-	case cause != nil:
-		return cause
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
 	return err
 }

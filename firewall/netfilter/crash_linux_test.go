@@ -1,11 +1,14 @@
 package netfilter_test
 
 import (
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 
 	"sallyport.dev/sallyport/firewall"
 )
@@ -16,7 +19,6 @@ func (w *world) traces() string {
 	w.t.Helper()
 	tables := w.mustRun(w.outside("nft", "list", "tables"))
 	pins := w.mustRun(w.outside("sh", "-c", "mountpoint -q /sys/fs/bpf && find /sys/fs/bpf -mindepth 1 ! -name '*.debug' || true"))
-	programs := w.mustRun(exec.Command("bpftool", "cgroup", "show", w.cgroup))
 	var cgroups []string
 	filepath.WalkDir(w.cgroup, func(path string, entry os.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && path != w.cgroup {
@@ -24,14 +26,8 @@ func (w *world) traces() string {
 		}
 		return nil
 	})
-	lines := strings.Split(tables+pins+strings.Join(cgroups, "\n"), "\n")
-	for _, line := range strings.Split(programs, "\n") {
-		if !strings.HasPrefix(line, "ID ") {
-			lines = append(lines, line)
-		}
-	}
 	var left []string
-	for _, line := range lines {
+	for line := range strings.Lines(tables + pins + strings.Join(append(cgroups, w.attached()...), "\n")) {
 		if line = strings.TrimSpace(line); line != "" {
 			left = append(left, line)
 		}
@@ -120,6 +116,33 @@ func TestAfterACrashDecidedProgramsKeepTheirDecision(t *testing.T) {
 			}
 		})
 	}
+}
+
+// attached lists the eBPF programs on the client's cgroup.
+func (w *world) attached() (programs []string) {
+	w.t.Helper()
+	dir, err := os.Open(w.cgroup)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer dir.Close()
+	for _, hook := range []ebpf.AttachType{
+		ebpf.AttachCGroupInetIngress, ebpf.AttachCGroupInetEgress, ebpf.AttachCGroupInetSockCreate, ebpf.AttachCgroupInetSockRelease,
+		ebpf.AttachCGroupSockOps, ebpf.AttachCGroupDevice, ebpf.AttachCGroupInet4Bind, ebpf.AttachCGroupInet6Bind,
+		ebpf.AttachCGroupInet4PostBind, ebpf.AttachCGroupInet6PostBind, ebpf.AttachCGroupInet4Connect, ebpf.AttachCGroupInet6Connect,
+		ebpf.AttachCGroupUDP4Sendmsg, ebpf.AttachCGroupUDP6Sendmsg, ebpf.AttachCGroupUDP4Recvmsg, ebpf.AttachCGroupUDP6Recvmsg,
+		ebpf.AttachCgroupInet4GetPeername, ebpf.AttachCgroupInet6GetPeername, ebpf.AttachCgroupInet4GetSockname, ebpf.AttachCgroupInet6GetSockname,
+		ebpf.AttachCGroupGetsockopt, ebpf.AttachCGroupSetsockopt, ebpf.AttachCGroupSysctl,
+	} {
+		found, err := link.QueryPrograms(link.QueryOptions{Target: int(dir.Fd()), Attach: hook})
+		if err != nil {
+			w.t.Fatalf("list the programs at %v: %v", hook, err)
+		}
+		for _, program := range found.Programs {
+			programs = append(programs, fmt.Sprintf("program %d at %v", program.ID, hook))
+		}
+	}
+	return programs
 }
 
 func TestStoppingLeavesNetworkingAsItWasFound(t *testing.T) {

@@ -1,6 +1,7 @@
 // testreport reads `go test -json` and prints what a person wants to know: each
-// package's closing line, all output of what failed, and at the end every test
-// that was left out, with its reason.
+// package's closing line and all output of what failed. `testreport total`
+// prints instead what a whole run comes to: every test that was left out, with
+// its reason, every test that failed, and how many there were.
 package main
 
 import (
@@ -24,7 +25,11 @@ type event struct {
 type test struct{ pkg, name string }
 
 func main() {
-	failed, err := report(os.Stdin, os.Stdout)
+	story, total := io.Writer(os.Stdout), io.Discard
+	if len(os.Args) > 1 {
+		story, total = io.Discard, os.Stdout
+	}
+	failed, err := report(os.Stdin, story, total)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testreport:", err)
 		os.Exit(1)
@@ -34,11 +39,12 @@ func main() {
 	}
 }
 
-// report prints the run and tells whether anything failed.
-func report(in io.Reader, out io.Writer) (failed bool, err error) {
+// report tells the story of the run, what it comes to, and whether anything
+// failed.
+func report(in io.Reader, out, total io.Writer) (failed bool, err error) {
 	output := map[test][]string{}
-	var left []string
-	var passes, fails int
+	var left, broken []string
+	passes := 0
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
@@ -72,23 +78,28 @@ func report(in io.Reader, out io.Writer) (failed bool, err error) {
 		case "fail":
 			failed = true
 			if e.Test != "" {
-				fails++
+				broken = append(broken, e.Package+" "+e.Test)
 			}
 			fmt.Fprint(out, strings.Join(output[t], ""))
 			delete(output, t)
 		}
 	}
-	if len(left) > 0 {
-		slices.Sort(left)
-		fmt.Fprintf(out, "\nLeft out here, and why:\n  %s\n\n", strings.Join(left, "\n  "))
-	}
-	fmt.Fprintf(out, "%d passed, %d failed, %d skipped\n", passes, fails, len(left))
+	list(total, "Left out here, and why:", left)
+	list(total, "Failed:", broken)
+	fmt.Fprintf(total, "%d passed, %d failed, %d skipped\n", passes, len(broken), len(left))
 	return failed, lines.Err()
+}
+
+func list(out io.Writer, title string, tests []string) {
+	if len(tests) > 0 {
+		slices.Sort(tests)
+		fmt.Fprintf(out, "\n%s\n  %s\n\n", title, strings.Join(tests, "\n  "))
+	}
 }
 
 // isClosing tells whether the line is go test's last word on a package.
 func isClosing(line string) bool {
-	return strings.HasPrefix(line, "ok  \t") || strings.HasPrefix(line, "FAIL\t") || strings.HasPrefix(line, "?   \t")
+	return strings.HasPrefix(line, "ok  \t") || strings.HasPrefix(line, "FAIL\t") || (strings.HasPrefix(line, "?   \t") && !strings.Contains(line, "[no test files]"))
 }
 
 // reason finds a skipped test's own sentence: the line "file_test.go:12: sentence".
