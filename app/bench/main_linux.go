@@ -1,6 +1,8 @@
 // bench measures the same network work with and without the firewall, turn by
-// turn in one run, and prints each figure as a ratio. It runs in network
-// namespaces and a cgroup of its own; nothing else on the computer is touched.
+// turn in one run, and prints each figure as a ratio: the median over the
+// rounds of what a round measured with the firewall to what it measured
+// without. It runs in network namespaces and a cgroup of its own; nothing else
+// on the computer is touched.
 //
 //	bench -sallyport build/sallyport -load build/load
 package main
@@ -19,9 +21,9 @@ import (
 func main() {
 	program := flag.String("sallyport", "build/sallyport", "the program to measure")
 	load := flag.String("load", "build/load", "the load generator")
-	rounds := flag.Int("rounds", 5, "how often each set-up has its turn")
-	each := flag.Duration("each", time.Second, "how long each work is done")
-	limit := flag.Duration("limit", 8*time.Minute, "when to give up")
+	rounds := flag.Int("rounds", 10, "how often each set-up has its turn")
+	each := flag.Duration("each", 700*time.Millisecond, "how long each work is done")
+	limit := flag.Duration("limit", 10*time.Minute, "when to give up")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -68,32 +70,54 @@ func bench(ctx context.Context, program, load string, rounds int, each time.Dura
 	if load, err = filepath.Abs(load); err != nil {
 		return err
 	}
-	r := newReport()
-	for round := range rounds {
-		for i := range setups {
-			s := setups[(i+round)%len(setups)] // each set-up is first, in the middle and last in turn
-			if err := measure(ctx, s, program, load, each, r); err != nil {
-				return fmt.Errorf("%s, round %d: %w", s.name, round+1, err)
-			}
-			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, rounds, s.name)
-		}
-	}
-	return r.print(os.Stdout)
-}
-
-// measure does all work once in one set-up, in a world made anew.
-func measure(ctx context.Context, s setup, program, load string, each time.Duration, r *report) error {
-	w, err := newWorld(ctx, load)
+	w, err := newWorld(ctx, program, load)
 	if err != nil {
 		return err
 	}
 	defer w.close()
+	r := newReport()
+	for _, s := range setups {
+		if err := prepare(ctx, w, s, r); err != nil {
+			return fmt.Errorf("prepare %s: %w", s.name, err)
+		}
+	}
+	for round := range rounds {
+		for i := range setups {
+			s := setups[(i+round)%len(setups)] // each set-up is first, in the middle and last in turn
+			if err := measure(ctx, w, s, each, r); err != nil {
+				return fmt.Errorf("%s, round %d: %w", s.name, round+1, err)
+			}
+		}
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
+	}
+	return r.print(os.Stdout)
+}
+
+// prepare writes the set-up's rules once; each turn then starts an engine with
+// them.
+func prepare(ctx context.Context, w *world, s setup, r *report) error {
+	if s.rules < 0 {
+		return nil
+	}
+	if err := w.start(ctx, s.name); err != nil {
+		return err
+	}
+	if err := w.permit(ctx, s.rules); err != nil {
+		return err
+	}
+	memory, err := w.memory()
+	r.memory(s.name, memory)
+	return errors.Join(err, w.stop())
+}
+
+// measure does all work once in one set-up.
+func measure(ctx context.Context, w *world, s setup, each time.Duration, r *report) error {
 	if s.rules >= 0 {
-		if err := w.protect(ctx, program, s.rules); err != nil {
+		if err := w.start(ctx, s.name); err != nil {
 			return err
 		}
 	}
-	if _, err := w.load(ctx, "tcp", "-d", "200ms"); err != nil { // warm up
+	if _, err := w.load(ctx, "tcp", "-c", "16", "-d", "500ms"); err != nil { // warm up
 		return err
 	}
 	for _, k := range works {
@@ -106,7 +130,7 @@ func measure(ctx context.Context, s setup, program, load string, each time.Durat
 	if s.rules < 0 {
 		return nil
 	}
-	for range 5 {
+	for range 3 {
 		asked, connected, err := w.ask(ctx)
 		if err != nil {
 			return fmt.Errorf("ask: %w", err)
@@ -115,5 +139,5 @@ func measure(ctx context.Context, s setup, program, load string, each time.Durat
 	}
 	memory, err := w.memory()
 	r.memory(s.name, memory)
-	return err
+	return errors.Join(err, w.stop())
 }

@@ -60,17 +60,21 @@ func p99(x result) float64       { return x.P99 }
 
 func (r *report) print(to io.Writer) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\nmedians\twithout\tsallyport\tratio\t10,000 rules\tratio\ttarget\n")
+	fmt.Fprintf(w, "\n\twithout\twith / without: median (quartiles)\t10,000 rules / without\ttarget\n")
 	for _, line := range rows {
-		without := r.median("none", line)
-		fmt.Fprintf(w, "%s\t%.0f", line.name, without)
+		without := r.figures("none", line)
+		fmt.Fprintf(w, "%s\t%.0f", line.name, quantile(without, 0.5))
 		for _, s := range setups[1:] {
-			with := r.median(s.name, line)
-			met := with/without >= line.target
-			if line.less {
-				met = with/without <= line.target
+			ratios := r.figures(s.name, line)
+			for i := range ratios {
+				ratios[i] /= without[i] // of the same round
 			}
-			fmt.Fprintf(w, "\t%.0f\t%.2f%s", with, with/without, mark(met))
+			ratio := quantile(ratios, 0.5)
+			met := ratio >= line.target
+			if line.less {
+				met = ratio <= line.target
+			}
+			fmt.Fprintf(w, "\t%.2f (%.2f-%.2f)%s", ratio, quantile(ratios, 0.25), quantile(ratios, 0.75), mark(met))
 		}
 		bound := "at least"
 		if line.less {
@@ -79,11 +83,11 @@ func (r *report) print(to io.Writer) error {
 		fmt.Fprintf(w, "\t%s %.2f\n", bound, line.target)
 	}
 	for _, s := range setups[1:] {
-		asked, connected, resident := median(r.asked[s.name]), median(r.connected[s.name]), median(r.resident[s.name])
+		asked, connected, resident := quantile(r.asked[s.name], 0.5), quantile(r.connected[s.name], 0.5), slices.Max(r.resident[s.name])
 		fmt.Fprintf(w, "\n%s:\n", s.name)
 		fmt.Fprintf(w, "connect() to the question at its watchers\t%s\n", asked.Round(10*time.Microsecond))
 		fmt.Fprintf(w, "answer to connected\t%s%s\tat most 5ms\n", connected.Round(10*time.Microsecond), mark(connected <= 5*time.Millisecond))
-		fmt.Fprintf(w, "engine, resident\t%.1f MB%s\tat most 60 MB\n", float64(resident)/1e6, mark(resident <= 60e6))
+		fmt.Fprintf(w, "engine, resident at most\t%.1f MB%s\tat most 60 MB\n", float64(resident)/1e6, mark(resident <= 60e6))
 	}
 	return w.Flush()
 }
@@ -95,18 +99,19 @@ func mark(met bool) string {
 	return " (missed)"
 }
 
-func (r *report) median(setup string, line row) float64 {
-	var figures []float64
+// figures are those of all rounds, in order.
+func (r *report) figures(setup string, line row) (figures []float64) {
 	for _, x := range r.results[[2]string{setup, line.work}] {
 		figures = append(figures, line.figure(x))
 	}
-	return median(figures)
+	return figures
 }
 
-func median[T cmp.Ordered](v []T) (middle T) {
+// quantile is the value below which the share q of the values lies.
+func quantile[T cmp.Ordered](v []T, q float64) (at T) {
 	if len(v) == 0 {
-		return middle
+		return at
 	}
 	sorted := slices.Sorted(slices.Values(v))
-	return sorted[len(sorted)/2]
+	return sorted[int(q*float64(len(sorted)-1)+0.5)]
 }

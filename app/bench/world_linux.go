@@ -29,7 +29,8 @@ type world struct {
 	client, peer string // namespaces
 	dir, cgroup  string
 	group        *os.File
-	program      string // of the load generator
+	program      string // sallyport
+	generator    string // of the load
 	server       *exec.Cmd
 	engine       *exec.Cmd
 	engineSays   bytes.Buffer
@@ -37,8 +38,8 @@ type world struct {
 	asked        int
 }
 
-func newWorld(ctx context.Context, load string) (w *world, err error) {
-	w = &world{client: fmt.Sprintf("bench-c%d", os.Getpid()), peer: fmt.Sprintf("bench-s%d", os.Getpid()), program: load}
+func newWorld(ctx context.Context, program, load string) (w *world, err error) {
+	w = &world{client: fmt.Sprintf("bench-c%d", os.Getpid()), peer: fmt.Sprintf("bench-s%d", os.Getpid()), program: program, generator: load}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -112,7 +113,7 @@ func (w *world) load(ctx context.Context, args ...string) (r result, err error) 
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var says bytes.Buffer
-	c := w.clientCommand(ctx, append([]string{w.program}, args...)...)
+	c := w.clientCommand(ctx, append([]string{w.generator}, args...)...)
 	c.Stderr = &says
 	out, err := c.Output()
 	if err != nil {
@@ -127,13 +128,13 @@ func (w *world) load(ctx context.Context, args ...string) (r result, err error) 
 	return r, nil
 }
 
-// protect starts an engine for the client and permits the load generator.
-func (w *world) protect(ctx context.Context, program string, others int) error {
+// start starts an engine for the client, with the data of this name.
+func (w *world) start(ctx context.Context, data string) error {
 	socket := filepath.Join(w.dir, "run", "s.sock")
-	if err := os.Mkdir(filepath.Dir(socket), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
 		return err
 	}
-	w.engine = w.in(ctx, w.client, program, "engine", "--cgroup", w.cgroup, "--data", filepath.Join(w.dir, "data"), "--socket", socket)
+	w.engine = w.in(ctx, w.client, w.program, "engine", "--cgroup", w.cgroup, "--data", filepath.Join(w.dir, data), "--socket", socket)
 	w.engine.Stderr = &w.engineSays
 	if err := w.engine.Start(); err != nil {
 		return err
@@ -141,17 +142,33 @@ func (w *world) protect(ctx context.Context, program string, others int) error {
 	w.control = link.NewClient(socket)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(20 * time.Second); ; <-tick.C {
 		_, err := w.control.Status(ctx)
 		if err == nil {
-			break
+			return nil
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("the engine does not start: %w", err)
+			return fmt.Errorf("the engine does not start: %w: %s", err, w.engineSays.String())
 		}
-		<-tick.C
 	}
-	if _, err := w.control.AddRule(ctx, ui.Rule{Program: w.program, Verdict: firewall.Allow, Until: "always", Enabled: true}); err != nil {
+}
+
+// stop ends the engine; networking is then as without it.
+func (w *world) stop() error {
+	engine := w.engine
+	w.engine = nil
+	if err := engine.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	if err := engine.Wait(); err != nil {
+		return fmt.Errorf("the engine ended: %w: %s", err, w.engineSays.String())
+	}
+	return nil
+}
+
+// permit allows the load generator and adds rules for so many other programs.
+func (w *world) permit(ctx context.Context, others int) error {
+	if _, err := w.control.AddRule(ctx, ui.Rule{Program: w.generator, Verdict: firewall.Allow, Until: "always", Enabled: true}); err != nil {
 		return err
 	}
 	if others == 0 {
@@ -184,7 +201,7 @@ func (w *world) ask(ctx context.Context) (asked, connected time.Duration, err er
 	defer cancel()
 	w.asked++
 	path := filepath.Join(w.dir, fmt.Sprintf("new%d", w.asked))
-	if out, err := exec.Command("cp", w.program, path).CombinedOutput(); err != nil {
+	if out, err := exec.Command("cp", w.generator, path).CombinedOutput(); err != nil {
 		return 0, 0, fmt.Errorf("copy the program: %w: %s", err, out)
 	}
 	questions := make(chan ui.Prompt, 1)
