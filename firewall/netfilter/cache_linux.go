@@ -29,8 +29,9 @@ const (
 	ownerClosed = 16
 	ownerHeld   = 2
 
-	decidedByLock = 1
-	maxMirror     = 4096
+	decidedByLock   = 1
+	decidedAsForged = 2
+	maxMirror       = 4096
 )
 
 // judge is [firewall.Sink]'s Judge.
@@ -53,7 +54,7 @@ type cache struct {
 func newCache(k *kernelSide) *cache {
 	return &cache{
 		k:         k,
-		decisions: map[uint32]firewall.Decision{decidedByLock: {Reason: firewall.ByMode}},
+		decisions: make(map[uint32]firewall.Decision),
 		numbers:   make(map[firewall.Decision]uint32),
 		next:      uint32(time.Now().Unix()) << 8, // not what an engine before counted from
 		mirror:    make(map[kernelDestination]firewall.Attempt),
@@ -93,13 +94,19 @@ func (c *cache) number(d firewall.Decision) uint32 {
 		clear(c.numbers)
 		clear(c.decisions)
 	}
-	c.next = max(c.next+1, decidedByLock+1)
+	c.next = max(c.next+1, decidedAsForged+1)
 	c.numbers[d], c.decisions[c.next] = c.next, d
 	return c.next
 }
 
 // decision is what a number stands for; an engine before may have made it.
 func (c *cache) decision(number, verdict uint32) firewall.Decision {
+	switch number {
+	case decidedByLock:
+		return firewall.Decision{Reason: firewall.ByMode}
+	case decidedAsForged:
+		return firewall.Decision{Reason: firewall.NotParsed}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if d, ok := c.decisions[number]; ok {

@@ -51,6 +51,7 @@
 // (CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, also in a user namespace) can pass
 // as another program. Datagrams that answer what another computer sent first to
 // the same socket count as inbound. Loopback is neither held nor logged while a
-// rule allows all of it and none blocks or asks. TCP that a raw socket makes up
-// passes only if its program is allowed; it is not asked about.
+// rule allows all of it and none blocks or asks. Segments of TCP that a raw socket
+// makes up, save those that open a connection, pass only if the kernel knows
+// that their program is allowed; they are not asked about, but logged.
 package netfilter

@@ -27,8 +27,8 @@ const (
 	dnsPort    = 53   // every name is the peer
 )
 
-// sighting counts the packets that reached the peer, by "PROTOCOL PORT"; of
-// TCP only those that open a connection.
+// sighting counts the packets that reached the peer, by "PROTOCOL PORT"; those
+// of TCP that open no connection are of the protocol "segment".
 type sighting map[string]int
 
 type witness struct {
@@ -81,8 +81,12 @@ func (w *witness) capture(fd int) {
 			continue
 		}
 		p, err := packet.Parse(b[:n], firewall.In)
-		if err != nil || p.Flow.Protocol == firewall.TCP && !p.Opens() {
+		if err != nil {
 			continue
+		}
+		protocol := p.Flow.Protocol.String()
+		if p.Flow.Protocol == firewall.TCP && !p.Opens() {
+			protocol = "segment"
 		}
 		if p.ICMPType != 0 && p.ICMPType != 8 && p.ICMPType != 128 {
 			continue // errors and neighbour discovery
@@ -91,7 +95,7 @@ func (w *witness) capture(fd int) {
 		if p.Flow.Local.Port() == markerPort {
 			w.markers[string(p.Payload)] = true
 		} else {
-			w.seen[fmt.Sprintf("%v %d", p.Flow.Protocol, p.Flow.Local.Port())]++
+			w.seen[fmt.Sprintf("%s %d", protocol, p.Flow.Local.Port())]++
 		}
 		w.changed.Broadcast()
 		w.mu.Unlock()

@@ -20,8 +20,9 @@ static __always_inline bool has_ports(__u8 protocol)
 	       protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP;
 }
 
-/* skip_extension passes one IPv6 extension header; false at the last. */
-static __always_inline bool skip_extension(struct __sk_buff *skb, __u8 *next, __u32 *offset)
+/* skip_extension passes one IPv6 extension header; false at the last, and in a
+ * later fragment, where what follows is the middle of something. */
+static __always_inline bool skip_extension(struct __sk_buff *skb, __u8 *next, __u32 *offset, bool *later)
 {
 	__u8 b[4] = {};
 	__u8 n = *next;
@@ -31,7 +32,8 @@ static __always_inline bool skip_extension(struct __sk_buff *skb, __u8 *next, __
 		return false;
 	*next = b[0];
 	*offset += n == 44 ? 8 : n == 51 ? (b[1] + 2) * 4 : (b[1] + 1) * 8;
-	return true;
+	*later = n == 44 && (b[2] || b[3] & 0xf8);
+	return !*later;
 }
 
 /* read_headers reads a packet that begins with its IP header. */
@@ -65,7 +67,7 @@ static __always_inline int read_headers(struct __sk_buff *skb, struct headers *h
 		bpf_skb_load_bytes(skb, offset, &h->tuple.transport, 4);
 #pragma unroll
 		for (int i = 0; i < 6; i++)
-			if (!skip_extension(skb, &h->remote.protocol, &offset))
+			if (!skip_extension(skb, &h->remote.protocol, &offset, &later))
 				break;
 	}
 	__builtin_memcpy(h->local, h->tuple.source, 16);

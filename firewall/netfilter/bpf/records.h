@@ -10,7 +10,7 @@ enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16 }; /* config fla
 enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8, CLOSED = 16 };   /* owner flags */
 enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
 enum { EVENT_GONE = 1, EVENT_DNS };
-enum { DECIDED_BY_LOCK = 1 }; /* a decision number that the kernel gives itself */
+enum { DECIDED_BY_LOCK = 1, FORGED }; /* decision numbers that the kernel gives itself */
 
 /* Names one executable as one path of one mount: enough to know it again. */
 struct program {

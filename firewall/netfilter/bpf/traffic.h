@@ -207,6 +207,8 @@ int ingress(struct __sk_buff *skb)
 	return 1;
 }
 
+/* forged tells whether a raw socket made up a segment of TCP that its program
+ * may not send. */
 static __always_inline bool forged(struct config *c, struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -215,14 +217,20 @@ static __always_inline bool forged(struct config *c, struct __sk_buff *skb)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || sk->type != SOCK_RAW || !here(c, skb))
 		return false;
+	struct headers h = {};
+	if (read_headers(skb, &h) || h.remote.protocol != IPPROTO_TCP)
+		return false;
 	__u64 cookie = bpf_get_socket_cookie(skb);
 	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
-	if (!o)
+	if (!o) {
+		count(COUNT_UNLOGGED);
 		return true;
+	}
 	struct verdict *v = current_verdict(c, bpf_map_lookup_elem(&programs, &o->program));
-	if (v)
-		return v->verdict != ALLOW;
-	return o->epoch != c->epoch || o->verdict != ALLOW;
+	if (v ? v->verdict == ALLOW : o->epoch == c->epoch && o->verdict == ALLOW)
+		return false;
+	note(o, &h.remote, h.local, h.local_port, v ? v->decision : FORGED, BLOCK);
+	return true;
 }
 
 SEC("cgroup_skb/egress")
@@ -238,7 +246,7 @@ int egress(struct __sk_buff *skb)
 		return 1;
 	/* The table never looks at established TCP; what a raw socket makes up to
 	 * look like it passes only if its program is allowed. */
-	if (protocol == IPPROTO_TCP && skb->ifindex != 1 && forged(c, skb))
+	if (protocol != IPPROTO_UDP && skb->ifindex != 1 && forged(c, skb))
 		return 0;
 	if (target == 53 && (protocol == IPPROTO_UDP || protocol == IPPROTO_TCP) && here(c, skb))
 		copy_dns(skb, 0);

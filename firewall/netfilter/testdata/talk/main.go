@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"strconv"
@@ -152,7 +153,15 @@ func address(text string) (syscall.Sockaddr, error) {
 	if a.Addr().Is4() {
 		return &syscall.SockaddrInet4{Addr: a.Addr().As4(), Port: int(a.Port())}, nil
 	}
-	return &syscall.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}, nil
+	to := &syscall.SockaddrInet6{Addr: a.Addr().As16(), Port: int(a.Port())}
+	if zone := a.Addr().Zone(); zone != "" {
+		at, err := net.InterfaceByName(zone)
+		if err != nil {
+			return nil, err
+		}
+		to.ZoneId = uint32(at.Index)
+	}
+	return to, nil
 }
 
 var names = map[syscall.Errno]string{

@@ -170,8 +170,7 @@ func rawPacket(rest string, six bool) error {
 	if err != nil {
 		return err
 	}
-	defer syscall.Close(fd)
-	return syscall.Sendto(fd, b, 0, to)
+	return syscall.Sendto(fd, b, 0, to) // a socket that is closed would have given up
 }
 
 // give sends the socket to the program that takes it at a path.
