@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -31,6 +32,9 @@ const (
 	// stopPatience is how long stopping may take before the stacks of what
 	// hangs are printed and the process ends.
 	stopPatience = 20 * time.Second
+	// heapBound is from how many bytes on the engine rather collects garbage
+	// than grows: it runs all day beside what people work with.
+	heapBound = 32 << 20
 )
 
 // engineOptions say how the engine runs.
@@ -89,6 +93,8 @@ func (o engineOptions) access(stored string) (link.Access, []string, error) {
 // the backend (networking as it was found), the engine (held flows blocked),
 // the journal, the database.
 func runEngine(ctx context.Context, o engineOptions) (err error) {
+	debug.SetGCPercent(50)
+	debug.SetMemoryLimit(heapBound)
 	if os.Geteuid() != 0 && !o.Demo {
 		return errors.New("the engine needs root: run it with sudo")
 	}

@@ -11,29 +11,36 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
-// sweepEvery is how often what the kernel decided is collected; a line is
-// readable after at most two sweeps.
-const sweepEvery = 250 * time.Millisecond
+// sweepEvery is how often what the kernel decided is collected, and settled
+// after which time nobody writes any more to the map that was written before; a
+// line is readable after their sum.
+const (
+	sweepEvery = 400 * time.Millisecond
+	settled    = 50 * time.Millisecond
+)
 
 // journal collects what the kernel decided by itself. The kernel counts in one
 // of two maps while the other is emptied.
 func (r *run) journal(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	for n := uint32(1); ; n++ {
+	var still <-chan time.Time
+	for n := uint32(0); ; {
 		select {
 		case <-ctx.Done():
 			r.sweep(r.kernel.SeenEven)
 			r.sweep(r.kernel.SeenOdd)
 			return
 		case <-tick.C:
+			n++
+			if err := r.kernel.Ticks.Put(uint32(0), n); err != nil {
+				r.log.Warn("change the journal's map", "error", err)
+			}
+			still = time.After(settled)
+		case <-still:
+			r.sweep(r.seenMap(n - 1))
+			r.countLost()
 		}
-		// Nobody has written to this map for a whole interval.
-		r.sweep(r.seenMap(n))
-		if err := r.kernel.Ticks.Put(uint32(0), n); err != nil {
-			r.log.Warn("change the journal's map", "error", err)
-		}
-		r.countLost()
 	}
 }
 
