@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -46,6 +47,8 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 	if st.settings, err = c.store.Settings(); err != nil {
 		return diff, err
 	}
+	// Reading ten thousand rules takes memory that is not needed any more.
+	defer debug.FreeOSMemory()
 	return diff, c.enforce(ctx, &st, put, removed, fmt.Sprintf("import: %d rules added, %d removed, %d changed, %d settings changed",
 		len(diff.Added), len(diff.Removed), len(diff.Changed), len(diff.Settings)))
 }
