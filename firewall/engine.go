@@ -12,7 +12,7 @@ import (
 type Options struct {
 	Patience     time.Duration // how long a flow waits for an answer; 30 s
 	MaxPrompts   int           // open questions; 1000
-	MaxWaiting   int           // held packets of all questions together; 4096
+	MaxWaiting   int           // held packets of all questions together, beside the first of each; 3072
 	MaxPerPrompt int           // held packets of one question; 256
 	Watcher      Watcher       // nil watches nothing
 }
@@ -68,7 +68,7 @@ func NewEngine(rs Ruleset, m Mode, o Options) *Engine {
 		e.watcher = nobody{}
 	}
 	e.law.Store(&law{rules: rs, mode: m})
-	e.room = newWaitingRoom(e, cmp.Or(o.MaxPrompts, 1000), cmp.Or(o.MaxWaiting, 4096), cmp.Or(o.MaxPerPrompt, 256))
+	e.room = newWaitingRoom(e, cmp.Or(o.MaxPrompts, 1000), cmp.Or(o.MaxWaiting, 3072), cmp.Or(o.MaxPerPrompt, 256))
 	return e
 }
 

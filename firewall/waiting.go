@@ -10,7 +10,7 @@ import (
 type waitingRoom struct {
 	engine       *Engine
 	maxPrompts   int
-	maxHeld      int
+	maxHeld      int // beside the first of each question
 	maxPerPrompt int
 
 	questions []*question // oldest first
@@ -93,9 +93,17 @@ func (e *Engine) watch(gone <-chan struct{}, f *waitingFlow) {
 	}
 }
 
-// full tells whether no more packets can be held, for all or for q.
+// full tells whether no more packets of q can be held. The first of a question
+// always can, so that no program keeps another from being asked about.
 func (w *waitingRoom) full(q *question) bool {
-	return w.held >= w.maxHeld || q != nil && q.held >= w.maxPerPrompt
+	if q == nil || q.held == 0 {
+		return false
+	}
+	beside := w.held
+	for _, o := range w.questions {
+		beside -= min(o.held, 1)
+	}
+	return beside >= w.maxHeld || q.held >= w.maxPerPrompt
 }
 
 // makeSpace drops the oldest unanswered question if there are too many, and
