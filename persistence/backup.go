@@ -87,7 +87,7 @@ func (s *Store) Backup() (string, error) {
 			return "", nil
 		}
 	}
-	if len(old) == 0 && len(d.Rules) == 0 && len(d.Settings) == 0 && d.Mode == nil {
+	if len(old) == 0 && len(d.Rules) == 0 && len(d.Settings) == 0 && d.Mode == nil && d.LastID == 0 {
 		return "", nil
 	}
 	name, err := s.writeBackup(text, time.Now().UTC())

@@ -237,26 +237,6 @@ func TestNewerFileIsRefusedUntouched(t *testing.T) {
 	}
 }
 
-func TestDamagedBackupIsPassedOver(t *testing.T) {
-	path, rules := filled(t)
-	s, _ := open(t, path)
-	if _, err := s.PutRules([]firewall.Rule{curl(7)}, nil); err != nil {
-		t.Fatal(err)
-	}
-	newest, err := s.Backup()
-	if err != nil || newest == "" {
-		t.Fatal(newest, err)
-	}
-	s.Close()
-	if err := os.Truncate(newest, 200); err != nil {
-		t.Fatal(err)
-	}
-	wound(t, path, []byte("x"))
-	if r := sound(t, "damaged backup", path, rules); r.Restored == newest || r.Restored == "" || len(r.Records) != 1 {
-		t.Errorf("report is %+v", r)
-	}
-}
-
 func TestSecondEngineIsTold(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "db")
 	open(t, path)
@@ -280,81 +260,6 @@ func TestFolderOfOthersIsLeftAlone(t *testing.T) {
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s has mode %v, %v", name, info.Mode(), err)
 		}
-	}
-}
-
-func TestBackupOnlyWhenSomethingChanged(t *testing.T) {
-	path, _ := filled(t)
-	s, _ := open(t, path)
-	if name, err := s.Backup(); name != "" || err != nil {
-		t.Errorf("nothing changed: %q, %v", name, err)
-	}
-	if err := s.SetSetting("notifications", "off"); err != nil {
-		t.Fatal(err)
-	}
-	if name, err := s.Backup(); name == "" || err != nil {
-		t.Errorf("a setting changed: %q, %v", name, err)
-	}
-	if n := len(s.backups()); n != 2 {
-		t.Errorf("%d backups", n)
-	}
-}
-
-func TestBackupsOfSevenDaysAreKept(t *testing.T) {
-	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	var names []string
-	for i := range 20 * 24 * 6 { // every ten minutes for twenty days
-		names = append(names, backupPrefix+now.Add(-time.Duration(i)*10*time.Minute).Format(stamp)+"-0"+backupSuffix)
-	}
-	gone := surplus(names, now)
-	days := map[string]bool{}
-	kept := 0
-	for i, name := range names {
-		if slices.Contains(gone, name) {
-			if i < keepNewest {
-				t.Errorf("removed %s, one of the newest", name)
-			}
-			continue
-		}
-		kept++
-		days[backupTime(name).Format(time.DateOnly)] = true
-	}
-	if len(days) != 8 || kept > keepNewest+7*24+1 {
-		t.Errorf("kept %d of %d days", kept, len(days))
-	}
-}
-
-func TestMigrationGoesStepByStep(t *testing.T) {
-	path, _ := filled(t)
-	db, err := openBolt(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var ran []int
-	steps := []step{
-		func(*bbolt.Tx) error { ran = append(ran, 1); return nil },
-		func(tx *bbolt.Tx) error {
-			ran = append(ran, 2)
-			return tx.Bucket(metaBucket).Put([]byte("new"), []byte("x"))
-		},
-	}
-	if err := db.Update(func(tx *bbolt.Tx) error { return migrate(tx, 1, steps) }); err != nil || !slices.Equal(ran, []int{1, 2}) {
-		t.Error(ran, err)
-	}
-	db.View(func(tx *bbolt.Tx) error {
-		var format int
-		if err := take(tx.Bucket(metaBucket), formatKey, &format); format != 3 || err != nil {
-			t.Error(format, err)
-		}
-		return nil
-	})
-	failing := append(steps, func(*bbolt.Tx) error { return errors.New("no") })
-	if err := db.Update(func(tx *bbolt.Tx) error { return migrate(tx, 3, failing) }); err == nil {
-		t.Error("a failed step passes")
-	}
-	if err := db.Update(func(tx *bbolt.Tx) error { return migrate(tx, 4, steps) }); !errors.Is(err, ErrNewer) {
-		t.Error(err)
 	}
 }
 

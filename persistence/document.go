@@ -19,6 +19,9 @@ const documentFormat = 1
 // Document is what an export holds: everything that a person decided. As text
 // it has one JSON object a line, see [Document.Encode].
 type Document struct {
+	// LastID is the number of the last rule that got its ID from the store:
+	// the ID of a rule that was removed is not given again.
+	LastID   uint64
 	Mode     *firewall.Mode // nil if nobody chose one
 	Settings map[string]string
 	Rules    []firewall.Rule
@@ -37,6 +40,7 @@ func (e *LineError) Unwrap() error { return e.Err }
 // setting.
 type documentLine struct {
 	Sallyport int            `json:"sallyport,omitempty"` // the format; the first line
+	LastID    uint64         `json:"last_id,omitempty"`   // goes with sallyport
 	Mode      *firewall.Mode `json:"mode,omitempty"`
 	Setting   string         `json:"setting,omitempty"`
 	Value     *string        `json:"value,omitempty"`
@@ -55,6 +59,7 @@ func (s *Store) Document() (d Document, err error) {
 		if d.Rules, err = readRules(tx); err != nil {
 			return err
 		}
+		d.LastID = tx.Bucket(rulesBucket).Sequence()
 		if d.Settings, err = readSettings(tx); err != nil {
 			return err
 		}
@@ -67,14 +72,14 @@ func (s *Store) Document() (d Document, err error) {
 	return d, err
 }
 
-// Encode writes the document as text: the first line {"sallyport":1}, then
+// Encode writes the document as text: the first line {"sallyport":1,"last_id":N}, then
 // lines such as {"mode":"ask"}, {"setting":"patience","value":"30s"} and
 // {"rule":{…}}. A person may add empty lines, and comments that start with #.
 func (d Document) Encode() ([]byte, error) {
 	var b bytes.Buffer
 	w := json.NewEncoder(&b)
 	w.SetEscapeHTML(false)
-	lines := []documentLine{{Sallyport: documentFormat}}
+	lines := []documentLine{{Sallyport: documentFormat, LastID: d.LastID}}
 	if d.Mode != nil {
 		lines = append(lines, documentLine{Mode: d.Mode})
 	}
@@ -133,7 +138,7 @@ func (d *Document) decodeLine(line []byte, i int, first bool, ids map[firewall.R
 			set++
 		}
 	}
-	if set != 1 || (l.Value != nil) != (l.Setting != "") {
+	if set != 1 || (l.Value != nil) != (l.Setting != "") || l.LastID != 0 && l.Sallyport == 0 {
 		return errors.New("want one of sallyport, mode, setting with value, or rule")
 	}
 	switch {
@@ -146,6 +151,7 @@ func (d *Document) decodeLine(line []byte, i int, first bool, ids map[firewall.R
 		if l.Sallyport != documentFormat {
 			return fmt.Errorf("format %d: this version reads format %d", l.Sallyport, documentFormat)
 		}
+		d.LastID = l.LastID
 	case l.Mode != nil:
 		if d.Mode != nil {
 			return errors.New("a second mode")
@@ -220,6 +226,9 @@ func replace(tx *bbolt.Tx, d Document) (stored []firewall.Rule, removed []firewa
 		if err := tx.Bucket(settingsBucket).Delete(name); err != nil {
 			return nil, nil, err
 		}
+	}
+	if err := skipIDs(tx, min(d.LastID, maxID)); err != nil {
+		return nil, nil, err
 	}
 	stored, err = u.apply(tx)
 	return stored, u.Remove, err

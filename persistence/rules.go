@@ -260,14 +260,8 @@ func (u Update) apply(tx *bbolt.Tx) ([]firewall.Rule, error) {
 	stored := slices.Clone(u.Put)
 	for i := range stored {
 		r := &stored[i]
-		for r.ID == "" || rules.Get([]byte(r.ID)) == nil && u.Put[i].ID == "" && taken(tx, r.ID) {
-			n, err := rules.NextSequence()
-			if err != nil {
-				return nil, err
-			}
-			if id := firewall.RuleID("r" + strconv.FormatUint(n, 10)); rules.Get([]byte(id)) == nil {
-				r.ID = id
-			}
+		if err := giveID(tx, r); err != nil {
+			return nil, err
 		}
 		if r.Created.IsZero() {
 			r.Created = time.Now().UTC().Truncate(time.Microsecond)
@@ -300,9 +294,4 @@ func (u Update) apply(tx *bbolt.Tx) ([]firewall.Rule, error) {
 		return nil, err
 	}
 	return stored, unsee(tx, u.Unsee)
-}
-
-// taken tells whether an ID belongs to a record that was set aside.
-func taken(tx *bbolt.Tx, id firewall.RuleID) bool {
-	return tx.Bucket(asideBucket).Get([]byte("rules/"+string(id))) != nil
 }
