@@ -132,7 +132,7 @@ func runEngine(ctx context.Context, o engineOptions) (err error) {
 		access = o.storedUser(store, access)
 	}
 	first := firewall.ModeAllow
-	if o.Cgroup != "" || o.Demo {
+	if o.Cgroup != "" {
 		first = firewall.ModeAsk
 	}
 	control, err := NewControl(store, backend, first)

@@ -3,6 +3,7 @@ package ui
 import (
 	"encoding/binary"
 	"io"
+	"math"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver"
@@ -43,8 +44,8 @@ func (p *placement) put(w fyne.Window, size fyne.Size) bool {
 	}
 	scale := w.Canvas().Scale()
 	corner := p.workArea().Max
-	x := corner.X - int(size.Width*scale) - promptMargin
-	y := corner.Y - int(size.Height*scale) - promptMargin
+	x := corner.X - pixels(size.Width*scale) - promptMargin
+	y := corner.Y - pixels(size.Height*scale) - promptMargin
 	state := []uint32{uint32(p.atom("_NET_WM_STATE_ABOVE")), uint32(p.atom("_NET_WM_STATE_SKIP_TASKBAR")),
 		uint32(p.atom("_NET_WM_STATE_SKIP_PAGER")), uint32(p.atom("_NET_WM_STATE_STICKY"))}
 	// The window manager reads these when the window is mapped ...
@@ -136,6 +137,9 @@ func (p *placement) atom(name string) xproto.Atom {
 	p.atoms[name] = r.Atom
 	return r.Atom
 }
+
+// pixels rounds a length as Fyne does.
+func pixels(v float32) int { return int(math.Ceil(float64(v))) }
 
 // nativeWindow is the X server's number of a window, 0 if it has none.
 func nativeWindow(w fyne.Window) (id xproto.Window) {

@@ -70,7 +70,7 @@ func startDesktop(t testing.TB, s *screen, p installed, engine string, env ...st
 		"DISPLAY=" + s.name, "WAYLAND_DISPLAY=", "HOME=" + p.home, "XDG_RUNTIME_DIR=" + p.home, "XDG_CONFIG_HOME=" + p.home,
 		"DBUS_SESSION_BUS_ADDRESS=unix:path=" + filepath.Join(p.home, "no-bus"), "SALLYPORT_E2E_SOCKET=" + d.socket, "LANG=en_US.UTF-8",
 	}, env...)
-	d.cmd = p.asPerson(d.env, d.args...)
+	d.cmd = p.asPerson(d.env, p.binary, d.args...)
 	begin(t, "desktop", "", d.cmd)
 	d.listens()
 	d.until("the main window has content", func(i inspection) bool { return len(i.Windows["main"].Texts) > 0 })
@@ -93,7 +93,7 @@ func (d *desktop) listens() {
 // again starts the program once more, as a person does who does not see it.
 func (d *desktop) again() {
 	d.t.Helper()
-	if out, err := d.asPerson(d.env, d.args...).CombinedOutput(); err != nil {
+	if out, err := d.asPerson(d.env, d.binary, d.args...).CombinedOutput(); err != nil {
 		d.t.Fatalf("the second start: %v: %s", err, out)
 	}
 }

@@ -50,8 +50,8 @@ func install(t testing.TB) installed {
 }
 
 // asPerson makes a command that the person runs.
-func (p installed) asPerson(env []string, args ...string) *exec.Cmd {
-	cmd := exec.Command(p.binary, args...)
+func (p installed) asPerson(env []string, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: personID, Gid: personID}}
 	cmd.Env = append(os.Environ(), env...)
 	return cmd

@@ -44,12 +44,7 @@ func newScreen(t testing.TB, width, height int) *screen {
 	if err != nil {
 		t.Fatalf("start Xvfb: %v", err)
 	}
-	return screenAt(t, ":"+strings.TrimSpace(number))
-}
-
-// screenAt joins an X server that runs already.
-func screenAt(t testing.TB, name string) *screen {
-	t.Helper()
+	name := ":" + strings.TrimSpace(number)
 	x, err := xscreen.Join(name)
 	if err != nil {
 		t.Fatal(err)
