@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"time"
+	"unsafe"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -54,20 +56,62 @@ func (c *cutter) cut(f firewall.Flow, cookie uint64) error {
 
 func addressBytes(a netip.Addr) []byte { return a.AsSlice() }
 
-// shutdown ends the connection that a process has open as this descriptor.
-func shutdown(pid, fd uint32) error {
+// opened gets at a socket that a process has open as this descriptor.
+func opened(pid, fd uint32) (socket int, err error) {
 	process, err := unix.PidfdOpen(int(pid), 0)
 	if err != nil {
-		return fmt.Errorf("open process %d: %w", pid, err)
+		return -1, fmt.Errorf("open process %d: %w", pid, err)
 	}
 	defer unix.Close(process)
-	socket, err := unix.PidfdGetfd(process, int(fd), 0)
+	if socket, err = unix.PidfdGetfd(process, int(fd), 0); err != nil {
+		return -1, fmt.Errorf("get the socket of process %d: %w", pid, err)
+	}
+	return socket, nil
+}
+
+// disconnect ends the connection that a process has open as this descriptor:
+// both ends see an error, save a program that waits in the very system call
+// that reads, which sees the end.
+func disconnect(pid, fd uint32) error {
+	socket, err := opened(pid, fd)
 	if err != nil {
-		return fmt.Errorf("get the socket of process %d: %w", pid, err)
+		return err
 	}
 	defer unix.Close(socket)
+	var nowhere [unix.SizeofSockaddrInet4]byte // of the family AF_UNSPEC
+	_, _, e := unix.Syscall(unix.SYS_CONNECT, uintptr(socket), uintptr(unsafe.Pointer(&nowhere)), uintptr(len(nowhere)))
+	if e == 0 {
+		return nil
+	}
+	// Some kernels do not disconnect while somebody waits.
 	if err := unix.Shutdown(socket, unix.SHUT_RDWR); err != nil && err != unix.ENOTCONN {
 		return fmt.Errorf("shut the socket of process %d down: %w", pid, err)
 	}
+	return nil
+}
+
+// hearingFor is longer than the kernel takes to return a refusal to its sender.
+const hearingFor = 100 * time.Millisecond
+
+// hearRefusal has a datagram socket, which may not be connected, report what
+// becomes of the next datagrams.
+func hearRefusal(pid, fd uint32) error {
+	socket, err := opened(pid, fd)
+	if err != nil {
+		return err
+	}
+	hearing := func(on int) {
+		unix.SetsockoptInt(socket, unix.SOL_IP, unix.IP_RECVERR, on)
+		unix.SetsockoptInt(socket, unix.SOL_IPV6, unix.IPV6_RECVERR, on)
+	}
+	if on, err := unix.GetsockoptInt(socket, unix.SOL_IP, unix.IP_RECVERR); err != nil || on != 0 {
+		unix.Close(socket)
+		return err
+	}
+	hearing(1)
+	time.AfterFunc(hearingFor, func() {
+		hearing(0)
+		unix.Close(socket)
+	})
 	return nil
 }

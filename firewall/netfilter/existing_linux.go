@@ -75,8 +75,7 @@ func (r *run) judgeAgain() {
 func (r *run) cutEstablished(f foundSocket, a firewall.Attempt, d firewall.Decision) {
 	err := r.cutter.cut(a.Flow, f.Cookie)
 	if err != nil {
-		// MPTCP sockets cannot be ended from outside, but shut down they can be.
-		err = shutdown(f.Pid, f.Fd)
+		err = disconnect(f.Pid, f.Fd) // the kernel ends no sockets of MPTCP
 	}
 	if err != nil {
 		r.log.Warn("cut a connection", "remote", a.Remote, "error", err)

@@ -58,6 +58,11 @@ func peerRole() error {
 	out.Encode(sighting{})
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		verb, what, _ := strings.Cut(lines.Text(), " ")
+		if verb == "open" {
+			if err := openFrom(what); err != nil {
+				return err
+			}
+		}
 		w.mu.Lock()
 		for verb == "seen" && !w.markers[what] || verb == "await" && w.seen[what] == 0 {
 			w.changed.Wait()
@@ -100,6 +105,30 @@ func (w *witness) capture(fd int) {
 		w.changed.Broadcast()
 		w.mu.Unlock()
 	}
+}
+
+// openFrom begins a connection from one address to another and does not wait.
+func openFrom(text string) error {
+	from, to, _ := strings.Cut(text, " ")
+	at, err := netip.ParseAddrPort(from)
+	if err != nil {
+		return err
+	}
+	target, err := netip.ParseAddrPort(to)
+	if err != nil {
+		return err
+	}
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open a socket: %w", err)
+	}
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}); err != nil {
+		return fmt.Errorf("bind %v: %w", at, err)
+	}
+	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Addr: target.Addr().As4(), Port: int(target.Port())}); err != syscall.EINPROGRESS {
+		return fmt.Errorf("connect to %v: %w", target, err)
+	}
+	return nil
 }
 
 func serveEcho() error {

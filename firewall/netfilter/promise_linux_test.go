@@ -87,23 +87,27 @@ func TestAConnectionFromBeforeTheStartIsListedLeftAloneAndCutByARule(t *testing.
 
 func TestARuleChangedToBlockCutsARunningDownload(t *testing.T) {
 	world := newWorld(t)
-	for _, kind := range []string{"tcp4", "mptcp4"} {
-		t.Run(kind, func(t *testing.T) {
+	for _, test := range []struct{ kind, read, error string }{
+		{"tcp4", "drain", "ECONNABORTED"},
+		{"tcp4", "follow", "ECONNABORTED"},
+		{"mptcp4", "follow", "ENOTCONN"},
+		{"mptcp4", "drain", ""}, // blocked in read: no kernel tells it more than the end
+	} {
+		t.Run(test.kind+" "+test.read, func(t *testing.T) {
 			world := world.at(t, nil)
-			path := world.program("download-" + kind)
+			path := world.program("download-" + test.kind + test.read)
 			g := world.guard(setup{})
 			defer g.stop()
 			g.decide(path, firewall.Allow)
 			program := world.talk(path)
-			must(t, program, "open "+kind)
+			must(t, program, "open "+test.kind)
 			must(t, program, "connect 10.77.0.2:80")
 			must(t, program, `send GET /endless HTTP/1.0\n\n`)
-			program.send(t, "drain")
+			program.send(t, test.read)
 			decided := g.decide(path, firewall.Block)
 			r := program.next(t)
-			// The kernel cannot abort MPTCP: it is shut down, which reads as its end.
-			if r.Ended.Before(decided) || r.Error == "" && kind == "tcp4" {
-				t.Fatalf("the download ended with %q %v after the rule", r.Error, r.Ended.Sub(decided))
+			if r.Ended.Before(decided) || test.error != "" && r.Error != test.error {
+				t.Fatalf("the download ended with %q %v after the rule, want %s", r.Error, r.Ended.Sub(decided), test.error)
 			}
 			if cut := r.Ended.Sub(decided); cut > time.Second {
 				t.Errorf("cut only %v after the rule", cut)

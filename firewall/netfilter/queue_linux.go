@@ -230,9 +230,11 @@ func (r *run) refuse(f *heldFlow, packets []uint32) {
 		}
 	}
 	if !cut && udp && !many {
-		// UDP-Lite sockets cannot be ended from outside, but shut down.
+		// The kernel ends no sockets of UDP-Lite, but can tell them.
 		if found, ok := r.owners.find(f.key.Cookie); ok {
-			shutdown(found.Pid, found.Fd)
+			if err := hearRefusal(found.Pid, found.Fd); err != nil {
+				r.log.Warn("tell a program that its datagram is blocked", "error", err)
+			}
 		}
 	}
 	for _, id := range packets {

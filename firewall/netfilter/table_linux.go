@@ -66,12 +66,14 @@ func (t *table) try(f tableFacts) error {
 	tb := t.conn.AddTable(&nftables.Table{Name: t.name, Family: nftables.TableFamilyINet})
 	accept := nftables.ChainPolicyAccept
 	held := t.conn.AddChain(&nftables.Chain{Name: "held", Table: tb})
+	refused := t.conn.AddChain(&nftables.Chain{Name: "refused", Table: tb})
 	output := t.conn.AddChain(&nftables.Chain{
 		Name: "output", Table: tb, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookOutput,
 		Priority: nftables.ChainPriorityMangle, Policy: &accept,
 	})
 	t.conn.FlushChain(output)
 	t.conn.FlushChain(held)
+	t.conn.FlushChain(refused)
 	add := func(c *nftables.Chain, es ...expr.Any) {
 		t.conn.AddRule(&nftables.Rule{Table: tb, Chain: c, Exprs: es})
 	}
@@ -82,8 +84,8 @@ func (t *table) try(f tableFacts) error {
 	if !f.lock {
 		add(output, append(tcp[:2:2],
 			&expr.Payload{OperationType: expr.PayloadLoad, DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
-			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{0x17}, Xor: []byte{0}},
-			&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{0x02}}, // anything but a bare SYN
+			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{0x07}, Xor: []byte{0}},
+			&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{0x02}}, // of SYN, FIN and RST anything but SYN alone
 			&expr.Verdict{Kind: expr.VerdictAccept})...)
 	}
 	if f.loopback || f.lock {
@@ -94,14 +96,19 @@ func (t *table) try(f tableFacts) error {
 	}
 	add(output, matcher(f.undecided), &expr.Verdict{Kind: expr.VerdictJump, Chain: held.Name})
 
-	marked := []expr.Any{
+	add(held,
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(rejectMark)},
+		&expr.Verdict{Kind: expr.VerdictGoto, Chain: refused.Name})
+	refusal := &expr.Verdict{Kind: expr.VerdictGoto, Chain: refused.Name}
+	if f.lock {
+		refusal = &expr.Verdict{Kind: expr.VerdictDrop} // connections outlive a lock
 	}
-	add(held, append(append(marked[:2:2], tcp...), &expr.Reject{Type: unix.NFT_REJECT_TCP_RST})...)
-	add(held, append(marked[:2:2], &expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED})...)
-	add(held, matcher(f.blocked), &expr.Verdict{Kind: expr.VerdictDrop})
+	add(held, matcher(f.blocked), refusal)
 	add(held, t.queue(f))
+
+	add(refused, append(tcp[:2:2], &expr.Reject{Type: unix.NFT_REJECT_TCP_RST})...)
+	add(refused, &expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED})
 	return t.conn.Flush()
 }
 

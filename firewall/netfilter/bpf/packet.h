@@ -115,6 +115,14 @@ static __always_inline __u64 subflow_cookie(struct sock *sk)
 	return BPF_CORE_READ(subflow, conn, __sk_common.skc_cookie.counter);
 }
 
+/* answers tells whether a segment of TCP answers one from outside. */
+static __always_inline bool answers(struct __sk_buff *skb, struct headers *h)
+{
+	__u8 flags = 0;
+	bpf_skb_load_bytes(skb, h->offset + 13, &flags, 1);
+	return flags & 0x10; /* ACK */
+}
+
 /* application_cookie is the cookie of the MPTCP socket that the application
  * holds if sk is one of its subflows, else 0. */
 static __always_inline __u64 application_cookie(struct sock *sk)

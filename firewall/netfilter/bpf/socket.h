@@ -87,7 +87,7 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 		remember_path((void *)bpf_get_current_task(), file, &now.program);
 	if (known) {
 		now.flags = known->flags & (HELD | ONCE | MANY);
-		if (!same_remote(&known->remote, r))
+		if (known->remote.protocol && !same_remote(&known->remote, r))
 			now.flags |= MANY;
 		*known = now;
 	} else
@@ -136,7 +136,7 @@ int sendmsg6(struct bpf_sock_addr *ctx)
 }
 
 /* TCP and UDP are attributed when they connect or send. Of every other socket
- * (ping, raw, MPTCP, SCTP), this is all that a hook sees. */
+ * (ping, raw, MPTCP, SCTP, connected UDP-Lite), this is all that a hook sees. */
 SEC("cgroup/sock_create")
 int create(struct bpf_sock *sk)
 {
@@ -148,8 +148,7 @@ int create(struct bpf_sock *sk)
 		return 1;
 	}
 	__u32 protocol = sk->protocol;
-	if (sk->type != SOCK_RAW &&
-	    (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE))
+	if (sk->type != SOCK_RAW && (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP))
 		return 1;
 	__u64 cookie = bpf_get_socket_cookie(sk);
 	struct owner now = {};
@@ -157,7 +156,8 @@ int create(struct bpf_sock *sk)
 	if (!file)
 		return 1;
 	remember_path((void *)bpf_get_current_task(), file, &now.program);
-	now.flags = MANY;
+	if (sk->type == SOCK_RAW || protocol != IPPROTO_UDPLITE)
+		now.flags = MANY;
 	bpf_map_update_elem(&owners, &cookie, &now, BPF_ANY);
 	return 1;
 }

@@ -19,6 +19,9 @@ static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64
 			o = bpf_map_lookup_elem(&owners, &cookie);
 		}
 	}
+	/* A server's. Of a socket that connects, both ends opened the connection. */
+	if (!o && !(c->flags & LOCK) && h.remote.protocol == IPPROTO_TCP && answers(skb, &h))
+		return 0;
 	if (!o && (!sk || of_kernel(sk))) {
 		if (!(c->flags & WHOLE))
 			return 0;

@@ -167,7 +167,7 @@ func address(text string) (syscall.Sockaddr, error) {
 var names = map[syscall.Errno]string{
 	syscall.EPERM: "EPERM", syscall.ECONNREFUSED: "ECONNREFUSED", syscall.ECONNABORTED: "ECONNABORTED",
 	syscall.ECONNRESET: "ECONNRESET", syscall.ETIMEDOUT: "ETIMEDOUT", syscall.EHOSTUNREACH: "EHOSTUNREACH",
-	syscall.EAGAIN: "EAGAIN", syscall.EACCES: "EACCES", syscall.ENETUNREACH: "ENETUNREACH",
+	syscall.EAGAIN: "EAGAIN", syscall.ENOTCONN: "ENOTCONN", syscall.EACCES: "EACCES", syscall.ENETUNREACH: "ENETUNREACH",
 }
 
 func name(err error) string {

@@ -104,6 +104,21 @@ var more = map[string]func(rest string) (text string, err error){
 		}
 		return "", err
 	},
+	// follow is drain for a program that waits before it reads.
+	"follow": func(string) (string, error) {
+		b := make([]byte, 64<<10)
+		for {
+			waiting := []unix.PollFd{{Fd: int32(socket), Events: unix.POLLIN}}
+			if _, err := unix.Poll(waiting, 10000); err != nil && err != unix.EINTR {
+				return "", err
+			}
+			switch n, err := syscall.Read(socket, b); {
+			case err == syscall.EINTR || err == syscall.EAGAIN:
+			case n <= 0:
+				return "", err
+			}
+		}
+	},
 	"name": func(string) (string, error) {
 		at, err := unix.Getsockname(socket)
 		switch a := at.(type) {
