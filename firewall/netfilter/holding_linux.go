@@ -6,9 +6,13 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
-// maxPackets is how many packets of one flow are held; more are dropped, as
-// the network would.
-const maxPackets = 64
+// So many packets are held of one flow and, besides the first of each flow, of
+// one program; more are dropped, as the network would. The queue has room for
+// other programs.
+const (
+	maxPackets           = 64
+	maxPacketsPerProgram = 256
+)
 
 // heldFlow is a flow of which packets wait in the kernel's queue.
 type heldFlow struct {
@@ -31,16 +35,17 @@ type release struct {
 type holding struct {
 	mu       sync.Mutex
 	flows    map[kernelFlow]*heldFlow
+	more     map[kernelProgram]int // packets of its flows, besides the first of each
 	releases []release
 	wake     chan struct{}
 }
 
 func newHolding() *holding {
-	return &holding{flows: make(map[kernelFlow]*heldFlow), wake: make(chan struct{}, 1)}
+	return &holding{flows: make(map[kernelFlow]*heldFlow), more: make(map[kernelProgram]int), wake: make(chan struct{}, 1)}
 }
 
 // join adds a packet to a flow that is held already. held is false if it is
-// not, kept is false if the flow has too many packets.
+// not, kept is false if the flow or its program has too many packets.
 func (h *holding) join(key kernelFlow, packet uint32) (held, kept bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -48,9 +53,10 @@ func (h *holding) join(key kernelFlow, packet uint32) (held, kept bool) {
 	if !ok || key.Cookie == 0 {
 		return false, false
 	}
-	if len(f.packets) >= maxPackets {
+	if len(f.packets) >= maxPackets || h.more[f.owner.Program] >= maxPacketsPerProgram {
 		return true, false
 	}
+	h.more[f.owner.Program]++
 	f.packets = append(f.packets, packet)
 	return true, true
 }
@@ -88,6 +94,9 @@ func (h *holding) end(f *heldFlow) []uint32 {
 	defer h.mu.Unlock()
 	if h.flows[f.key] == f {
 		delete(h.flows, f.key)
+	}
+	if h.more[f.owner.Program] -= len(f.packets) - 1; h.more[f.owner.Program] <= 0 {
+		delete(h.more, f.owner.Program)
 	}
 	return f.packets
 }
