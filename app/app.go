@@ -63,7 +63,8 @@ func Main(args []string) int {
 		fmt.Fprintf(os.Stderr, "sallyport: %v\n", err)
 		return failed
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A terminal that closes (SIGHUP) stops an engine in it as well as Ctrl-C.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	e := &env{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	root := newRoot(e)

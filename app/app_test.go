@@ -14,7 +14,7 @@ import (
 )
 
 func TestAnAnswerIsARuleAlsoAfterARestart(t *testing.T) {
-	r := newRig(t, firewall.ModeAsk, onlyRoot)
+	r := newRig(t, firewall.ModeAsk, onlyUs)
 	c, p := r.ask(t, attempt("/usr/bin/curl", "192.0.2.1:443"))
 	if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow}); err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func TestAnAnswerIsARuleAlsoAfterARestart(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Fatal(err)
 	}
-	r = openRig(t, r.dir, firewall.ModeAsk, onlyRoot)
+	r = openRig(t, r.dir, firewall.ModeAsk, onlyUs)
 	r.decided(t, r.memory.Dial(attempt("/usr/bin/curl", "192.0.2.9:80")), firewall.Allow, firewall.ByRule)
 	lines := r.log(t, ui.LogQuery{})
 	var changes []string
@@ -39,7 +39,7 @@ func TestAnAnswerIsARuleAlsoAfterARestart(t *testing.T) {
 }
 
 func TestAnAnswerOnceIsNotRemembered(t *testing.T) {
-	r := newRig(t, firewall.ModeAsk, onlyRoot)
+	r := newRig(t, firewall.ModeAsk, onlyUs)
 	c, p := r.ask(t, attempt("/usr/bin/curl", "192.0.2.1:443"))
 	if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Block, For: "once"}); err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestAnAnswerOnceIsNotRemembered(t *testing.T) {
 }
 
 func TestALateAnswerDecidesNothing(t *testing.T) {
-	r := newRig(t, firewall.ModeAsk, onlyRoot)
+	r := newRig(t, firewall.ModeAsk, onlyUs)
 	_, p := r.ask(t, attempt("/usr/bin/curl", "192.0.2.1:443"))
 	answer := ui.Answer{ID: p.ID, Verdict: firewall.Allow, For: "once"}
 	if err := r.Answer(t.Context(), answer); err != nil {
@@ -68,7 +68,7 @@ func TestALateAnswerDecidesNothing(t *testing.T) {
 }
 
 func TestAnUnidentifiedProgramIsAnsweredOnceOnly(t *testing.T) {
-	r := newRig(t, firewall.ModeAsk, onlyRoot)
+	r := newRig(t, firewall.ModeAsk, onlyUs)
 	a := attempt("", "192.0.2.1:443")
 	a.Program = firewall.Program{File: "x", Why: "path too long"}
 	_, p := r.ask(t, a)
@@ -84,7 +84,7 @@ func TestAnUnidentifiedProgramIsAnsweredOnceOnly(t *testing.T) {
 }
 
 func TestAnAnswerCountsOnceWhenItCannotBeStored(t *testing.T) {
-	r := newRig(t, firewall.ModeAsk, onlyRoot)
+	r := newRig(t, firewall.ModeAsk, onlyUs)
 	c, p := r.ask(t, attempt("/usr/bin/curl", "192.0.2.1:443"))
 	if err := r.store.Close(); err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestScopesMakeTheRulesTheyName(t *testing.T) {
 		{"destination", "example.org", "allow /usr/bin/curl tcp to example.org port 443"},
 	} {
 		t.Run(test.scope+" "+test.host, func(t *testing.T) {
-			r := newRig(t, firewall.ModeAsk, onlyRoot)
+			r := newRig(t, firewall.ModeAsk, onlyUs)
 			a := attempt("/usr/bin/curl", "192.0.2.1:443")
 			a.Host = test.host
 			c, p := r.ask(t, a)
@@ -128,7 +128,7 @@ func TestScopesMakeTheRulesTheyName(t *testing.T) {
 }
 
 func TestARuleEndsWithItsTimeAndWithItsProcess(t *testing.T) {
-	r := newRig(t, firewall.ModeAsk, onlyRoot)
+	r := newRig(t, firewall.ModeAsk, onlyUs)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	child := startSleeper(t)
@@ -158,7 +158,7 @@ func TestARuleEndsWithItsTimeAndWithItsProcess(t *testing.T) {
 }
 
 func TestTheFirstStartCollectsAndThenProposes(t *testing.T) {
-	r := newRig(t, firewall.ModeAllow, onlyRoot)
+	r := newRig(t, firewall.ModeAllow, onlyUs)
 	ctx := t.Context()
 	for _, path := range []string{"/usr/bin/curl", "/usr/bin/ssh", "/usr/bin/curl", "/usr/bin/wget"} {
 		r.decided(t, r.memory.Dial(attempt(path, "192.0.2.1:443")), firewall.Allow, firewall.ByMode)

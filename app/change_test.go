@@ -20,7 +20,7 @@ func manyRules(n int) []firewall.Rule {
 
 // withRules is a rig that has n rules beside the built-in ones.
 func withRules(b *testing.B, n int) *rig {
-	r := newRig(b, firewall.ModeAsk, onlyRoot)
+	r := newRig(b, firewall.ModeAsk, onlyUs)
 	r.changing.Lock()
 	defer r.changing.Unlock()
 	if _, err := r.update(b.Context(), persistence.Update{Put: append(firewall.BuiltinRules(), manyRules(n)...)}, "many rules"); err != nil {

@@ -64,29 +64,35 @@ func engineCommand(e *env) *cobra.Command {
 	return c
 }
 
-// access says who is let in, and with which sentence if that is only root.
-func (o engineOptions) access(stored string) (link.Access, []string, error) {
-	a := link.Access{GID: link.GroupID(memberGroup), Group: memberGroup, Polkit: link.Polkit}
-	name := o.User
-	if name == "" {
-		name = stored
-	}
-	if name != "" {
-		u, err := user.Lookup(name)
-		if err != nil {
-			return a, nil, fmt.Errorf("let %s in: %w", name, err)
+// access says who is let in, and with which sentences what that leaves out.
+// The user that the settings name counts where the command line names none;
+// one that does not exist any more must not keep the engine from starting.
+func (o engineOptions) access(s *persistence.Store) (a link.Access, notes []string, err error) {
+	a = link.Access{GID: link.GroupID(memberGroup), Group: memberGroup, Polkit: link.Polkit}
+	if o.User != "" {
+		if a.UID, err = userID(o.User); err != nil {
+			return a, nil, err
 		}
-		if a.UID, err = strconv.Atoi(u.Uid); err != nil {
-			return a, nil, fmt.Errorf("let %s in: %w", name, err)
+	} else if settings, err := s.Settings(); err == nil && settings.User != "" {
+		if a.UID, err = userID(settings.User); err != nil {
+			notes = append(notes, err.Error())
 		}
 	}
 	if a.GID < 0 && a.UID < 1 {
-		return a, []string{"there is no group " + memberGroup + ", so only root may use the firewall: make it with: groupadd --system " + memberGroup}, nil
+		return a, append(notes, "there is no group "+memberGroup+", so only root may use the firewall: make it with: groupadd --system "+memberGroup), nil
 	}
 	if err := link.Installed(a.GID); err != nil && !o.Demo {
-		return a, []string{"only root can answer in the windows, others can only look: " + err.Error()}, nil
+		notes = append(notes, "only root can answer in the windows, others can only look: "+err.Error())
 	}
-	return a, nil, nil
+	return a, notes, nil
+}
+
+func userID(name string) (int, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, fmt.Errorf("let %s in: %w", name, err)
+	}
+	return strconv.Atoi(u.Uid)
 }
 
 // runEngine runs until ctx ends. What it starts last stops first: the socket,
@@ -107,30 +113,26 @@ func runEngine(ctx context.Context, o engineOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	access, notes, err := o.access("")
-	if err != nil {
-		return err
-	}
-	socket, err := link.Listen(o.Socket, access)
-	if err != nil {
-		return err
-	}
-	defer socket.Close()
-
 	store, report, err := persistence.Open(filepath.Join(o.Data, databaseFile))
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	defer closing(store, &err)
-	notes = append(notes, report.Notes()...)
 	if report.Created {
 		if _, err := store.PutRules(firewall.BuiltinRules(), nil); err != nil {
 			return fmt.Errorf("store the built-in rules: %w", err)
 		}
 	}
-	if o.User == "" {
-		access = o.storedUser(store, access)
+	access, notes, err := o.access(store)
+	if err != nil {
+		return err
 	}
+	notes = append(notes, report.Notes()...)
+	socket, err := link.Listen(o.Socket, access)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
 	first := firewall.ModeAllow
 	if o.Cgroup != "" {
 		first = firewall.ModeAsk
@@ -154,21 +156,6 @@ func runEngine(ctx context.Context, o engineOptions) (err error) {
 		slog.Info("the firewall is in force", "mode", control.state.Load().mode, "cgroup", o.Cgroup, "socket", o.Socket)
 		daemon.SdNotify(false, daemon.SdNotifyReady)
 	})
-}
-
-// storedUser lets the user in that the settings name. A name that does not
-// exist any more must not keep the engine from starting.
-func (o engineOptions) storedUser(s *persistence.Store, a link.Access) link.Access {
-	settings, err := s.Settings()
-	if err != nil || settings.User == "" {
-		return a
-	}
-	with, _, err := o.access(settings.User)
-	if err != nil {
-		slog.Warn(err.Error())
-		return a
-	}
-	return with
 }
 
 // serve runs the parts around a control, and front last, until ctx ends or a
@@ -197,7 +184,7 @@ func serve(ctx context.Context, c *Control, front func(context.Context) error, r
 	defer part("journal", c.journal.Run)()
 	defer part("engine", c.engine.Run)()
 	defer part("control", c.Run)()
-	defer watchdog(ctx)()
+	defer alarm(ctx)()
 	inForce := make(chan struct{})
 	defer part("backend", func(ctx context.Context) error {
 		return c.backend.Run(ctx, c.engine, func() { close(inForce) })
@@ -208,10 +195,31 @@ func serve(ctx context.Context, c *Control, front func(context.Context) error, r
 		return endOf(ctx)
 	}
 	defer part("socket", front)()
+	if interval, err := daemon.SdWatchdogEnabled(false); err == nil && interval > 0 {
+		defer part("watchdog", func(ctx context.Context) error { return c.showLife(ctx, interval/3) })()
+	}
 	ready()
 	<-ctx.Done()
 	daemon.SdNotify(false, daemon.SdNotifyStopping)
 	return endOf(ctx)
+}
+
+// showLife tells the service manager again and again that the engine works on,
+// until ctx ends. An engine that hangs is not told of, and is restarted.
+func (c *Control) showLife(ctx context.Context, pause time.Duration) error {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		c.engine.Prompts() // returns once the engine's goroutine has answered
+		c.changing.Lock()
+		c.changing.Unlock() //lint:ignore SA2001 who holds it for ever hangs
+		daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+	return nil
 }
 
 var errEnded = errors.New("it ended by itself")
@@ -224,9 +232,9 @@ func endOf(ctx context.Context) error {
 	return nil
 }
 
-// watchdog prints where everything hangs if stopping takes too long after ctx
+// alarm prints where everything hangs if stopping takes too long after ctx
 // ended. The function returned ends it.
-func watchdog(ctx context.Context) func() {
+func alarm(ctx context.Context) func() {
 	stopped := make(chan struct{})
 	go func() {
 		<-ctx.Done()

@@ -142,17 +142,37 @@ func (h *hub) show() {
 		return
 	}
 	shown := h.withFacts(prompts)
-	session := ""
-	if len(shown) > 0 && h.desktops() > 1 {
-		session = activeSession()
-	}
+	session := h.session(len(shown))
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.shown, h.active = shown, session
 	h.tellLocked(func(w *watching) { w.prompts, w.status = true, true })
 }
 
+// session is the active login session, if that decides who asks.
+func (h *hub) session(prompts int) string {
+	if prompts == 0 || h.desktops() < 2 {
+		return ""
+	}
+	return activeSession()
+}
+
+// follow lets open questions go along when the person turns to another session.
+func (h *hub) follow() {
+	h.mu.Lock()
+	open := len(h.shown)
+	h.mu.Unlock()
+	session := h.session(open)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if open > 0 && session != h.active {
+		h.active = session
+		h.tellLocked(func(w *watching) { w.prompts = true })
+	}
+}
+
 func (h *hub) refresh() {
+	h.follow()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.counts {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestASlowWatcherIsToldWhatItLost(t *testing.T) {
-	r := newRig(t, firewall.ModeAllow, onlyRoot)
+	r := newRig(t, firewall.ModeAllow, onlyUs)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	entered, resume, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})

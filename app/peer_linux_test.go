@@ -68,6 +68,8 @@ func peerMain(role string) int {
 	}
 	client := link.NewClient(socket)
 	switch {
+	case strings.HasSuffix(role, "greedy"):
+		return greedyMain(socket)
 	case strings.HasSuffix(role, "run"):
 		return Main([]string{"run", "curl", "x"})
 	case strings.HasSuffix(role, "traceable"):
@@ -149,7 +151,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 // TestAConnectionThatAnotherProcessWritesOnIsRefused plays a program that opens
 // a connection as itself and lets another process use it.
 func TestAConnectionThatAnotherProcessWritesOnIsRefused(t *testing.T) {
-	r := newRig(t, firewall.ModeAsk, onlyRoot)
+	r := newRig(t, firewall.ModeAsk, onlyUs)
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -168,8 +170,8 @@ func TestAConnectionThatAnotherProcessWritesOnIsRefused(t *testing.T) {
 }
 
 func TestASecondEngineRefusesAndAStaleSocketIsReplaced(t *testing.T) {
-	r := newRig(t, firewall.ModeAsk, onlyRoot)
-	if _, err := link.Listen(r.socket, onlyRoot); !errors.Is(err, link.ErrRunning) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	if _, err := link.Listen(r.socket, onlyUs); !errors.Is(err, link.ErrRunning) {
 		t.Fatalf("a second engine: %v", err)
 	}
 	if err := r.stop(); err != nil {
@@ -184,7 +186,7 @@ func TestASecondEngineRefusesAndAStaleSocketIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	unix.Close(fd)
-	l, err := link.Listen(r.socket, onlyRoot)
+	l, err := link.Listen(r.socket, onlyUs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +194,7 @@ func TestASecondEngineRefusesAndAStaleSocketIsReplaced(t *testing.T) {
 }
 
 func TestTheWatchEndsWithTheEngine(t *testing.T) {
-	r := newRig(t, firewall.ModeAsk, onlyRoot)
+	r := newRig(t, firewall.ModeAsk, onlyUs)
 	client := link.NewClient(r.socket)
 	there, ended := make(chan struct{}), make(chan error, 1)
 	first := true

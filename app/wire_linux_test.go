@@ -14,7 +14,7 @@ import (
 // TestTheSocketTakesOnlyWhatItKnows sends requests that no client of ours
 // makes.
 func TestTheSocketTakesOnlyWhatItKnows(t *testing.T) {
-	r := newRig(t, firewall.ModeAsk, onlyRoot)
+	r := newRig(t, firewall.ModeAsk, onlyUs)
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", r.socket)
 	}}}

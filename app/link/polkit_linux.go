@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -14,7 +15,12 @@ import (
 func Polkit(ctx context.Context, p Peer, action string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	conn, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
+	// The connection outlives ctx, so that polkit can be told of its end.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	impatient := context.AfterFunc(ctx, end)
+	conn, err := dbus.ConnectSystemBus(dbus.WithContext(life))
+	impatient()
 	if err != nil {
 		return fmt.Errorf("polkit does not answer: %w", err)
 	}
@@ -36,8 +42,13 @@ func Polkit(ctx context.Context, p Peer, action string) error {
 		Authorized, Challenge bool
 		Details               map[string]string
 	}
-	err = conn.Object("org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority").CallWithContext(ctx,
-		"org.freedesktop.PolicyKit1.Authority.CheckAuthorization", 0, who, action, map[string]string{}, interactive, "").Store(&result)
+	authority, question := conn.Object("org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority"), rand.Text()
+	err = authority.CallWithContext(ctx, "org.freedesktop.PolicyKit1.Authority.CheckAuthorization", 0,
+		who, action, map[string]string{}, interactive, question).Store(&result)
+	if ctx.Err() != nil {
+		// Nobody waits for the password any more.
+		authority.Call("org.freedesktop.PolicyKit1.Authority.CancelCheckAuthorization", dbus.FlagNoReplyExpected, question)
+	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("polkit does not answer: %w", err)

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -16,12 +17,8 @@ import (
 	"sallyport.dev/sallyport/ui"
 )
 
-const (
-	// maxDesktops bounds the desktop programs that are known at once.
-	maxDesktops = 256
-	// replyPatience is how long a peer may take to read a reply.
-	replyPatience = 30 * time.Second
-)
+// maxDesktops bounds the desktop programs that are known at once.
+const maxDesktops = 256
 
 var errBadToken = fmt.Errorf("%w: the desktop program is not known to the engine: connect again", ui.ErrRefused)
 
@@ -30,6 +27,9 @@ type Server struct {
 	Control ui.Control
 	Access  Access
 	Log     *slog.Logger // of what goes wrong; nil: the default one
+	// Patience is how long a peer may take to send a request, and to read a
+	// reply; 0: 30 s.
+	Patience time.Duration
 
 	mu       sync.Mutex
 	desktops map[string]Peer // by the token that hello gave
@@ -44,8 +44,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	srv := &http.Server{
 		Handler:           s.handler(),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
+		ReadHeaderTimeout: min(s.patience(), 5*time.Second),
+		ReadTimeout:       s.patience(),
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -65,6 +65,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	return fmt.Errorf("serve the socket: %w", err)
 }
+
+func (s *Server) patience() time.Duration { return cmp.Or(s.Patience, 30*time.Second) }
 
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -131,17 +133,17 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, n need, read func
 			return err
 		})
 	}
-	stream.SetWriteDeadline(time.Now().Add(replyPatience))
+	document, encoded := a.([]byte)
+	if err == nil && !encoded {
+		document, err = json.Marshal(a)
+	}
+	stream.SetWriteDeadline(time.Now().Add(s.patience()))
 	if err != nil {
 		writeFailure(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if document, ok := a.([]byte); ok {
-		w.Write(document)
-		return
-	}
-	json.NewEncoder(w).Encode(a)
+	w.Write(document)
 }
 
 // admit names the peer of a request and checks that it is let in.

@@ -30,7 +30,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request) {
 		defer mu.Unlock()
 		// A client that does not read is let go; Control.Watch never waits
 		// for it longer than this.
-		stream.SetWriteDeadline(time.Now().Add(10 * time.Second))
+		stream.SetWriteDeadline(time.Now().Add(min(s.patience(), 10*time.Second)))
 		if _, err := w.Write(line); err != nil || stream.Flush() != nil {
 			cancel()
 		}
