@@ -250,9 +250,11 @@ func TestWholeSystem(t *testing.T) {
 		if s := c.status(); s.Fail != "open" {
 			c.Errorf("status says fail %q", s.Fail)
 		}
-		// a change of settings empties the kernel's cache: decided again, it holds
-		c.refused(beta)
-		c.run("systemctl kill -s KILL sallyport; for i in $(seq 100); do systemctl is-active -q sallyport || exit 0; sleep 0.1; done; exit 1")
+		kill := "systemctl kill -s KILL sallyport; for i in $(seq 100); do systemctl is-active -q sallyport || exit 0; sleep 0.1; done; exit 1"
+		c.run(kill)
+		c.run("systemctl reset-failed sallyport; systemctl start sallyport")
+		c.up()
+		c.run(kill) // the second crash, and nobody tried in between
 		c.run(c.program("epsilon") + " -sS -m 20 http://10.99.0.2/")
 		c.refused(beta)
 		c.run("systemctl reset-failed sallyport; systemctl start sallyport")

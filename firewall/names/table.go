@@ -126,15 +126,22 @@ func (t *Table) See(p packet.Packet) {
 // Lookup returns the name that was last asked for to get the address, in
 // lower case without the final dot, or "" if none is known.
 func (t *Table) Lookup(addr netip.Addr) string {
+	name, _ := t.Known(addr)
+	return name
+}
+
+// Known returns what Lookup does, and when the name will be forgotten; zero if
+// none is known.
+func (t *Table) Known(addr netip.Addr) (name string, until time.Time) {
 	addr = addr.Unmap().WithZone("")
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e, ok := t.names[addr]; ok {
 		if n := e.Value.(named); time.Now().Before(n.until) {
-			return n.name
+			return n.name, n.until
 		}
 	}
-	return ""
+	return "", time.Time{}
 }
 
 // query remembers a question.

@@ -68,6 +68,18 @@ func startTime(ns uint64) time.Time {
 	return bootTime().Add(time.Duration(ns / tick * tick))
 }
 
+// bootTimeOf turns a time into ns since boot; the zero time is 0.
+func bootTimeOf(t time.Time) uint64 {
+	var now unix.Timespec
+	if t.IsZero() {
+		return 0
+	}
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
+		return 1
+	}
+	return uint64(max(1, now.Nano()+int64(time.Until(t))))
+}
+
 // sinceBoot is how long ago a moment in ns since boot was.
 func sinceBoot(ns uint64) time.Duration {
 	var now unix.Timespec

@@ -3,10 +3,12 @@ package netfilter
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	nfqueue "github.com/florianl/go-nfqueue/v2"
 
@@ -43,6 +45,7 @@ type run struct {
 	names       *names.Table
 	resolvers   *names.Resolvers
 	cache       *cache
+	preparer    *preparer
 	holding     *holding
 	lostBefore  atomic.Uint64
 }
@@ -87,44 +90,89 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer stop()
-	b.mu.Lock()
-	err = r.cache.forget(b.kernelConfig(i))
-	if err == nil {
-		err = r.kernel.attach()
-	}
-	if err == nil {
-		err = r.listen(inner)
-	}
-	if err == nil {
-		b.facts = r.tableFacts(b.policy)
-		err = r.table.put(b.facts)
-	}
-	if err != nil {
-		b.mu.Unlock()
+	if err := b.start(inner, r, &wait); err != nil {
 		return err
 	}
-	b.run = r
-	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
 		b.run = nil
 		b.mu.Unlock()
 	}()
-	wait.Go(r.events.read)
 	defer r.events.reader.Close()
-	wait.Go(func() { r.decide(inner) })
-	wait.Go(func() { r.journal(inner) })
 	r.reportExisting()
 	ready()
 	<-ctx.Done()
 	return nil
 }
 
+// start puts the firewall into force. What an engine before decided counts
+// until it is judged again.
+func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
+		return err
+	}
+	if err := r.kernel.attach(); err != nil {
+		return err
+	}
+	if err := r.listen(ctx); err != nil {
+		return err
+	}
+	b.facts = r.tableFacts(b.policy)
+	if err := r.table.put(b.facts); err != nil {
+		return err
+	}
+	wait.Go(r.events.read)
+	wait.Go(func() { r.decide(ctx) })
+	wait.Go(func() { r.journal(ctx) })
+	r.prepare(ctx, b.policy, wait)
+	if err := r.cache.finish(); err != nil {
+		r.events.reader.Close()
+		return err
+	}
+	b.run = r
+	return nil
+}
+
+// prepare has the kernel know what is decided already. It does not wait long
+// for files that are out of reach: their programs are judged when they run.
+func (r *run) prepare(ctx context.Context, p firewall.Policy, wait *sync.WaitGroup) {
+	if err := r.cache.takeFiles(p.Programs, r.sink.Judge); err != nil {
+		r.log.Warn("read what an engine before prepared", "error", err)
+	}
+	r.cache.names(p.Programs, r.sink.Judge)
+	r.preparer.want(p.Programs)
+	wait.Go(func() { r.preparer.run(ctx) })
+	wait.Go(func() { r.resolvers.Watch(ctx, func([]netip.Addr) { r.cache.moved(r.place) }) })
+	taken := make(chan struct{})
+	go func() {
+		defer close(taken)
+		if err := r.cache.takeOver(r.identities.lasting, r.place, r.sink.Judge); err != nil {
+			r.log.Warn("read what an engine before decided", "error", err)
+		}
+	}()
+	late := time.After(prepareWait)
+	for _, done := range []chan struct{}{taken, r.preparer.first} {
+		select {
+		case <-done:
+		case <-late:
+			r.log.Warn("some programs that rules name are out of reach")
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // open opens everything that a run needs besides the programs.
 func (r *run) open() (err error) {
-	r.cache = newCache(r.kernel)
 	r.resolvers = names.NewResolvers()
-	r.names = names.NewTable(names.Options{IsResolver: r.resolvers.IsResolver, Changed: r.cache.renamed})
+	r.names = names.NewTable(names.Options{
+		IsResolver: r.resolvers.IsResolver,
+		Changed:    func(a netip.Addr) { r.cache.renamed(a) },
+	})
+	r.cache = newCache(r.kernel, r.names.Known)
 	if r.cutter, err = newCutter(); err != nil {
 		return err
 	}
@@ -134,6 +182,7 @@ func (r *run) open() (err error) {
 	if r.identities, err = newIdentities(r.kernel); err != nil {
 		return err
 	}
+	r.preparer = newPreparer(r.identities, r.cache, r.sink.Judge)
 	if r.events, err = newEvents(r.kernel, r.socketGone, r.names.See); err != nil {
 		return err
 	}
@@ -225,7 +274,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 	if r == nil {
 		return nil
 	}
-	if err := r.cache.forget(b.kernelConfig(r.instance)); err != nil {
+	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}
 	if facts := r.tableFacts(p); facts != b.facts {
@@ -234,7 +283,12 @@ func (b *Backend) Apply(p firewall.Policy) error {
 		}
 		b.facts = facts
 	}
+	r.cache.names(p.Programs, r.sink.Judge)
+	r.preparer.want(p.Programs)
 	r.cache.warm(r.sink.Judge)
+	if err := r.cache.finish(); err != nil {
+		return err
+	}
 	r.judgeAgain()
 	return nil
 }

@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -17,11 +18,13 @@ const (
 	byDestination = 1
 	byProgram     = 2
 
-	flagOff      = 1
-	flagLock     = 2
-	flagLoopback = 4
-	flagInbound  = 8
-	flagWhole    = 16
+	flagOff       = 1
+	flagLock      = 2
+	flagLoopback  = 4
+	flagInbound   = 8
+	flagWhole     = 16
+	flagProcesses = 32
+	flagByName    = 64
 
 	ownerLogged = 1
 	ownerMany   = 4
@@ -29,9 +32,10 @@ const (
 	ownerClosed = 16
 	ownerHeld   = 2
 
-	decidedByLock   = 1
-	decidedAsForged = 2
-	maxMirror       = 4096
+	// maxMirror is how many programs and destinations the kernel remembers
+	// beside the programs that rules name; some 4 MiB here.
+	maxMirror = 16384
+	maxOnce   = 4096
 )
 
 // judge is [firewall.Sink]'s Judge.
@@ -40,83 +44,122 @@ type judge func(firewall.Attempt) (firewall.Decision, bool)
 // cache is the engine's side of the verdicts that the kernel remembers: what
 // was decided, for whom, and why.
 type cache struct {
-	k *kernelSide
+	k     *kernelSide
+	known func(netip.Addr) (host string, until time.Time)
 
-	mu        sync.Mutex
-	epoch     uint32
-	decisions map[uint32]firewall.Decision
-	numbers   map[firewall.Decision]uint32
-	next      uint32
-	mirror    map[kernelDestination]firewall.Attempt // the zero remote: the program as a whole
-	once      map[kernelFlow]firewall.Decision       // answered for one flow only
+	mu     sync.Mutex
+	config kernelConfig // as the kernel has it
+	next   kernelConfig // and as it is to be once all is judged again
+	numbers
+	mirror map[kernelDestination]remembered // every program and destination that the kernel has a verdict for
+	hosts  map[[4]uint32]int                // addresses of those that depend on a name: how many
+	once   map[kernelFlow]firewall.Decision // answered for one flow only
+	named  map[string]kernelFileAt          // the programs that rules name, by path; zero: no such file is known
+	files  map[kernelFileAt]kernelVerdict   // what the kernel has of these
 }
 
-func newCache(k *kernelSide) *cache {
+// remembered is what the kernel's key does not tell of an attempt.
+type remembered struct {
+	program firewall.Program
+	place   firewall.Place
+	host    bool // the verdict depends on the address's name
+}
+
+func newCache(k *kernelSide, known func(netip.Addr) (string, time.Time)) *cache {
 	return &cache{
-		k:         k,
-		decisions: make(map[uint32]firewall.Decision),
-		numbers:   make(map[firewall.Decision]uint32),
-		next:      uint32(time.Now().Unix()) << 8, // not what an engine before counted from
-		mirror:    make(map[kernelDestination]firewall.Attempt),
-		once:      make(map[kernelFlow]firewall.Decision),
+		k: k, known: known,
+		numbers: newNumbers(),
+		mirror:  make(map[kernelDestination]remembered),
+		hosts:   make(map[[4]uint32]int),
+		once:    make(map[kernelFlow]firewall.Decision),
+		named:   make(map[string]kernelFileAt),
+		files:   make(map[kernelFileAt]kernelVerdict),
 	}
 }
 
-// forget begins a new epoch: nothing that was decided before counts any more.
-func (c *cache) forget(config kernelConfig) error {
+// begin starts a new epoch: what is decided from now on belongs to it, and
+// counts at once. What was decided before counts until finish, so that at no
+// moment, be it the last of this process, a decided program is unknown. Only
+// the lock is in force at once.
+func (c *cache) begin(config kernelConfig) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.epoch == 0 {
-		var before kernelConfig
-		if c.k.Configs.Lookup(uint32(0), &before) == nil {
-			c.epoch = before.Epoch
+	before := c.config
+	if c.next.Epoch == 0 && c.k.taken {
+		if err := c.k.Configs.Lookup(uint32(0), &before); err != nil {
+			return fmt.Errorf("read the kernel side's configuration: %w", err)
 		}
 	}
-	c.epoch++
-	config.Epoch = c.epoch
-	return c.k.Configs.Put(uint32(0), &config)
+	c.next, c.config = config, config
+	c.next.Epoch = before.Epoch + before.Ahead + 1
+	c.config.Epoch, c.config.Ahead = before.Epoch, c.next.Epoch-before.Epoch
+	if before.Epoch != 0 {
+		c.config.Flags = before.Flags | config.Flags&flagLock
+	}
+	return c.configure()
+}
+
+func (c *cache) configure() error {
+	if err := c.k.Configs.Put(uint32(0), &c.config); err != nil {
+		return fmt.Errorf("configure the kernel side: %w", err)
+	}
+	return nil
+}
+
+// finish ends what was decided in epochs before.
+func (c *cache) finish() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.config = c.next
+	return c.configure()
+}
+
+// needs has the kernel heed verdicts of a kind that costs a look more.
+func (c *cache) needs(flag uint32) {
+	c.next.Flags |= flag
+	if c.config.Flags&flag == 0 {
+		c.config.Flags |= flag
+		c.configure()
+	}
 }
 
 func (c *cache) currentEpoch() uint32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.epoch
+	return c.next.Epoch
 }
 
-// number names a decision to the kernel, which tells it back for the log. How
-// widely it holds makes no other decision of it.
-func (c *cache) number(d firewall.Decision) uint32 {
-	d.Scope, d.Bounds = firewall.ThisFlow, firewall.Bounds{}
-	if n, ok := c.numbers[d]; ok {
-		return n
+// verdict is what the kernel is to know of a decision.
+func (c *cache) verdict(d firewall.Decision) kernelVerdict {
+	v := kernelVerdict{Epoch: c.next.Epoch, Verdict: kernelBlock, Decision: c.number(d), Until: bootTimeOf(d.Bounds.Until)}
+	if d.Verdict == firewall.Allow {
+		v.Verdict = kernelAllow
 	}
-	if len(c.numbers) > 1<<16 {
-		clear(c.numbers)
-		clear(c.decisions)
+	if d.Bounds.Host {
+		v.Named = 1
 	}
-	c.next = max(c.next+1, decidedAsForged+1)
-	c.numbers[d], c.decisions[c.next] = c.next, d
-	return c.next
+	return v
 }
 
-// decision is what a number stands for; an engine before may have made it.
-func (c *cache) decision(number, verdict uint32) firewall.Decision {
-	switch number {
-	case decidedByLock:
-		return firewall.Decision{Reason: firewall.ByMode}
-	case decidedAsForged:
-		return firewall.Decision{Reason: firewall.NotParsed}
+// keyOf is what a decision about a flow of o holds for; ok is false if it
+// holds for this flow only.
+func keyOf(o kernelOwner, r kernelRemote, d firewall.Decision) (key kernelDestination, ok bool) {
+	key.Program = o.Program
+	if d.Scope == firewall.ThisDestination {
+		key.Remote = r
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if d, ok := c.decisions[number]; ok {
-		return d
+	if d.Bounds.Process {
+		key.Process, key.Started = o.Pid, o.Started
+		if o.Pid == 0 || o.Started == 0 {
+			return key, false
+		}
 	}
-	d := firewall.Decision{Reason: firewall.ByRule}
-	if verdict == kernelAllow {
-		d.Verdict = firewall.Allow
-	}
-	return d
+	return key, d.Scope != firewall.ThisFlow
+}
+
+// whole tells whether the key is of every flow of a program.
+func (d kernelDestination) whole() bool {
+	return d.Process == 0 && d.Remote == kernelRemote{}
 }
 
 // remember tells the kernel a decision, as widely as it holds. It was made in
@@ -124,37 +167,40 @@ func (c *cache) decision(number, verdict uint32) firewall.Decision {
 func (c *cache) remember(o kernelOwner, cookie uint64, a firewall.Attempt, d firewall.Decision, epoch uint32, judge judge) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if epoch != c.epoch {
-		if now, ok := judge(a); ok {
-			d, epoch = now, c.epoch
+	if epoch != c.next.Epoch && d.Reason != firewall.ByAnswer {
+		var ok bool
+		if d, ok = judge(a); !ok {
+			return
 		}
 	}
-	v := kernelVerdict{Epoch: epoch, Verdict: kernelBlock, Decision: c.number(d)}
-	if d.Verdict == firewall.Allow {
-		v.Verdict = kernelAllow
+	if a.Program.Kind == firewall.Unidentified || a.Direction == firewall.In {
+		d.Scope = firewall.ThisFlow
+	}
+	if d.Bounds.Host {
+		host, until := c.known(a.Remote.Addr())
+		if host != a.Host || d.Scope == firewall.ThisFlow {
+			return // the name changed meanwhile
+		}
+		if !until.IsZero() && (d.Bounds.Until.IsZero() || until.Before(d.Bounds.Until)) {
+			d.Bounds.Until = until
+		}
 	}
 	r := remoteOf(a.Flow)
-	scope := d.Scope
-	if a.Program.Kind == firewall.Unidentified || a.Direction == firewall.In || d.Bounds != (firewall.Bounds{}) {
-		scope = firewall.ThisFlow
-	}
-	narrow := firewall.Decision{Verdict: d.Verdict, Reason: d.Reason, Rule: d.Rule}
-	switch scope {
-	case firewall.ThisProgram:
-		c.k.Programs.Put(&o.Program, &v)
-		c.keep(kernelDestination{Program: o.Program}, a)
-	case firewall.ThisDestination:
-		key := kernelDestination{Program: o.Program, Remote: r}
-		c.k.Destinations.Put(&key, &v)
-		c.keep(key, a)
+	v := c.verdict(d)
+	key, wide := keyOf(o, r, d)
+	switch {
+	case wide:
+		c.put(key, remembered{a.Program, a.Place, d.Bounds.Host}, v)
+	case d.Bounds.Process:
+		return // the socket may be another process's in a moment
 	default:
-		key := kernelFlow{Cookie: cookie, Remote: r}
-		c.k.Flows.Put(&key, &v)
+		flow := kernelFlow{Cookie: cookie, Remote: r}
+		c.k.Flows.Put(&flow, &v)
 		if d.Reason == firewall.ByAnswer && cookie != 0 {
-			if len(c.once) >= maxMirror {
+			if len(c.once) >= maxOnce {
 				clear(c.once)
 			}
-			c.once[key] = narrow
+			c.once[flow] = firewall.Decision{Verdict: d.Verdict, Reason: d.Reason, Rule: d.Rule}
 		}
 	}
 	if cookie == 0 || d.Verdict != firewall.Allow {
@@ -164,28 +210,76 @@ func (c *cache) remember(o kernelOwner, cookie uint64, a firewall.Attempt, d fir
 	if c.k.Owners.Lookup(&cookie, &now) != nil {
 		now = o
 	}
-	now.Remote, now.Epoch, now.Decision = r, epoch, v.Decision
+	now.Remote, now.Epoch, now.Decision = r, v.Epoch, v.Decision
 	now.Verdict, now.Scope = kernelAllow, byFlow
-	switch scope {
-	case firewall.ThisProgram:
-		now.Scope = byProgram
-	case firewall.ThisDestination:
-		now.Scope = byDestination
-	default:
+	switch {
+	case !wide:
 		now.Flags |= ownerOnce
+	case key.whole() && v.Until == 0:
+		now.Scope = byProgram
+	default:
+		now.Scope = byDestination
 	}
 	now.Flags = now.Flags&^ownerHeld | ownerLogged
 	c.k.Owners.Put(&cookie, &now)
 }
 
-func (c *cache) keep(key kernelDestination, a firewall.Attempt) {
-	if len(c.mirror) >= maxMirror {
-		for old := range c.mirror {
-			delete(c.mirror, old)
+// put gives the kernel a verdict and keeps in mind what for.
+func (c *cache) put(key kernelDestination, m remembered, v kernelVerdict) {
+	if key.whole() {
+		c.k.Programs.Put(&key.Program, &v)
+		if c.learnt(key.Program, m.program, v) {
+			return
+		}
+	} else {
+		c.setFlags(key, m)
+		c.k.Destinations.Put(&key, &v)
+	}
+	c.keep(key, m)
+}
+
+func (c *cache) setFlags(key kernelDestination, m remembered) {
+	if key.Process != 0 {
+		c.needs(flagProcesses)
+	}
+	if m.host {
+		c.needs(flagByName)
+	}
+}
+
+// keep remembers a key of the kernel's. What is forgotten here is forgotten
+// there too: a verdict that depends on a name must not outlive its entry.
+func (c *cache) keep(key kernelDestination, m remembered) {
+	c.leave(key)
+	for old := range c.mirror {
+		if len(c.mirror) < maxMirror {
 			break
 		}
+		c.drop(old)
 	}
-	c.mirror[key] = a
+	c.mirror[key] = m
+	if m.host {
+		c.hosts[key.Remote.Address]++
+	}
+}
+
+// leave forgets a key here, drop also in the kernel.
+func (c *cache) leave(key kernelDestination) {
+	if m, ok := c.mirror[key]; ok && m.host {
+		if c.hosts[key.Remote.Address]--; c.hosts[key.Remote.Address] == 0 {
+			delete(c.hosts, key.Remote.Address)
+		}
+	}
+	delete(c.mirror, key)
+}
+
+func (c *cache) drop(key kernelDestination) {
+	if key.whole() {
+		c.k.Programs.Delete(&key.Program)
+	} else {
+		c.k.Destinations.Delete(&key)
+	}
+	c.leave(key)
 }
 
 // answered is the answer that a person gave for just this flow, whatever
@@ -208,40 +302,30 @@ func (c *cache) ended(cookie uint64) {
 	}
 }
 
-// warm judges again what the kernel had in its cache, so that known programs
-// are decided in the kernel from their first attempt on.
-func (c *cache) warm(judge judge) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for key, a := range c.mirror {
-		a.PID, a.Started = 0, time.Time{}
-		d, ok := judge(a)
-		whole := key.Remote == kernelDestination{}.Remote
-		if !ok || d.Scope == firewall.ThisFlow || d.Bounds != (firewall.Bounds{}) || whole && d.Scope != firewall.ThisProgram {
-			delete(c.mirror, key)
-			continue
-		}
-		v := kernelVerdict{Epoch: c.epoch, Verdict: kernelBlock, Decision: c.number(d)}
-		if d.Verdict == firewall.Allow {
-			v.Verdict = kernelAllow
-		}
-		if whole {
-			c.k.Programs.Put(&key.Program, &v)
-		} else {
-			c.k.Destinations.Put(&key, &v)
-		}
-	}
-}
-
-// renamed forgets what was decided for an address, whose name changed.
+// renamed forgets what was decided for an address because of its name.
 func (c *cache) renamed(addr netip.Addr) {
 	words := addressWords(addr)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for key := range c.mirror {
-		if key.Remote.Address == words {
-			c.k.Destinations.Delete(&key)
-			delete(c.mirror, key)
+	if c.hosts[words] == 0 {
+		return
+	}
+	for key, m := range c.mirror {
+		if m.host && key.Remote.Address == words {
+			c.drop(key)
+		}
+	}
+}
+
+// moved forgets what was decided for remotes whose place is another one now:
+// the resolvers changed.
+func (c *cache) moved(place func(kernelRemote) firewall.Place) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, m := range c.mirror {
+		was, is := m.place == firewall.Resolver, place(key.Remote) == firewall.Resolver
+		if !key.whole() && was != is {
+			c.drop(key)
 		}
 	}
 }

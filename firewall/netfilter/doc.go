@@ -34,12 +34,21 @@
 // A hook in connect or sendmsg notes the executable (device, inode,
 // generation, change time, and the kernel's own entries of its path) by the
 // socket's cookie. A packet passes if its socket, its program, its program's
-// destination or the very flow has an allowing verdict of the present epoch.
-// [Backend.Apply] begins a new epoch, which forgets every verdict at once, and
-// then judges the programs of before again. Everything else is queued, and
-// the engine decides it: the kernel only remembers. What the kernel decides by
-// itself it counts in one of two maps that the engine empties in turn, so that
-// the log is complete.
+// destination or the very flow has an allowing verdict of the present epoch
+// that has not ended. A verdict may be of one process only, and one that
+// depends on a host name counts only while the engine has read every DNS reply
+// that the kernel copied. [Backend.Apply] begins a new epoch: what the kernel
+// remembers is judged again, and then everything of before is forgotten at
+// once. Everything else is queued, and the engine decides it: the kernel only
+// remembers.
+//
+// Programs that rules name are made known before they run: by their path and
+// file (device, inode, generation, change time), so that their first attempt is
+// decided in the kernel, in every mount namespace, also when the kernel has
+// dropped the file from its caches, and also after a crash.
+//
+// What the kernel decides by itself it counts in one of two maps that the engine
+// empties in turn, so that the log is complete.
 //
 // What fails closed: a socket or a verdict that was evicted is judged again; a
 // full queue drops; a queue that nobody reads drops (fail-closed, the default)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/ringbuf"
 
 	"sallyport.dev/sallyport/firewall"
@@ -21,11 +22,14 @@ const (
 	eventHeader = 16                     // struct event
 	eventsEvery = 100 * time.Millisecond // at the latest
 	drainFor    = 20 * time.Millisecond  // at most
+
+	repliesTold, repliesRead, engineAlive = 0, 1, 2
 )
 
 // events reads what the kernel side tells: sockets that ended, and DNS.
 type events struct {
 	reader *ringbuf.Reader
+	naming *ebpf.Map // how far names are known; see records.h
 	gone   func(cookie uint64)
 	dns    func(packet.Packet)
 	passes chan struct{} // a pass over everything that waited has ended
@@ -37,22 +41,30 @@ func newEvents(k *kernelSide, gone func(uint64), dns func(packet.Packet)) (*even
 	if err != nil {
 		return nil, fmt.Errorf("open the ring of events: %w", err)
 	}
-	return &events{reader: reader, gone: gone, dns: dns, passes: make(chan struct{}, 1)}, nil
+	return &events{reader: reader, naming: k.Naming, gone: gone, dns: dns, passes: make(chan struct{}, 1)}, nil
 }
 
 // read handles events until the reader is closed.
 func (e *events) read() {
 	var record ringbuf.Record
+	pause := time.Duration(0)
 	for {
-		e.reader.SetDeadline(time.Now().Add(eventsEvery))
+		// Both are of before the ring is found empty.
+		wanted, told := e.wanted.Load(), e.number(repliesTold)
+		e.reader.SetDeadline(time.Now().Add(pause))
 		err := e.reader.ReadInto(&record)
 		switch {
 		case err == nil:
 			e.handle(record.RawSample)
+			pause = 0
 		case errors.Is(err, ringbuf.ErrClosed):
 			return
 		case errors.Is(err, ringbuf.ErrFlushed), errors.Is(err, os.ErrDeadlineExceeded):
-			if e.wanted.Swap(0) > 0 {
+			e.note(repliesRead, told)
+			e.note(engineAlive, uint64(bootTimeOf(time.Now())))
+			pause = eventsEvery
+			if wanted > 0 {
+				e.wanted.Add(-wanted)
 				select {
 				case e.passes <- struct{}{}:
 				default:
@@ -60,6 +72,18 @@ func (e *events) read() {
 			}
 		}
 	}
+}
+
+func (e *events) number(which uint32) (n uint64) {
+	if e.naming.Lookup(which, &n) != nil {
+		return 0
+	}
+	return n
+}
+
+func (e *events) note(which uint32, n uint64) {
+	// A failure lets the kernel ask the engine about what depends on names.
+	_ = e.naming.Put(which, n)
 }
 
 // drain returns when what was told before has been handled: the name of an

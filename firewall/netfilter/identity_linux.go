@@ -1,10 +1,14 @@
 package netfilter
 
 import (
+	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -69,6 +73,13 @@ func (i *identities) program(key kernelProgram, pid uint32) firewall.Program {
 	return p
 }
 
+// lasting says which program the key is without the help of a process; ok is
+// false if only one could tell.
+func (i *identities) lasting(key kernelProgram) (p firewall.Program, ok bool) {
+	p = i.program(key, 0)
+	return p, p.Kind != firewall.Unidentified
+}
+
 func (i *identities) identify(key kernelProgram, pid uint32) firewall.Program {
 	unidentified := func(why string) firewall.Program {
 		return firewall.Program{File: fmt.Sprintf("process %d: %s", pid, why), Why: why}
@@ -86,6 +97,9 @@ func (i *identities) identify(key kernelProgram, pid uint32) firewall.Program {
 		Path: path,
 		File: fmt.Sprintf("%d:%d:%d:%d", key.Device, key.Number, key.Generation, key.Ctime),
 		Why:  "replaced",
+	}
+	if path == "/" && pid == 0 {
+		return unidentified("not a file on disk")
 	}
 	if path == "/" { // a file of no folder: memfd
 		foreign.Why = "not a file on disk"
@@ -122,30 +136,52 @@ func (i *identities) same(key kernelProgram, path string) (bool, error) {
 	if st.Ino == key.Number && device == key.Device && uint64(st.Ctim.Nano()) == key.Ctime {
 		return true, nil
 	}
-	got, err := i.open(fd)
+	files, err := i.open(map[int]string{fd: path})
 	if err != nil {
 		return false, err
 	}
+	got := files[fd].Program
 	return got.Inode == key.Inode && got.Number == key.Number && got.Device == key.Device &&
 		got.Generation == key.Generation && got.Ctime == key.Ctime, nil
 }
 
-// open asks the kernel which file the descriptor is.
-func (i *identities) open(fd int) (p kernelProgram, err error) {
+// openedFile is the kernel's struct opened_file: which file a descriptor is.
+type openedFile struct {
+	Program kernelProgram
+	Path    uint64 // hash; 0: not known
+	Fd      uint32
+	_       uint32
+}
+
+// open asks the kernel which files the descriptors are, in one pass.
+func (i *identities) open(fds map[int]string) (map[int]openedFile, error) {
+	if len(fds) == 0 {
+		return nil, nil
+	}
+	first := slices.Min(slices.Collect(maps.Keys(fds)))
 	i.opening.Lock()
 	defer i.opening.Unlock()
-	if err := i.wanted.Put(uint32(0), &kernelWanted{Pid: uint32(os.Getpid()), Fd: uint32(fd)}); err != nil {
-		return p, fmt.Errorf("ask for an open file: %w", err)
+	if err := i.wanted.Put(uint32(0), &kernelWanted{Pid: uint32(os.Getpid()), Fd: uint32(first)}); err != nil {
+		return nil, fmt.Errorf("ask for open files: %w", err)
 	}
 	r, err := i.opened.Open()
 	if err != nil {
-		return p, fmt.Errorf("ask for an open file: %w", err)
+		return nil, fmt.Errorf("ask for open files: %w", err)
 	}
 	defer r.Close()
-	if err := binary.Read(r, binary.NativeEndian, &p); err != nil && err != io.EOF {
-		return p, fmt.Errorf("ask for an open file: %w", err)
+	in := bufio.NewReaderSize(r, 1<<16)
+	found := make(map[int]openedFile, len(fds))
+	for {
+		var f openedFile
+		if err := binary.Read(in, binary.NativeEndian, &f); errors.Is(err, io.EOF) {
+			return found, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("ask for open files: %w", err)
+		}
+		if _, ok := fds[int(f.Fd)]; ok {
+			found[int(f.Fd)] = f
+		}
 	}
-	return p, nil
 }
 
 // path joins the names, which the kernel noted from the last to the first.

@@ -20,14 +20,24 @@ type kernelConfig struct {
 	Netns  uint64
 	Cgroup uint64
 	Level  uint32
-	Zero   uint32
+	Ahead  uint32
 }
 
 type kernelDestination struct {
 	_       structs.HostLayout
 	Program kernelProgram
 	Remote  kernelRemote
-	Zero    uint32
+	Process uint32
+	Started uint64
+}
+
+type kernelFileAt struct {
+	_          structs.HostLayout
+	Ctime      uint64
+	Number     uint64
+	Path       uint64
+	Device     uint32
+	Generation uint32
 }
 
 type kernelFlow struct {
@@ -49,8 +59,7 @@ type kernelOwner struct {
 	Zero     uint8
 	Pid      uint32
 	Uid      uint32
-	Zero2    uint32
-	_        [4]byte
+	Zero2    [2]uint32
 	Started  uint64
 }
 
@@ -60,6 +69,7 @@ type kernelPathText struct {
 	Length         uint32
 	Complete       uint32
 	Links          uint32
+	Hash           uint64
 	Text           [2304]int8
 }
 
@@ -103,6 +113,12 @@ type kernelSeenKey struct {
 	Zero     uint32
 }
 
+type kernelSheet struct {
+	_     structs.HostLayout
+	Walks uint64
+	Text  kernelPathText
+}
+
 type kernelTuple struct {
 	_         structs.HostLayout
 	Source    [4]uint32
@@ -115,9 +131,11 @@ type kernelTuple struct {
 
 type kernelVerdict struct {
 	_        structs.HostLayout
+	Until    uint64
 	Epoch    uint32
 	Decision uint32
 	Verdict  uint32
+	Named    uint32
 }
 
 type kernelWanted struct {
@@ -134,8 +152,10 @@ const (
 	kernelMapCounters     = "counters"
 	kernelMapDestinations = "destinations"
 	kernelMapEvents       = "events"
+	kernelMapFiles        = "files"
 	kernelMapFlows        = "flows"
 	kernelMapHeard        = "heard"
+	kernelMapNaming       = "naming"
 	kernelMapOwners       = "owners"
 	kernelMapPaths        = "paths"
 	kernelMapPrograms     = "programs"
@@ -223,8 +243,10 @@ type kernelMapSpecs struct {
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Destinations *ebpf.MapSpec `ebpf:"destinations"`
 	Events       *ebpf.MapSpec `ebpf:"events"`
+	Files        *ebpf.MapSpec `ebpf:"files"`
 	Flows        *ebpf.MapSpec `ebpf:"flows"`
 	Heard        *ebpf.MapSpec `ebpf:"heard"`
+	Naming       *ebpf.MapSpec `ebpf:"naming"`
 	Owners       *ebpf.MapSpec `ebpf:"owners"`
 	Paths        *ebpf.MapSpec `ebpf:"paths"`
 	Programs     *ebpf.MapSpec `ebpf:"programs"`
@@ -266,8 +288,10 @@ type kernelMaps struct {
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Destinations *ebpf.Map `ebpf:"destinations"`
 	Events       *ebpf.Map `ebpf:"events"`
+	Files        *ebpf.Map `ebpf:"files"`
 	Flows        *ebpf.Map `ebpf:"flows"`
 	Heard        *ebpf.Map `ebpf:"heard"`
+	Naming       *ebpf.Map `ebpf:"naming"`
 	Owners       *ebpf.Map `ebpf:"owners"`
 	Paths        *ebpf.Map `ebpf:"paths"`
 	Programs     *ebpf.Map `ebpf:"programs"`
@@ -285,8 +309,10 @@ func (m *kernelMaps) Close() error {
 		m.Counters,
 		m.Destinations,
 		m.Events,
+		m.Files,
 		m.Flows,
 		m.Heard,
+		m.Naming,
 		m.Owners,
 		m.Paths,
 		m.Programs,

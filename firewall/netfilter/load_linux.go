@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -127,10 +128,19 @@ func (k *kernelSide) close() {
 	k.kernelObjects.Close()
 }
 
-// unpin removes the instance's pins; with the last of them and of its open
-// descriptors the kernel detaches the programs.
-func (i *instance) unpin() error {
-	return os.RemoveAll(i.pin(""))
+// unpin detaches the instance's programs and removes its pins.
+func (i *instance) unpin() error { return unpin(i.pin("")) }
+
+func unpin(folder string) error {
+	// With its last pin a program would be detached too, but some time later.
+	links, _ := filepath.Glob(filepath.Join(folder, "link_*"))
+	for _, path := range links {
+		if l, err := link.LoadPinnedLink(path, nil); err == nil {
+			l.Detach()
+			l.Close()
+		}
+	}
+	return os.RemoveAll(folder)
 }
 
 // loadModule asks for a kernel module that is not loaded by itself.

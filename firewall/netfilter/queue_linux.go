@@ -135,11 +135,12 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 	if !stays && f.attempt.Place == firewall.Loopback {
 		f.attempt.Place = firewall.AnyPlace // any address can be bound, also the remote one
 	}
+	epoch := r.cache.currentEpoch()
 	if d, ok := r.cache.answered(cookie, flow); ok {
 		if now, decided := r.sink.Judge(f.attempt); decided {
 			d = now
 		}
-		r.holding.release(release{f, d, r.cache.currentEpoch()})
+		r.holding.release(release{f, d, epoch})
 		return
 	}
 	r.holding.add(f)
@@ -166,14 +167,24 @@ func (r *run) attempt(f firewall.Flow, p firewall.Program, pid, uid uint32, star
 		Flow: f, Program: p, PID: int(pid), UID: int(int32(uid)), Started: startTime(started),
 		Host: r.names.Lookup(f.Remote.Addr()), Time: time.Now(),
 	}
-	addr := f.Remote.Addr()
-	switch {
-	case r.resolvers.IsResolver(addr):
-		a.Place = firewall.Resolver
-	case addr.IsLoopback() || f.Local.Addr() == addr && !addr.IsUnspecified():
+	a.Place = r.place(remoteOf(f))
+	if addr := f.Remote.Addr(); a.Place == firewall.AnyPlace && f.Local.Addr() == addr && !addr.IsUnspecified() {
 		a.Place = firewall.Loopback
 	}
 	return a
+}
+
+// place says what is special about a remote, as far as its address tells.
+func (r *run) place(remote kernelRemote) firewall.Place {
+	addr := remote.addrPort().Addr()
+	switch {
+	case remote == kernelRemote{}:
+	case r.resolvers.IsResolver(addr):
+		return firewall.Resolver
+	case addr.IsLoopback():
+		return firewall.Loopback
+	}
+	return firewall.AnyPlace
 }
 
 // decide carries decisions out, one after the other, until ctx ends.

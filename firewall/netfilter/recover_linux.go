@@ -53,7 +53,7 @@ func Recover(force bool) (removed []string, err error) {
 	}
 	pins, _ := filepath.Glob(filepath.Join(pinFolder, "*-"+space))
 	for _, p := range pins {
-		if err := os.RemoveAll(p); err != nil {
+		if err := unpin(p); err != nil {
 			return removed, fmt.Errorf("remove the pins in %s: %w", p, err)
 		}
 		removed = append(removed, "pinned programs and maps "+p)

@@ -4,30 +4,104 @@
 
 #include "packet.h"
 
-static __always_inline struct verdict *current_verdict(struct config *c, struct verdict *v)
+/* names_known tells whether the engine has read every DNS reply that a program
+ * may have. Who does not live any more cannot read: what it knew holds. */
+static __always_inline bool names_known(void)
 {
-	return v && v->epoch == c->epoch ? v : 0;
+	__u32 i = REPLIES_TOLD, j = REPLIES_READ, k = ENGINE_ALIVE;
+	__u64 *told = bpf_map_lookup_elem(&naming, &i);
+	__u64 *read = bpf_map_lookup_elem(&naming, &j);
+	__u64 *alive = bpf_map_lookup_elem(&naming, &k);
+	if (!told || !read || !alive)
+		return 0;
+	return *(volatile __u64 *)told == *(volatile __u64 *)read || bpf_ktime_get_boot_ns() - *alive > PATIENCE;
 }
 
-/* look_up fills scope only if it finds a verdict. */
-static __always_inline struct verdict *look_up(struct config *c, struct program *p, struct remote *r,
-					       __u64 cookie, __u8 *scope)
+/* counting returns the verdict if it counts now. */
+static __always_inline struct verdict *counting(struct config *c, struct verdict *v)
 {
-	struct verdict *v = current_verdict(c, bpf_map_lookup_elem(&programs, p));
-	if (v) {
-		*scope = BY_PROGRAM;
-		return v;
-	}
-	struct destination d = { .program = *p, .remote = *r };
-	v = current_verdict(c, bpf_map_lookup_elem(&destinations, &d));
-	if (v) {
-		*scope = BY_DESTINATION;
-		return v;
-	}
-	struct flow f = { .cookie = cookie, .remote = *r };
-	*scope = BY_FLOW;
-	return current_verdict(c, bpf_map_lookup_elem(&flows, &f));
+	if (!v || v->epoch - c->epoch > c->ahead || (v->until && bpf_ktime_get_boot_ns() >= v->until))
+		return 0;
+	return v;
 }
+
+static __always_inline __u32 answer(struct answer *a, struct verdict *v, __u32 scope)
+{
+	a->epoch = v->epoch;
+	a->decision = v->decision;
+	/* What ends, or depends on a name, is not kept for the socket. */
+	a->scope = scope == BY_PROGRAM && v->until ? BY_DESTINATION : scope;
+	return v->verdict;
+}
+
+/* prepared finds what the engine decided of a program before it ran, by its
+ * path and file. */
+__noinline __u32 prepared(struct config *c, struct program *p, struct answer *a)
+{
+	if (!c || !p || !a)
+		return UNKNOWN;
+	struct path_text *t = bpf_map_lookup_elem(&paths, p);
+	if (!t || !t->complete)
+		return UNKNOWN;
+	struct file_at f = {
+		.ctime = p->ctime, .number = p->number, .path = t->hash,
+		.device = p->device, .generation = p->generation,
+	};
+	/* Read first: should the verdict change meanwhile, it is one of before. */
+	__u32 epoch = *(volatile __u32 *)&c->epoch;
+	struct verdict *v = bpf_map_lookup_elem(&files, &f);
+	if (!v)
+		return UNKNOWN;
+	struct verdict now = { .until = v->until, .epoch = epoch, .decision = v->decision, .verdict = v->verdict };
+	bpf_map_update_elem(&programs, p, &now, BPF_ANY);
+	return counting(c, &now) ? answer(a, &now, BY_PROGRAM) : UNKNOWN;
+}
+
+/* narrower looks for verdicts that are not about the program as a whole. */
+__noinline __u32 narrower(struct config *c, struct owner *o, struct remote *r, __u64 cookie, struct answer *a)
+{
+	if (!c || !o || !r || !a)
+		return UNKNOWN;
+	union { /* one after the other: the stack is small */
+		struct destination d;
+		struct flow f;
+	} key = { .d = { .program = o->program, .remote = *r } };
+	struct verdict *v = counting(c, bpf_map_lookup_elem(&destinations, &key.d));
+	if (!v && c->flags & PROCESSES) {
+		key.d.process = o->pid;
+		key.d.started = o->started;
+		v = counting(c, bpf_map_lookup_elem(&destinations, &key.d));
+		if (!v) {
+			__builtin_memset(&key.d.remote, 0, sizeof key.d.remote);
+			v = counting(c, bpf_map_lookup_elem(&destinations, &key.d));
+		}
+	}
+	if (v)
+		return v->named && !names_known() ? UNKNOWN : answer(a, v, BY_DESTINATION);
+	__builtin_memset(&key, 0, sizeof key);
+	key.f.cookie = cookie;
+	key.f.remote = *r;
+	v = counting(c, bpf_map_lookup_elem(&flows, &key.f));
+	return v ? answer(a, v, BY_FLOW) : UNKNOWN;
+}
+
+/* of_program is what is decided of a program as a whole. */
+static __always_inline __u32 of_program(struct config *c, struct program *p, struct answer *a)
+{
+	struct verdict *v = counting(c, bpf_map_lookup_elem(&programs, p));
+	return v ? answer(a, v, BY_PROGRAM) : prepared(c, p, a);
+}
+
+/* look_up is what is decided of a flow; it fills a if it is not UNKNOWN. */
+static __always_inline __u32 look_up(struct config *c, struct owner *o, struct remote *r, __u64 cookie, struct answer *a)
+{
+	struct verdict *v = counting(c, bpf_map_lookup_elem(&programs, &o->program));
+	if (v)
+		return answer(a, v, BY_PROGRAM);
+	__u32 verdict = narrower(c, o, r, cookie, a);
+	return verdict ? verdict : prepared(c, &o->program, a);
+}
+
 
 /* counted adds one to a line of the activity log that is there already. */
 static __always_inline bool counted(struct seen_key *key, bool odd)
@@ -45,24 +119,28 @@ static __always_inline bool odd_tick(void)
 }
 
 /* note counts a decided flow for the activity log. */
-static __always_inline void note(struct owner *o, struct remote *r, __u32 *local, __u32 local_port,
-				 __u32 decision, __u32 verdict)
+__noinline int note(struct owner *o, struct remote *r, struct local *l, __u32 decision, __u32 verdict)
 {
+	if (!o || !r)
+		return 0;
 	struct seen_key key = { .program = o->program, .remote = *r, .decision = decision, .verdict = verdict };
 	bool odd = odd_tick();
 	if (counted(&key, odd))
-		return;
+		return 0;
 	struct seen first = {
 		.first = bpf_ktime_get_boot_ns(), .count = 1, .started = o->started,
-		.pid = o->pid, .uid = o->uid, .local_port = local_port,
+		.pid = o->pid, .uid = o->uid,
 	};
-	if (local)
-		__builtin_memcpy(first.local, local, 16);
+	if (l) {
+		__builtin_memcpy(first.local, l->address, 16);
+		first.local_port = l->port;
+	}
 	long err = odd ? bpf_map_update_elem(&seen_odd, &key, &first, BPF_NOEXIST)
 		       : bpf_map_update_elem(&seen_even, &key, &first, BPF_NOEXIST);
 	/* Another processor was first, or the map is full. */
 	if (err && !counted(&key, odd))
 		count(COUNT_UNLOGGED);
+	return 0;
 }
 
 static __always_inline bool loopback(struct remote *r)

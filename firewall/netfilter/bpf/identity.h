@@ -44,9 +44,15 @@ static __always_inline struct file *executable(struct task_struct *task)
 }
 
 struct walk {
-	__u64 dentry, root, mount;
+	__u64 dentry, root, mount, hash;
 	__u32 names, length, complete;
 };
+
+static __always_inline struct sheet *sheet(void)
+{
+	__u32 zero = 0;
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
 
 /* climb notes one name and goes one directory up. */
 static long climb(__u32 i, struct walk *w)
@@ -54,7 +60,6 @@ static long climb(__u32 i, struct walk *w)
 	struct dentry *dentry = (void *)w->dentry;
 	struct mount *mount = (void *)w->mount;
 	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-	__u32 zero = 0;
 
 	if (w->dentry == w->root || w->dentry == (__u64)parent) {
 		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
@@ -67,12 +72,12 @@ static long climb(__u32 i, struct walk *w)
 		w->root = (__u64)BPF_CORE_READ(above, mnt.mnt_root);
 		return 0;
 	}
-	struct path_text *t = bpf_map_lookup_elem(&scratch, &zero);
+	struct sheet *s = sheet();
 	__u32 at = w->length;
-	if (!t || w->names >= NAMES || at >= TEXT)
+	if (!s || w->names >= NAMES || at >= TEXT)
 		return 1;
 	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
-	long n = bpf_probe_read_kernel_str(t->text + at, NAME, name);
+	long n = bpf_probe_read_kernel_str(s->text.text + at, NAME, name);
 	if (n <= 0 || n >= NAME)
 		return 1;
 	w->length = at + n;
@@ -81,15 +86,29 @@ static long climb(__u32 i, struct walk *w)
 	return 0;
 }
 
-/* remember_path keeps the path of a program, once. */
-static __always_inline void remember_path(struct task_struct *task, struct file *file, struct program *p)
+/* mix adds eight bytes to the hash of a path. It need not resist anybody: it
+ * only tells paths of one and the same file apart. */
+static long mix(__u32 i, struct walk *w)
 {
-	__u32 zero = 0;
-	if (bpf_map_lookup_elem(&paths, p))
-		return;
-	struct path_text *t = bpf_map_lookup_elem(&scratch, &zero);
-	if (!t)
-		return;
+	struct sheet *s = sheet();
+	__u64 at = 8ULL * i;
+	asm volatile("" : "+r"(at)); /* the verifier must see the check of this very number */
+	if (!s || at >= w->length || at > TEXT + NAME - 8)
+		return 1;
+	__u64 word = *(__u64 *)(s->text.text + at);
+	__u64 left = w->length - at;
+	if (left < 8)
+		word &= (1ULL << (left * 8)) - 1;
+	w->hash = (w->hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	w->hash ^= w->hash >> 32;
+	return 0;
+}
+
+/* write_path notes the path of a program on this processor's sheet, and
+ * returns the number of the walk. */
+static __always_inline __u64 write_path(struct sheet *s, struct program *p)
+{
+	__u64 number = __sync_fetch_and_add(&s->walks, 1) + 1;
 	struct vfsmount *mnt = (void *)p->mount;
 	struct walk w = {
 		.dentry = p->dentry,
@@ -97,12 +116,39 @@ static __always_inline void remember_path(struct task_struct *task, struct file 
 		.mount = p->mount - bpf_core_field_offset(struct mount, mnt),
 	};
 	bpf_loop(NAMES + 32, climb, &w, 0);
-	t->length = w.length;
-	t->complete = w.complete;
+	bpf_loop((TEXT + NAME) / 8, mix, &w, 0);
+	s->text.length = w.length;
+	s->text.complete = w.complete;
+	s->text.hash = w.hash;
+	return number;
+}
+
+static __always_inline bool undisturbed(struct sheet *s, __u64 number)
+{
+	return *(volatile __u64 *)&s->walks == number;
+}
+
+/* remember_path keeps the path of a program that a task runs, and tells
+ * whether it had not before. */
+__noinline int remember_path(__u64 runs, struct program *p)
+{
+	struct task_struct *task = (void *)runs;
+	if (!p || bpf_map_lookup_elem(&paths, p))
+		return 0;
+	struct sheet *s = sheet();
+	if (!s)
+		return 0;
 	struct inode *inode = (void *)p->inode;
-	t->links = BPF_CORE_READ(inode, i_nlink);
-	t->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-	bpf_map_update_elem(&paths, p, t, BPF_NOEXIST);
+	for (int i = 0; i < 3; i++) {
+		__u64 number = write_path(s, p);
+		s->text.links = BPF_CORE_READ(inode, i_nlink);
+		s->text.mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+		bpf_map_update_elem(&paths, p, &s->text, BPF_ANY);
+		if (undisturbed(s, number))
+			return 1;
+		bpf_map_delete_elem(&paths, p); /* it may be the path of another program */
+	}
+	return 0;
 }
 
 static __always_inline bool in_subtree(struct config *c, struct cgroup *cgroup)

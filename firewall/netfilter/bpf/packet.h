@@ -9,8 +9,7 @@
 struct headers {
 	struct tuple tuple;
 	struct remote remote;
-	__u32 local[4];
-	__u16 local_port;
+	struct local local;
 	__u16 offset; /* of the transport header */
 };
 
@@ -70,7 +69,7 @@ static __always_inline int read_headers(struct __sk_buff *skb, struct headers *h
 			if (!skip_extension(skb, &h->remote.protocol, &offset, &later))
 				break;
 	}
-	__builtin_memcpy(h->local, h->tuple.source, 16);
+	__builtin_memcpy(h->local.address, h->tuple.source, 16);
 	__builtin_memcpy(h->remote.address, h->tuple.target, 16);
 	if (h->remote.protocol == IPPROTO_ICMPV6)
 		h->remote.protocol = IPPROTO_ICMP;
@@ -78,7 +77,7 @@ static __always_inline int read_headers(struct __sk_buff *skb, struct headers *h
 	if (!later && has_ports(h->remote.protocol)) {
 		__u8 p[4] = {};
 		bpf_skb_load_bytes(skb, offset, p, 4);
-		h->local_port = p[0] << 8 | p[1];
+		h->local.port = p[0] << 8 | p[1];
 		h->remote.port = p[2] << 8 | p[3];
 	}
 	return 0;

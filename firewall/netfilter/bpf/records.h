@@ -6,7 +6,7 @@
 
 enum { UNKNOWN, ALLOW, BLOCK };                /* a verdict */
 enum { BY_FLOW, BY_DESTINATION, BY_PROGRAM };  /* how widely it holds */
-enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16 }; /* config flags */
+enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16, PROCESSES = 32, BY_NAME = 64 }; /* config flags */
 enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8, CLOSED = 16 };   /* owner flags */
 enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
 enum { EVENT_GONE = 1, EVENT_DNS };
@@ -28,10 +28,21 @@ struct remote {
 	__u8 inbound;
 };
 
+/* Names the same executable and path also when the kernel has forgotten and
+ * read them again, and in every mount namespace. */
+struct file_at {
+	__u64 ctime, number;
+	__u64 path; /* hash of the path's names */
+	__u32 device, generation;
+};
+
+/* What a verdict is about: a program's flows to one remote; if process is not
+ * 0, only those of this process, and with a zero remote all of them. */
 struct destination {
 	struct program program;
 	struct remote remote;
-	__u32 zero;
+	__u32 process;
+	__u64 started; /* ns since boot */
 };
 
 struct flow {
@@ -41,9 +52,22 @@ struct flow {
 };
 
 struct verdict {
+	__u64 until; /* ns since boot; 0: no end */
 	__u32 epoch; /* it counts only in the epoch in which it was made */
 	__u32 decision;
 	__u32 verdict;
+	__u32 named; /* it counts only while the engine knows every name */
+};
+
+/* Where a flow comes from. */
+struct local {
+	__u32 address[4];
+	__u32 port;
+};
+
+/* What look_up finds. */
+struct answer {
+	__u32 epoch, decision, scope;
 };
 
 /* The program that used a socket last, and what is known of the socket. */
@@ -54,9 +78,11 @@ struct owner {
 	__u32 decision;
 	__u8 verdict, scope, flags, zero;
 	__u32 pid, uid;
-	__u32 zero2;
+	__u32 zero2[2];
 	__u64 started; /* ns since boot */
 };
+
+#define PATIENCE 3000000000ULL /* ns, after which an engine that says nothing is gone */
 
 #define NAMES 64   /* components of a path */
 #define TEXT 2048  /* bytes of all components */
@@ -67,7 +93,14 @@ struct path_text {
 	__u32 length;
 	__u32 complete; /* 0: too long to hold */
 	__u32 links;    /* 0: deleted */
+	__u64 hash;     /* of text */
 	char text[TEXT + NAME]; /* names from the last to the first, each ended by 0 */
+};
+
+/* Where one processor notes a path. */
+struct sheet {
+	__u64 walks; /* begun: a task may be put aside for another that begins one too */
+	struct path_text text;
 };
 
 struct seen_key {
@@ -103,7 +136,7 @@ struct config {
 	__u64 netns;  /* cookie */
 	__u64 cgroup; /* id */
 	__u32 level;  /* of the cgroup below the root */
-	__u32 zero;
+	__u32 ahead;  /* verdicts of so many epochs more count too: the next one is being prepared */
 };
 
 struct event {
@@ -131,9 +164,18 @@ struct found {
 	__u32 fd;
 };
 
+/* The descriptors that the engine asks for: its own, from fd on. */
 struct wanted {
 	__u32 pid, fd;
 };
+
+struct opened_file {
+	struct program program;
+	__u64 path; /* hash; 0: too long */
+	__u32 fd, zero;
+};
+
+enum { REPLIES_TOLD, REPLIES_READ, ENGINE_ALIVE, NAME_NUMBERS };
 
 #define MAP(NAME_, TYPE_, KEY_, VALUE_, ENTRIES_, FLAGS_) \
 	struct { \
@@ -148,12 +190,14 @@ MAP(configs, ARRAY, __u32, struct config, 1, 0);
 MAP(ticks, ARRAY, __u32, __u32, 1, 0); /* which of the two seen maps is written */
 MAP(programs, LRU_HASH, struct program, struct verdict, 16384, 0);
 MAP(destinations, LRU_HASH, struct destination, struct verdict, 32768, 0);
+MAP(files, HASH, struct file_at, struct verdict, 32768, BPF_F_NO_PREALLOC);
+MAP(naming, ARRAY, __u32, __u64, NAME_NUMBERS, 0); /* DNS replies told and read; when, in ns since boot */
 MAP(flows, LRU_HASH, struct flow, struct verdict, 16384, 0);
 MAP(owners, LRU_HASH, __u64, struct owner, 65536, 0);
 MAP(heard, LRU_HASH, struct flow, __u32, 16384, 0);
 MAP(tuples, LRU_HASH, struct tuple, __u64, 16384, 0);
 MAP(paths, LRU_HASH, struct program, struct path_text, 4096, 0);
-MAP(scratch, PERCPU_ARRAY, __u32, struct path_text, 1, 0);
+MAP(scratch, PERCPU_ARRAY, __u32, struct sheet, 1, 0);
 MAP(seen_even, HASH, struct seen_key, struct seen, 16384, 0);
 MAP(seen_odd, HASH, struct seen_key, struct seen, 16384, 0);
 MAP(counters, PERCPU_ARRAY, __u32, __u64, COUNTERS, 0);

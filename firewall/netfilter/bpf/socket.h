@@ -36,7 +36,7 @@ static __always_inline void adopt(struct owner *o, __u64 parent)
 static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, bool sending)
 {
 	struct config *c = configuration();
-	__u8 scope = BY_FLOW;
+	struct answer a = {};
 
 	if (!c || (c->flags & OFF) || bpf_get_netns_cookie(ctx) != c->netns)
 		return 1;
@@ -55,7 +55,7 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 		}
 	}
 	if (c->flags & LOCK) {
-		note(&now, r, 0, 0, DECIDED_BY_LOCK, BLOCK);
+		note(&now, r, 0, DECIDED_BY_LOCK, BLOCK);
 		return 0;
 	}
 	struct owner *known = bpf_map_lookup_elem(&owners, &cookie);
@@ -71,20 +71,21 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 			return 1;
 		}
 	}
-	struct verdict *v = look_up(c, &now.program, r, cookie, &scope);
-	if (v && v->verdict == BLOCK) {
+	__u32 verdict = look_up(c, &now, r, cookie, &a);
+	if (!verdict && file && remember_path(bpf_get_current_task(), &now.program))
+		verdict = prepared(c, &now.program, &a);
+	if (verdict == BLOCK) {
 		if (sending && was_asked(c, cookie, r))
 			return 1;
-		note(&now, r, 0, 0, v->decision, BLOCK);
+		note(&now, r, 0, a.decision, BLOCK);
 		return 0;
 	}
-	if (v) {
-		now.epoch = c->epoch;
-		now.decision = v->decision;
+	if (verdict) {
+		now.epoch = a.epoch;
+		now.decision = a.decision;
 		now.verdict = ALLOW;
-		now.scope = scope;
-	} else if (file)
-		remember_path((void *)bpf_get_current_task(), file, &now.program);
+		now.scope = a.scope;
+	}
 	if (known) {
 		now.flags = known->flags & (HELD | ONCE | MANY);
 		if (known->remote.protocol && !same_remote(&known->remote, r))
@@ -155,7 +156,7 @@ int create(struct bpf_sock *sk)
 	struct file *file = describe(&now);
 	if (!file)
 		return 1;
-	remember_path((void *)bpf_get_current_task(), file, &now.program);
+	remember_path(bpf_get_current_task(), &now.program);
 	if (sk->type == SOCK_RAW || protocol != IPPROTO_UDPLITE)
 		now.flags = MANY;
 	bpf_map_update_elem(&owners, &cookie, &now, BPF_ANY);
@@ -226,13 +227,13 @@ int sockets(struct bpf_iter__task_file *ctx)
 	if (exe) {
 		identify(exe, &f.program);
 		if (f.member)
-			remember_path(task, exe, &f.program);
+			remember_path(kernel_address(task), &f.program);
 	}
 	bpf_seq_write((void *)ctx->meta->seq, &f, sizeof f);
 	return 0;
 }
 
-/* The kernel's identity of a file that the engine has open. */
+/* The kernel's identities of files that the engine has open. */
 SEC("iter/task_file")
 int opened(struct bpf_iter__task_file *ctx)
 {
@@ -240,10 +241,18 @@ int opened(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	__u32 zero = 0;
 	struct wanted *w = bpf_map_lookup_elem(&wanteds, &zero);
-	if (!file || !task || !w || task->pid != (int)w->pid || ctx->fd != w->fd)
+	if (!file || !task || !w || task->pid != (int)w->pid || ctx->fd < w->fd)
 		return 0;
-	struct program p = {};
-	identify(file, &p);
-	bpf_seq_write((void *)ctx->meta->seq, &p, sizeof p);
+	struct opened_file o = { .fd = ctx->fd };
+	identify(file, &o.program);
+	struct sheet *s = sheet();
+	if (s && o.program.mount) {
+		__u64 number = write_path(s, &o.program);
+		if (s->text.complete)
+			o.path = s->text.hash;
+		if (!undisturbed(s, number))
+			o.path = 0; /* asked for again when it is needed */
+	}
+	bpf_seq_write((void *)ctx->meta->seq, &o, sizeof o);
 	return 0;
 }

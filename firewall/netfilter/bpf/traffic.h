@@ -8,7 +8,7 @@ static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64
 {
 	struct headers h = {};
 	struct owner kernel = {};
-	__u8 scope = BY_FLOW;
+	struct answer a = {};
 
 	read_headers(skb, &h);
 	struct sock *sk = cookie ? sender(skb) : 0;
@@ -33,14 +33,13 @@ static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64
 	if (o && !(c->flags & LOCK)) {
 		if (was_asked(c, cookie, &h.remote))
 			return 0;
-		struct verdict *v = look_up(c, &o->program, &h.remote, cookie, &scope);
-		if (v && v->verdict == ALLOW) {
-			if (!(o->flags & LOGGED) || o->decision != v->decision || !same_remote(&o->remote, &h.remote))
-				note(o, &h.remote, h.local, h.local_port, v->decision, ALLOW);
-			o->epoch = c->epoch;
-			o->decision = v->decision;
+		if (look_up(c, o, &h.remote, cookie, &a) == ALLOW) {
+			if (!(o->flags & LOGGED) || o->decision != a.decision || !same_remote(&o->remote, &h.remote))
+				note(o, &h.remote, &h.local, a.decision, ALLOW);
+			o->epoch = a.epoch;
+			o->decision = a.decision;
 			o->verdict = ALLOW;
-			o->scope = scope;
+			o->scope = a.scope;
 			o->remote = h.remote;
 			o->flags |= LOGGED;
 			return 0;
@@ -60,7 +59,7 @@ static __always_inline void sent(struct __sk_buff *skb, struct owner *o)
 	if (!counted(&key, odd_tick())) {
 		struct headers h = {};
 		read_headers(skb, &h);
-		note(o, &o->remote, h.local, h.local_port, o->decision, ALLOW);
+		note(o, &o->remote, &h.local, o->decision, ALLOW);
 	}
 	o->flags |= LOGGED;
 }
@@ -95,7 +94,7 @@ int blocked(struct __sk_buff *skb)
 	struct config *c = configuration();
 	struct headers h = {};
 	struct owner none = {};
-	__u8 scope = BY_FLOW;
+	struct answer a = {};
 
 	if (!c)
 		return 0;
@@ -111,17 +110,18 @@ int blocked(struct __sk_buff *skb)
 		o = &none;
 	}
 	if (c->flags & LOCK) {
-		note(o, &h.remote, h.local, h.local_port, DECIDED_BY_LOCK, BLOCK);
+		note(o, &h.remote, &h.local, DECIDED_BY_LOCK, BLOCK);
 		return 1;
 	}
-	struct verdict *v = look_up(c, &o->program, &h.remote, ck, &scope);
-	if (!v || v->verdict != BLOCK)
+	if (look_up(c, o, &h.remote, ck, &a) != BLOCK)
 		return 0;
-	note(o, &h.remote, h.local, h.local_port, v->decision, BLOCK);
+	note(o, &h.remote, &h.local, a.decision, BLOCK);
 	return 1;
 }
 
-static __always_inline void copy_dns(struct __sk_buff *skb, __u64 cookie)
+/* copy_dns tells the engine about a DNS message; socket is the one that an
+ * answer is for, or 0. */
+static __always_inline void copy_dns(struct __sk_buff *skb, struct config *c, __u64 socket)
 {
 	struct dns_event *e = bpf_ringbuf_reserve(&events, sizeof *e, 0);
 	if (!e) {
@@ -136,13 +136,21 @@ static __always_inline void copy_dns(struct __sk_buff *skb, __u64 cookie)
 	asm volatile("" : "+r"(last));
 	last &= 2047;
 	e->event.kind = EVENT_DNS;
-	e->event.cookie = cookie;
+	e->event.cookie = socket;
 	e->event.length = 0;
 	if (last < DNS_BYTES && !bpf_skb_load_bytes(skb, 0, e->packet, last + 1))
 		e->event.length = last + 1;
+	bool now = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > 1 << 19;
+	if (socket) {
+		/* Counted after its place is taken and before its program can read it. */
+		__u32 i = REPLIES_TOLD;
+		__u64 *told = bpf_map_lookup_elem(&naming, &i);
+		if (told)
+			__sync_fetch_and_add(told, 1);
+		now = now || c->flags & BY_NAME;
+	}
 	/* The engine looks by itself before it needs a name, and regularly. */
-	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-	bpf_ringbuf_submit(e, waiting > 1 << 19 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(e, now ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
 static __always_inline bool here(struct config *c, struct __sk_buff *skb)
@@ -190,7 +198,7 @@ int ingress(struct __sk_buff *skb)
 		return 1;
 	__u64 cookie = bpf_get_socket_cookie(skb);
 	if (source == 53 && here(c, skb))
-		copy_dns(skb, cookie);
+		copy_dns(skb, c, cookie);
 	if (protocol != IPPROTO_UDP || (skb->ifindex == 1 && (c->flags & LOOPBACK)))
 		return 1;
 	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
@@ -200,8 +208,8 @@ int ingress(struct __sk_buff *skb)
 	if (read_headers(skb, &h))
 		return 1;
 	struct flow f = { .cookie = cookie };
-	__builtin_memcpy(f.remote.address, h.local, 16); /* the sender */
-	f.remote.port = h.local_port;
+	__builtin_memcpy(f.remote.address, h.local.address, 16); /* the sender */
+	f.remote.port = h.local.port;
 	f.remote.protocol = IPPROTO_UDP;
 	if (o && same_remote(&o->remote, &f.remote))
 		return 1; /* an answer to what was sent */
@@ -229,10 +237,11 @@ static __always_inline bool forged(struct config *c, struct __sk_buff *skb)
 		count(COUNT_UNLOGGED);
 		return true;
 	}
-	struct verdict *v = current_verdict(c, bpf_map_lookup_elem(&programs, &o->program));
-	if (v ? v->verdict == ALLOW : o->epoch == c->epoch && o->verdict == ALLOW)
+	struct answer a = {};
+	__u32 verdict = of_program(c, &o->program, &a);
+	if (verdict ? verdict == ALLOW : o->epoch == c->epoch && o->verdict == ALLOW)
 		return false;
-	note(o, &h.remote, h.local, h.local_port, v ? v->decision : FORGED, BLOCK);
+	note(o, &h.remote, &h.local, verdict ? a.decision : FORGED, BLOCK);
 	return true;
 }
 
@@ -252,6 +261,6 @@ int egress(struct __sk_buff *skb)
 	if (protocol != IPPROTO_UDP && skb->ifindex != 1 && forged(c, skb))
 		return 0;
 	if (target == 53 && (protocol == IPPROTO_UDP || protocol == IPPROTO_TCP) && here(c, skb))
-		copy_dns(skb, 0);
+		copy_dns(skb, c, 0);
 	return 1;
 }
