@@ -48,6 +48,7 @@ type run struct {
 	preparer    *preparer
 	holding     *holding
 	lostBefore  atomic.Uint64
+	locked      atomic.Bool // the mode is lock
 }
 
 // New prepares a backend; nothing changes on the system before Run.
@@ -110,6 +111,7 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	r.locked.Store(b.policy.Mode == firewall.ModeLock)
 	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}
@@ -274,6 +276,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 	if r == nil {
 		return nil
 	}
+	r.locked.Store(p.Mode == firewall.ModeLock)
 	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}

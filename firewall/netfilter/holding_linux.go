@@ -22,6 +22,7 @@ type heldFlow struct {
 	packets []uint32
 	gone    chan struct{}
 	closed  bool // gone is
+	open    bool // it outlives a lock: a connection, or a datagram socket
 }
 
 // release is a decision on its way to the kernel.

@@ -58,8 +58,8 @@ func peerRole() error {
 	out.Encode(sighting{})
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		verb, what, _ := strings.Cut(lines.Text(), " ")
-		if verb == "open" {
-			if err := openFrom(what); err != nil {
+		if verb == "open" || verb == "throw" {
+			if err := openFrom(verb == "throw", what); err != nil {
 				return err
 			}
 		}
@@ -107,8 +107,9 @@ func (w *witness) capture(fd int) {
 	}
 }
 
-// openFrom begins a connection from one address to another and does not wait.
-func openFrom(text string) error {
+// openFrom begins a connection from one address to another and does not wait,
+// or throws a datagram.
+func openFrom(datagram bool, text string) error {
 	from, to, _ := strings.Cut(text, " ")
 	at, err := netip.ParseAddrPort(from)
 	if err != nil {
@@ -118,14 +119,22 @@ func openFrom(text string) error {
 	if err != nil {
 		return err
 	}
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	kind := syscall.SOCK_STREAM
+	if datagram {
+		kind = syscall.SOCK_DGRAM
+	}
+	fd, err := syscall.Socket(syscall.AF_INET, kind|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open a socket: %w", err)
 	}
 	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())}); err != nil {
 		return fmt.Errorf("bind %v: %w", at, err)
 	}
-	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Addr: target.Addr().As4(), Port: int(target.Port())}); err != syscall.EINPROGRESS {
+	err = syscall.Connect(fd, &syscall.SockaddrInet4{Addr: target.Addr().As4(), Port: int(target.Port())})
+	if err == nil && datagram {
+		_, err = syscall.Write(fd, []byte("thrown"))
+	}
+	if err != nil && err != syscall.EINPROGRESS {
 		return fmt.Errorf("connect to %v: %w", target, err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cilium/ebpf"
 	nfqueue "github.com/florianl/go-nfqueue/v2"
 	"github.com/mdlayher/netlink"
 
@@ -101,6 +102,9 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 		return
 	}
 	f := &heldFlow{key: key, packets: []uint32{id}, gone: make(chan struct{})}
+	if f.open = r.locked.Load(); flow.Protocol == firewall.TCP {
+		f.open = p.TCPFlags&packet.SYN == 0
+	}
 	var program firewall.Program
 	switch {
 	case missing:
@@ -116,6 +120,8 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 			}
 			if ok {
 				f.owner = found.owner()
+				f.owner.Flags = ownerHeld
+				r.kernel.Owners.Update(&cookie, &f.owner, ebpf.UpdateNoExist)
 			}
 		}
 		program = firewall.Program{Why: "its process is not known", File: fmt.Sprintf("socket %d", cookie)}
@@ -217,7 +223,7 @@ func (r *run) carryOut(d release) {
 		for _, id := range packets {
 			r.accept(id)
 		}
-	case gone || f.key.Cookie == 0:
+	case gone || f.open || f.key.Cookie == 0:
 		for _, id := range packets {
 			r.drop(id)
 		}

@@ -105,8 +105,8 @@ int blocked(struct __sk_buff *skb)
 	__u64 ck = *cookie;
 	struct owner *o = bpf_map_lookup_elem(&owners, &ck);
 	if (!o) {
-		if (ck && !(c->flags & LOCK))
-			return 0;
+		if (ck)
+			return 0; /* the engine finds out whose it is */
 		o = &none;
 	}
 	if (c->flags & LOCK) {
