@@ -7,7 +7,6 @@ import (
 
 	"sallyport.dev/sallyport/app/link"
 	"sallyport.dev/sallyport/firewall"
-	"sallyport.dev/sallyport/firewall/process"
 	"sallyport.dev/sallyport/persistence"
 	"sallyport.dev/sallyport/ui"
 )
@@ -21,14 +20,14 @@ const maxPending = 4096
 type hub struct {
 	control *Control
 	wake    chan struct{} // something for run
+	facts   *facts
 
 	mu       sync.Mutex
 	newest   []firewall.Prompt // as the engine said last
 	dirty    bool              // newest is not shown yet
 	counts   bool              // counters changed since the last status
 	shown    []shownPrompt     // newest with the facts
-	facts    map[firewall.PromptID]process.Facts
-	active   string // the login session in front of the person, "" if not known
+	active   string            // the login session in front of the person, "" if not known
 	watchers map[*watching]struct{}
 }
 
@@ -49,10 +48,17 @@ type watching struct {
 }
 
 func newHub(c *Control) *hub {
-	return &hub{
-		control: c, wake: make(chan struct{}, 1),
-		facts: map[firewall.PromptID]process.Facts{}, watchers: map[*watching]struct{}{},
-	}
+	h := &hub{control: c, wake: make(chan struct{}, 1), watchers: map[*watching]struct{}{}}
+	h.facts = newFacts(h.again)
+	return h
+}
+
+// again has the prompts shown once more: more is known about them.
+func (h *hub) again() {
+	h.mu.Lock()
+	h.dirty = true
+	h.mu.Unlock()
+	poke(h.wake)
 }
 
 func poke(c chan struct{}) {
@@ -103,6 +109,12 @@ func (h *hub) changed() {
 
 // written takes lines that are in the log now.
 func (h *hub) written(lines []persistence.Line) {
+	h.mu.Lock()
+	alone := len(h.watchers) == 0
+	h.mu.Unlock()
+	if alone {
+		return
+	}
 	out := make([]ui.LogLine, len(lines))
 	for i, l := range lines {
 		out[i] = lineOut(l)
@@ -181,33 +193,14 @@ func (h *hub) refresh() {
 	}
 }
 
-// withFacts shows prompts, reading facts once for each.
+// withFacts shows prompts with what is known of their processes.
 func (h *hub) withFacts(prompts []firewall.Prompt) []shownPrompt {
 	shown := make([]shownPrompt, len(prompts))
-	keep := make(map[firewall.PromptID]process.Facts, len(prompts))
-	for i, p := range prompts {
-		h.mu.Lock()
-		f, known := h.facts[p.ID]
-		h.mu.Unlock()
-		if !known && p.First.PID > 0 {
-			// A process that is gone leaves the facts empty; one that has its
-			// PID now would be named wrongly.
-			if now, err := process.Of(p.First.PID); err == nil && (p.First.Started.IsZero() || near(now.Started, p.First.Started)) {
-				f = now
-			}
-		}
-		keep[p.ID] = f
-		shown[i] = shownPrompt{promptOut(p, f), p.First.UID}
+	for i, known := range h.facts.about(prompts) {
+		shown[i] = shownPrompt{promptOut(prompts[i], known), prompts[i].First.UID}
 	}
-	h.mu.Lock()
-	h.facts = keep
-	h.mu.Unlock()
 	return shown
 }
-
-// near tells whether two readings of a process's start are the same one: one of
-// them counts from boot, and knows the time of boot in whole seconds.
-func near(a, b time.Time) bool { return a.Sub(b).Abs() < 2*time.Second }
 
 func (h *hub) desktops() (n int) {
 	h.mu.Lock()
@@ -248,9 +241,8 @@ func (h *hub) watch(ctx context.Context, on func(ui.Event)) error {
 	h.watchers[w] = struct{}{}
 	// Who is to ask may be another one now.
 	h.tellLocked(func(w *watching) { w.prompts = true })
-	h.dirty = true
 	h.mu.Unlock()
-	poke(h.wake)
+	h.again()
 	defer func() {
 		h.mu.Lock()
 		delete(h.watchers, w)

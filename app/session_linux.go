@@ -7,10 +7,13 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
+// sessionPatience is how long a question waits for the login manager.
+const sessionPatience = 100 * time.Millisecond
+
 // activeSession asks the login manager which session is in front of the
 // person; "" if nobody can tell.
 func activeSession() string {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), sessionPatience)
 	defer cancel()
 	conn, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
 	if err != nil {

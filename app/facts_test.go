@@ -1,0 +1,67 @@
+package app
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/process"
+)
+
+func prompt(id string, pid int) firewall.Prompt {
+	return firewall.Prompt{ID: firewall.PromptID(id), First: firewall.Attempt{PID: pid}}
+}
+
+func TestAQuestionDoesNotWaitForANameThatDoesNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		came, late := make(chan struct{}), 0
+		f := newFacts(func() { late++ })
+		f.read = func(pid int) (process.Facts, error) {
+			switch pid {
+			case 1:
+				<-came // a directory on the network
+			case 3:
+				return process.Facts{}, errors.New("gone")
+			}
+			return process.Facts{PID: pid, User: "anna"}, nil
+		}
+		prompts := []firewall.Prompt{prompt("a", 1), prompt("b", 2), prompt("c", 3), prompt("d", 0)}
+		start := time.Now()
+		for range 3 {
+			known := f.about(prompts)
+			if known[0].User != "" || known[1].User != "anna" || known[2].User != "" || known[3].User != "" {
+				t.Fatalf("known: %+v", known)
+			}
+		}
+		if waited := time.Since(start); waited != factPatience {
+			t.Errorf("waited %v, want %v", waited, factPatience)
+		}
+		close(came)
+		synctest.Wait()
+		if late != 1 {
+			t.Errorf("told %d times that more is known", late)
+		}
+		if known := f.about(prompts); known[0].User != "anna" || len(f.of) != 4 {
+			t.Errorf("known: %+v", known)
+		}
+		if f.about(prompts[:1]); len(f.of) != 1 {
+			t.Errorf("%d are remembered of one", len(f.of))
+		}
+	})
+}
+
+func TestAProcessThatHasThePIDNowIsNotNamed(t *testing.T) {
+	f := newFacts(func() {})
+	f.read = func(pid int) (process.Facts, error) {
+		return process.Facts{PID: pid, User: "mallory", Started: time.Unix(2000, 0)}, nil
+	}
+	for _, started := range []int64{1000, 1999} {
+		p := prompt("x", 7)
+		p.ID, p.First.Started = firewall.PromptID(time.Unix(started, 0).String()), time.Unix(started, 0)
+		if known := f.about([]firewall.Prompt{p}); (known[0].User == "mallory") != (started == 1999) {
+			t.Errorf("started at %d: %+v", started, known[0])
+		}
+	}
+}
