@@ -139,6 +139,10 @@ func (c *Control) Status(context.Context) (ui.Status, error) {
 	if trouble := c.journal.Trouble(); trouble != "" {
 		s.Notes = append(s.Notes, trouble)
 	}
+	var err error
+	if s.LogLines, err = c.store.Count(); err != nil {
+		return s, err
+	}
 	if st.mode == firewall.ModeAllow {
 		seen, err := c.store.Seen()
 		if err != nil {

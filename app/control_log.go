@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
+	"time"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/persistence"
@@ -12,12 +12,12 @@ import (
 )
 
 // Log returns matching lines, newest first.
-func (c *Control) Log(_ context.Context, q ui.LogQuery) ([]ui.LogLine, error) {
+func (c *Control) Log(ctx context.Context, q ui.LogQuery) ([]ui.LogLine, error) {
 	query, err := queryIn(q)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := c.store.Log(query)
+	lines, err := c.store.Log(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -46,27 +46,11 @@ func queryIn(q ui.LogQuery) (persistence.Query, error) {
 		if err := v.UnmarshalText([]byte(q.Verdict)); err != nil {
 			return out, invalid(err)
 		}
+		out.Verdict, q.Verdict = &v, v.String()
 	}
 	if q.Verdict != "" || q.Text != "" {
-		text := strings.ToLower(q.Text)
-		out.Match = func(l persistence.Line) bool {
-			line := lineOut(l)
-			return matches(line, q.Verdict, text)
-		}
+		out.Text, q.Program, q.Since = q.Text, "", time.Time{} // the store has looked at the others
+		out.Match = func(l persistence.Line) bool { return q.Matches(lineOut(l)) }
 	}
 	return out, nil
-}
-
-// matches tells whether a line has the verdict and holds the text, which is in
-// lower case.
-func matches(l ui.LogLine, verdict, text string) bool {
-	if verdict != "" && l.Verdict != strings.ToLower(verdict) {
-		return false
-	}
-	for _, s := range []string{l.Program, l.Host, l.Remote, strconv.Itoa(int(l.Port)), l.Note} {
-		if strings.Contains(strings.ToLower(s), text) {
-			return true
-		}
-	}
-	return false
 }

@@ -51,6 +51,7 @@ func (e *env) showStatus(s ui.Status) {
 	}
 	t.row("allowed", fmt.Sprint(s.Allowed))
 	t.row("blocked", fmt.Sprint(s.Blocked))
+	t.row("log lines", fmt.Sprint(s.LogLines))
 	t.row("lost events", fmt.Sprint(s.DroppedEvents))
 	t.row("other namespaces", fmt.Sprint(s.OtherNamespaces))
 	fail := "closed (without an engine, unknown programs stay blocked)"

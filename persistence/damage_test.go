@@ -77,7 +77,7 @@ func sound(t *testing.T, what, path string, want []firewall.Rule) Report {
 	if r.Restored != "" && len(have) != len(want) {
 		t.Fatalf("%s: %d rules restored of %d", what, len(have), len(want))
 	}
-	if _, err := s.Log(Query{Limit: 1000}); err != nil {
+	if _, err := s.Log(context.Background(), Query{Limit: 1000}); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 	if _, err := s.PutRules([]firewall.Rule{curl(9)}, nil); err != nil {

@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"net/netip"
@@ -166,7 +167,7 @@ func TestFirstFormatIsRead(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(have, want) {
 		t.Errorf("have %+v\nwant %+v, %v", have, want, err)
 	}
-	lines, err := s.Log(Query{})
+	lines, err := s.Log(context.Background(), Query{})
 	if err != nil || len(lines) != 2 || lines[0].Change == nil || lines[1].Entry != entry("/bin/p", sample()[0].Created) {
 		t.Errorf("%+v %v", lines, err)
 	}

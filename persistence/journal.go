@@ -20,7 +20,7 @@ const (
 	backupDelay = 2 * time.Second        // from a change to its backup
 	trimDelay   = 10 * time.Minute       // between looks at the age of an idle log
 	queueBound  = 1 << 16                // entries that wait for the disk
-	batchBound  = 1 << 13                // entries of one transaction
+	batchBound  = 1 << 10                // entries of one transaction: an answer waits for it to end
 )
 
 // Journal writes the activity log in batches, counts how often rules were

@@ -2,6 +2,8 @@ package persistence
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -102,6 +104,12 @@ type Query struct {
 	Since   time.Time
 	Match   func(Line) bool // further conditions; lines that fail do not count towards Limit
 	Limit   int             // at most so many lines; 0: 100
+
+	// What lines must have to match, as far as that can be told before they are
+	// decoded, which takes most of the time: flows decided so, and this text, in
+	// any case, in a program's path, a host name, an address or a port.
+	Verdict *firewall.Verdict
+	Text    string
 }
 
 // LogName is the name under which a program's lines are found: its ID, or
@@ -117,16 +125,25 @@ func LogName(p firewall.Program) string {
 // lines are numbered as they are written.
 const disorder = time.Minute
 
-// Log returns matching lines, newest first. Without Match its cost depends on
-// the number of lines returned only.
-func (s *Store) Log(q Query) (lines []Line, err error) {
+// Log returns matching lines, newest first. Without Match, Verdict and Text its
+// cost depends on the number of lines returned only.
+func (s *Store) Log(ctx context.Context, q Query) (lines []Line, err error) {
 	if q.Limit <= 0 {
 		q.Limit = 100
 	}
 	if q.Before == 0 {
 		q.Before = ^LineID(0)
 	}
-	take := func(l Line) bool {
+	sieve, passed := newSieve(q), 0
+	// take looks at a stored line and tells whether to go on.
+	take := func(k, v []byte) bool {
+		if passed++; passed%1024 == 0 && ctx.Err() != nil {
+			return false
+		}
+		if len(v) < sealSize || !sieve.mayPass(v[sealSize:]) {
+			return true
+		}
+		l := decodeLine(k, v)
 		if at := l.time(); !q.Since.IsZero() && !at.IsZero() && at.Before(q.Since) {
 			return !at.Before(q.Since.Add(-disorder))
 		}
@@ -140,11 +157,11 @@ func (s *Store) Log(q Query) (lines []Line, err error) {
 			return eachOfProgram(tx, q.Program, uint64(q.Before), take)
 		}
 		c := tx.Bucket(logBucket).Cursor()
-		for k, v := before(c, number(uint64(q.Before))); k != nil && take(decodeLine(k, v)); k, v = c.Prev() {
+		for k, v := before(c, number(uint64(q.Before))); k != nil && take(k, v); k, v = c.Prev() {
 		}
 		return nil
 	})
-	if err != nil {
+	if err = cmp.Or(err, ctx.Err()); err != nil {
 		return nil, fmt.Errorf("read the log: %w", err)
 	}
 	return lines, nil
@@ -165,7 +182,7 @@ type programText struct {
 	Lines  uint64 `json:"lines"`
 }
 
-func eachOfProgram(tx *bbolt.Tx, name string, older uint64, f func(Line) bool) error {
+func eachOfProgram(tx *bbolt.Tx, name string, older uint64, f func(k, v []byte) bool) error {
 	var p programText
 	if err := take(tx.Bucket(programsBucket), []byte(name), &p); err != nil || p.Number == 0 {
 		return err
@@ -173,7 +190,7 @@ func eachOfProgram(tx *bbolt.Tx, name string, older uint64, f func(Line) bool) e
 	prefix, log := number(p.Number), tx.Bucket(logBucket)
 	c := tx.Bucket(indexBucket).Cursor()
 	for k, _ := before(c, append(number(p.Number), number(older)...)); len(k) == 16 && bytes.HasPrefix(k, prefix); k, _ = c.Prev() {
-		if v := log.Get(k[8:]); v != nil && !f(decodeLine(k[8:], v)) {
+		if v := log.Get(k[8:]); v != nil && !f(k[8:], v) {
 			return nil
 		}
 	}

@@ -54,7 +54,7 @@ func TestLogTellsWhatHappenedNewestFirst(t *testing.T) {
 	case <-time.After(time.Second):
 		t.Fatal("a line is not there within a second")
 	}
-	lines, err := s.Log(Query{})
+	lines, err := s.Log(context.Background(), Query{})
 	if err != nil || len(lines) != 3 || lines[0].Change.Text != "rule r1 added" || lines[1].Entry != second || lines[2].Entry != first {
 		t.Errorf("log is %+v, %v", lines, err)
 	}
@@ -85,7 +85,7 @@ func TestLogFindsWhatAScanFinds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all, err := s.Log(Query{Limit: 1 << 30})
+	all, err := s.Log(context.Background(), Query{Limit: 1 << 30})
 	if err != nil || len(all) != 2000 {
 		t.Fatal(len(all), err)
 	}
@@ -102,7 +102,7 @@ func TestLogFindsWhatAScanFinds(t *testing.T) {
 		if n := r.IntN(9); n < 8 {
 			q.Program = fmt.Sprintf("/bin/p%d", n)
 		}
-		lines, err := s.Log(q)
+		lines, err := s.Log(context.Background(), q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,11 +131,11 @@ func TestLogStaysWithinItsBounds(t *testing.T) {
 		}
 	}
 	n, err := s.Count()
-	lines, _ := s.Log(Query{Limit: 1 << 30})
+	lines, _ := s.Log(context.Background(), Query{Limit: 1 << 30})
 	if err != nil || n != len(lines) || n < 100 || n > 1000 {
 		t.Fatalf("%d lines, counted %d, %v", len(lines), n, err)
 	}
-	if lines, _ := s.Log(Query{Program: "/bin/p0"}); len(lines) != 0 {
+	if lines, _ := s.Log(context.Background(), Query{Program: "/bin/p0"}); len(lines) != 0 {
 		t.Errorf("the index keeps %d lines that are gone", len(lines))
 	}
 	// Two hours later everything is too old.
@@ -194,15 +194,22 @@ func BenchmarkLog(b *testing.B) {
 		}
 	}
 	b.Logf("%d lines a second written", int(float64(n)/time.Since(now).Seconds()))
-	for name, q := range map[string]Query{"newest": {}, "program": {Program: "/usr/bin/program7"}, "deep": {Before: LineID(n / 2)}} {
+	for name, q := range map[string]Query{"newest": {}, "program": {Program: "/usr/bin/program7"}, "deep": {Before: LineID(n / 2)}, "text": {Text: "program7"}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if l, err := s.Log(q); err != nil || len(l) != 100 {
+				if l, err := s.Log(context.Background(), q); err != nil || len(l) != 100 {
 					b.Fatal(len(l), err)
 				}
 			}
 		})
 	}
+	b.Run("text-that-is-not-there", func(b *testing.B) {
+		for b.Loop() {
+			if l, err := s.Log(b.Context(), Query{Text: "nowhere"}); err != nil || len(l) != 0 {
+				b.Fatal(len(l), err)
+			}
+		}
+	})
 	b.Run("put-rule", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := s.PutRules([]firewall.Rule{curl(443)}, nil); err != nil {

@@ -12,6 +12,9 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// sealSize is how many bytes of a value come before the text.
+const sealSize = 4
+
 var errChecksum = errors.New("the checksum is wrong")
 
 // seal makes a record's value: a checksum of key and text (CRC-32C, big
@@ -21,18 +24,18 @@ func seal(key []byte, v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode record: %w", err)
 	}
-	return append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(text)), checksum(key, text)), text...), nil
+	return append(binary.BigEndian.AppendUint32(make([]byte, 0, sealSize+len(text)), checksum(key, text)), text...), nil
 }
 
 // unseal reads into v what seal wrote under the key.
 func unseal(key, value []byte, v any) error {
-	if len(value) < 4 {
+	if len(value) < sealSize {
 		return errors.New("the record is too short")
 	}
-	if binary.BigEndian.Uint32(value) != checksum(key, value[4:]) {
+	if binary.BigEndian.Uint32(value) != checksum(key, value[sealSize:]) {
 		return errChecksum
 	}
-	return json.Unmarshal(value[4:], v)
+	return json.Unmarshal(value[sealSize:], v)
 }
 
 // decodeStrict decodes exactly one JSON value without unknown fields.

@@ -86,6 +86,7 @@ type Status struct {
 	Blocked         uint64        `json:"blocked"`
 	DroppedEvents   uint64        `json:"dropped_events"`
 	OtherNamespaces uint64        `json:"other_namespaces"`
+	LogLines        int           `json:"log_lines"` // in the activity log
 	Fail            string        `json:"fail"`      // "closed" or "open"
 	FirstRun        bool          `json:"first_run"` // nobody chose a mode yet
 	Notes           []string      `json:"notes,omitempty"`
