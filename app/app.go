@@ -63,8 +63,11 @@ func Main(args []string) int {
 		fmt.Fprintf(os.Stderr, "sallyport: %v\n", err)
 		return failed
 	}
-	// A terminal that closes (SIGHUP) stops an engine in it as well as Ctrl-C.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // a terminal that closes stops an engine in it as well; nohup keeps it
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	e := &env{in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	root := newRoot(e)

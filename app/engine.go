@@ -97,8 +97,12 @@ func userID(name string) (int, error) {
 
 // runEngine runs until ctx ends. What it starts last stops first: the socket,
 // the backend (networking as it was found), the engine (held flows blocked),
-// the journal, the database.
+// the journal, the database. SIGUSR1 ends it too, but leaves in force what is:
+// the service restarts so, and between two engines nothing passes unjudged.
 func runEngine(ctx context.Context, o engineOptions) (err error) {
+	ctx, handOver := context.WithCancelCause(ctx)
+	defer handOver(nil)
+	defer onHandOver(func() { handOver(firewall.ErrHandOver) })()
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(heapBound)
 	if os.Geteuid() != 0 && !o.Demo {
@@ -167,7 +171,7 @@ func serve(ctx context.Context, c *Control, front func(context.Context) error, r
 	// part starts a part; the function returned stops it and waits for it.
 	part := func(name string, run func(context.Context) error) func() {
 		// Parts end one after the other, not all at once with ctx.
-		own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
@@ -178,7 +182,7 @@ func serve(ctx context.Context, c *Control, front func(context.Context) error, r
 				stopping.Go(func() error { return fmt.Errorf("stop %s: %w", name, err) })
 			}
 		}()
-		return func() { cancel(); <-ended }
+		return func() { cancel(context.Cause(ctx)); <-ended }
 	}
 	defer func() { err = errors.Join(err, stopping.Wait()) }()
 	defer part("journal", c.journal.Run)()

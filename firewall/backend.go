@@ -1,6 +1,13 @@
 package firewall
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrHandOver, as the cause of the end of [Backend.Run]'s context, leaves what
+// is in force as it is, for the engine that follows.
+var ErrHandOver = errors.New("the next engine takes over")
 
 // Held is a flow whose first packet a backend holds back.
 type Held struct {
@@ -49,8 +56,8 @@ type Sink interface {
 
 // Backend holds flows and enforces decisions on one kind of system.
 type Backend interface {
-	// Run filters until ctx ends; then networking is as it was found. It
-	// returns an error if it cannot start or go on, and calls ready once
+	// Run filters until ctx ends; then networking is as it was found, unless
+	// the cause is ErrHandOver. It returns an error if it cannot start or go on, and calls ready once
 	// filtering is in force.
 	Run(ctx context.Context, sink Sink, ready func()) error
 	// Apply makes the policy known, forgets every cached decision, and judges

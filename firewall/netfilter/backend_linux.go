@@ -2,6 +2,7 @@ package netfilter
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -59,7 +60,8 @@ func New(c Config) (*Backend, error) {
 	return &Backend{config: c}, nil
 }
 
-// Run filters until ctx ends; then networking is as it was found.
+// Run filters until ctx ends; then networking is as it was found. Ended by
+// [firewall.ErrHandOver] it leaves what a killed engine would leave.
 func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (err error) {
 	runtime.LockOSThread() // sockets and /proc/thread-self belong to one network namespace
 	defer runtime.UnlockOSThread()
@@ -79,6 +81,9 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 	defer func() {
 		if err != nil && r.kernel.taken {
 			return // a start that fails leaves what a killed engine kept closed
+		}
+		if err == nil && errors.Is(context.Cause(ctx), firewall.ErrHandOver) {
+			return
 		}
 		if e := r.undo(); err == nil {
 			err = e

@@ -113,6 +113,11 @@ func engineRole() error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	ctx, handOver := context.WithCancelCause(ctx)
+	defer handOver(nil)
+	restart := make(chan os.Signal, 1)
+	signal.Notify(restart, syscall.SIGUSR1)
+	go func() { <-restart; handOver(firewall.ErrHandOver) }()
 	engineCtx, stopEngine := context.WithCancel(context.Background())
 	engineDone := make(chan struct{})
 	go func() { engine.Run(engineCtx); close(engineDone) }()
@@ -334,10 +339,21 @@ func (g *guard) decide(program string, v firewall.Verdict) time.Time {
 	return g.tell(request{Do: "rules", Rules: g.setup.Rules}).At
 }
 
-// stop ends the engine as the system does; kill as a crash would.
+// stop ends the engine as the system does; handOver as a restart does; kill as
+// a crash would.
 func (g *guard) stop() {
 	g.w.t.Helper()
-	g.cmd.Process.Signal(syscall.SIGTERM)
+	g.ends(syscall.SIGTERM)
+}
+
+func (g *guard) handOver() {
+	g.w.t.Helper()
+	g.ends(syscall.SIGUSR1)
+}
+
+func (g *guard) ends(s os.Signal) {
+	g.w.t.Helper()
+	g.cmd.Process.Signal(s)
 	g.wait(g.w.t)
 	if g.err != nil {
 		g.w.t.Fatalf("the engine ended with %v\n%s", g.err, g.noise.String())

@@ -1,3 +1,5 @@
+//go:build linux
+
 // initrd is the guest's whole initial file system: it loads the modules that
 // the root disk needs, mounts it and starts systemd.
 package main
