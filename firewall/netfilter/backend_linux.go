@@ -149,7 +149,7 @@ func (r *run) prepare(ctx context.Context, p firewall.Policy, wait *sync.WaitGro
 		r.log.Warn("read what an engine before prepared", "error", err)
 	}
 	r.cache.names(p.Programs, r.sink.Judge)
-	r.preparer.want(p.Programs)
+	looked := r.preparer.want(p.Programs)
 	wait.Go(func() { r.preparer.run(ctx) })
 	wait.Go(func() { r.resolvers.Watch(ctx, func([]netip.Addr) { r.cache.moved(r.place) }) })
 	taken := make(chan struct{})
@@ -160,7 +160,7 @@ func (r *run) prepare(ctx context.Context, p firewall.Policy, wait *sync.WaitGro
 		}
 	}()
 	late := time.After(prepareWait)
-	for _, done := range []chan struct{}{taken, r.preparer.first} {
+	for _, done := range []<-chan struct{}{taken, looked} {
 		select {
 		case <-done:
 		case <-late:
@@ -291,9 +291,15 @@ func (b *Backend) Apply(p firewall.Policy) error {
 		}
 		b.facts = facts
 	}
-	r.cache.names(p.Programs, r.sink.Judge)
-	r.preparer.want(p.Programs)
+	anew := r.cache.names(p.Programs, r.sink.Judge)
+	looked := r.preparer.want(p.Programs)
 	r.cache.warm(r.sink.Judge)
+	if anew {
+		select {
+		case <-looked:
+		case <-time.After(applyWait):
+		}
+	}
 	if err := r.cache.finish(); err != nil {
 		return err
 	}

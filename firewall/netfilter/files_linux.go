@@ -110,8 +110,9 @@ func (c *cache) learnt(key kernelProgram, p firewall.Program, v kernelVerdict) b
 }
 
 // names puts the paths that rules name in the place of those of before, and
-// judges the programs again of which the files are known.
-func (c *cache) names(paths []string, judge judge) {
+// judges the programs again of which the files are known. It tells whether
+// there are new ones.
+func (c *cache) names(paths []string, judge judge) (anew bool) {
 	c.mu.Lock()
 	gone := make(map[string]bool, len(c.named))
 	for path := range c.named {
@@ -121,6 +122,7 @@ func (c *cache) names(paths []string, judge judge) {
 		delete(gone, path)
 		if _, ok := c.named[path]; !ok {
 			c.named[path] = kernelFileAt{}
+			anew = true
 		}
 	}
 	for path := range gone {
@@ -137,6 +139,7 @@ func (c *cache) names(paths []string, judge judge) {
 		}
 		c.mu.Unlock()
 	}
+	return anew
 }
 
 // takeFiles judges the programs again that an engine before prepared, by their

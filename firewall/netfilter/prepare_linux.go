@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	lookEvery   = time.Minute     // for files that came or were replaced
-	lookAtOnce  = 256             // files that are open at a time
-	lookFor     = 2 * time.Second // at so many files, before they are left to themselves
-	maxStuck    = 4               // looks that a dead network mount may hold up
-	prepareWait = time.Second     // for the first look, before the firewall is ready
+	lookEvery   = time.Minute           // for files that came or were replaced
+	lookAtOnce  = 256                   // files that are open at a time
+	lookFor     = 2 * time.Second       // at so many files, before they are left to themselves
+	maxStuck    = 4                     // looks that a dead network mount may hold up
+	prepareWait = time.Second           // for the first look, before the firewall is ready
+	applyWait   = 50 * time.Millisecond // for a look at what rules name anew
 )
 
 // preparer tells the kernel about the programs that rules name before they
@@ -23,11 +24,11 @@ type preparer struct {
 	identities *identities
 	cache      *cache
 	judge      judge
-	first      chan struct{} // closed when every file has been looked at once
 	wake       chan struct{}
 
 	mu     sync.Mutex
 	paths  []string
+	waits  []chan struct{} // closed when all paths have been looked at
 	stamps map[string]fileStamp
 	stuck  map[string]bool // a look at these has not ended
 }
@@ -41,20 +42,24 @@ type fileStamp struct {
 func newPreparer(i *identities, c *cache, judge judge) *preparer {
 	return &preparer{
 		identities: i, cache: c, judge: judge,
-		first: make(chan struct{}), wake: make(chan struct{}, 1),
+		wake:   make(chan struct{}, 1),
 		stamps: make(map[string]fileStamp), stuck: make(map[string]bool),
 	}
 }
 
-// want says which paths rules name now.
-func (p *preparer) want(paths []string) {
+// want says which paths rules name now; it returns a channel that is closed
+// once they have been looked at.
+func (p *preparer) want(paths []string) <-chan struct{} {
+	looked := make(chan struct{})
 	p.mu.Lock()
 	p.paths = paths
+	p.waits = append(p.waits, looked)
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
+	return looked
 }
 
 // run looks at the files until ctx ends. Only what is new or was replaced is
@@ -62,10 +67,10 @@ func (p *preparer) want(paths []string) {
 func (p *preparer) run(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	var once sync.Once
 	looks := make(chan struct{}, maxStuck) // one for each look that goes on
 	for {
-		for part := range slices.Chunk(p.due(), lookAtOnce) {
+		due, waits := p.due()
+		for part := range slices.Chunk(due, lookAtOnce) {
 			select {
 			case looks <- struct{}{}:
 			default:
@@ -86,7 +91,9 @@ func (p *preparer) run(ctx context.Context) {
 				return
 			}
 		}
-		once.Do(func() { close(p.first) })
+		for _, looked := range waits {
+			close(looked)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -96,13 +103,13 @@ func (p *preparer) run(ctx context.Context) {
 	}
 }
 
-// due lists the paths that nobody looks at just now, and forgets those that
-// are named no more.
-func (p *preparer) due() []string {
+// due lists the paths that nobody looks at just now, with who waits for that,
+// and forgets those that are named no more.
+func (p *preparer) due() (due []string, waits []chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stamps := make(map[string]fileStamp, len(p.paths))
-	due := make([]string, 0, len(p.paths))
+	waits, p.waits = p.waits, nil
 	for _, path := range p.paths {
 		if stamp, ok := p.stamps[path]; ok {
 			stamps[path] = stamp
@@ -112,7 +119,7 @@ func (p *preparer) due() []string {
 		}
 	}
 	p.stamps = stamps
-	return due
+	return due, waits
 }
 
 func (p *preparer) mark(paths []string, stuck bool) {

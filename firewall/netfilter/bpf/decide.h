@@ -40,7 +40,8 @@ __noinline __u32 prepared(struct config *c, struct program *p, struct answer *a)
 {
 	if (!c || !p || !a)
 		return UNKNOWN;
-	struct path_text *t = bpf_map_lookup_elem(&paths, p);
+	struct program key = *p; /* until 6.3, an argument cannot be a map's key */
+	struct path_text *t = bpf_map_lookup_elem(&paths, &key);
 	if (!t || !t->complete)
 		return UNKNOWN;
 	struct file_at f = {
@@ -53,7 +54,7 @@ __noinline __u32 prepared(struct config *c, struct program *p, struct answer *a)
 	if (!v)
 		return UNKNOWN;
 	struct verdict now = { .until = v->until, .epoch = epoch, .decision = v->decision, .verdict = v->verdict };
-	bpf_map_update_elem(&programs, p, &now, BPF_ANY);
+	bpf_map_update_elem(&programs, &key, &now, BPF_ANY);
 	return counting(c, &now) ? answer(a, &now, BY_PROGRAM) : UNKNOWN;
 }
 

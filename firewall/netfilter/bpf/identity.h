@@ -133,20 +133,23 @@ static __always_inline bool undisturbed(struct sheet *s, __u64 number)
 __noinline int remember_path(__u64 runs, struct program *p)
 {
 	struct task_struct *task = (void *)runs;
-	if (!p || bpf_map_lookup_elem(&paths, p))
+	if (!p)
+		return 0;
+	struct program key = *p; /* until 6.3, an argument cannot be a map's key */
+	if (bpf_map_lookup_elem(&paths, &key))
 		return 0;
 	struct sheet *s = sheet();
 	if (!s)
 		return 0;
-	struct inode *inode = (void *)p->inode;
+	struct inode *inode = (void *)key.inode;
 	for (int i = 0; i < 3; i++) {
-		__u64 number = write_path(s, p);
+		__u64 number = write_path(s, &key);
 		s->text.links = BPF_CORE_READ(inode, i_nlink);
 		s->text.mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-		bpf_map_update_elem(&paths, p, &s->text, BPF_ANY);
+		bpf_map_update_elem(&paths, &key, &s->text, BPF_ANY);
 		if (undisturbed(s, number))
 			return 1;
-		bpf_map_delete_elem(&paths, p); /* it may be the path of another program */
+		bpf_map_delete_elem(&paths, &key); /* it may be the path of another program */
 	}
 	return 0;
 }
