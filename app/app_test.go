@@ -190,3 +190,52 @@ func TestTheFirstStartCollectsAndThenProposes(t *testing.T) {
 		t.Fatalf("confirmed twice: %v", err)
 	}
 }
+
+func TestLockHoldsThoughItCannotBeStored(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	if _, err := r.AddRule(t.Context(), ui.Rule{Program: "/usr/bin/curl", Verdict: firewall.Allow, Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	open := r.memory.Dial(attempt("/usr/bin/curl", "192.0.2.1:443"))
+	r.decided(t, open, firewall.Allow, firewall.ByRule)
+	if err := r.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.SetMode(t.Context(), firewall.ModeLock); err == nil || !strings.Contains(err.Error(), "only until the engine starts again") {
+		t.Errorf("locked: %v", err)
+	}
+	r.decided(t, r.memory.Dial(attempt("/usr/bin/curl", "192.0.2.1:443")), firewall.Block, firewall.ByMode)
+	select {
+	case <-open.Closed():
+	default:
+		t.Error("the open connection was not cut")
+	}
+	if err := r.SetMode(t.Context(), firewall.ModeOff); err == nil {
+		t.Error("off could not be stored, and nobody is told")
+	}
+	r.decided(t, r.memory.Dial(attempt("/usr/bin/curl", "192.0.2.1:443")), firewall.Block, firewall.ByMode)
+	r.stop()
+}
+
+func TestARuleEndsThoughTheDatabaseFails(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	for _, rule := range []ui.Rule{
+		{Program: firewall.AnyProgram, Verdict: firewall.Block, Enabled: true},
+		{Program: "/usr/bin/curl", Verdict: firewall.Allow, Until: "1s", Enabled: true},
+	} {
+		if _, err := r.AddRule(t.Context(), rule); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := r.memory.Dial(attempt("/usr/bin/curl", "192.0.2.1:443"))
+	r.decided(t, c, firewall.Allow, firewall.ByRule)
+	if err := r.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-c.Closed():
+	case <-time.After(10 * time.Second):
+		t.Error("the connection is open though its rule is over")
+	}
+	r.stop()
+}

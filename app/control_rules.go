@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -172,17 +173,22 @@ func (c *Control) once(ctx context.Context, a firewall.Answer, p firewall.Prompt
 	return nil
 }
 
-// expire removes a rule whose time is over.
+// expire removes a rule whose time is over. If the database fails, the rule
+// ends all the same, and its line goes with the next start.
 func (c *Control) expire(id firewall.RuleID) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	old, err := c.find(string(id))
-	if err == nil {
-		_, err = c.update(context.Background(), persistence.Update{Remove: []firewall.RuleID{id}}, "rule "+string(id)+" ended: "+describe(old))
+	old, ok := c.state.Load().rules.Rule(id)
+	if !ok {
+		return
 	}
-	if err != nil && !errors.Is(err, ui.ErrNotFound) {
-		// The ruleset itself ends a timed rule; what is left is its line.
-		c.note(context.Background(), fmt.Sprintf("rule %s ended, but could not be removed: %v", id, err))
+	ctx, what := context.Background(), "rule "+string(id)+" ended: "+describe(old)
+	remove := persistence.Update{Remove: []firewall.RuleID{id}}
+	if _, err := c.update(ctx, remove, what); err != nil {
+		st := *c.state.Load()
+		if err := c.enforce(ctx, &st, nil, remove.Remove, what+", but it could not be removed from the database: "+err.Error()); err != nil {
+			slog.Error("a rule's time is over", "rule", id, "err", err)
+		}
 	}
 }
 

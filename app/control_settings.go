@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,7 +34,21 @@ func (c *Control) SetMode(ctx context.Context, m firewall.Mode) error {
 		}
 	}
 	_, err := c.update(ctx, u, "mode "+m.String())
+	if err != nil && m == firewall.ModeLock && c.state.Load().mode != m {
+		return c.lockForNow(ctx, err)
+	}
 	return err
+}
+
+// lockForNow locks although the mode could not be stored: who locks the
+// computer is in need of it.
+func (c *Control) lockForNow(ctx context.Context, cause error) error {
+	st := *c.state.Load()
+	st.mode, st.chosen = firewall.ModeLock, true
+	if err := c.enforce(ctx, &st, nil, nil, "mode lock, not stored: "+cause.Error()); err != nil {
+		return errors.Join(err, cause)
+	}
+	return fmt.Errorf("all traffic is locked, but only until the engine starts again: %w", cause)
 }
 
 // Settings returns all settings.

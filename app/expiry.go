@@ -63,12 +63,18 @@ func end(ctx context.Context, u firewall.Expiry) error {
 	if u.Exit {
 		return process.Wait(ctx, u.PID, u.Started)
 	}
-	t := time.NewTimer(time.Until(u.At))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	// A timer stands still while the computer sleeps, and knows nothing of a
+	// clock that was set: it is asked again and again what time it is.
+	for left := time.Until(u.At.Round(0)); left > 0; left = time.Until(u.At.Round(0)) {
+		select {
+		case <-time.After(min(left, clockCheck)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
 }
+
+// clockCheck is how long a rule may stay behind after the clock was set or the
+// computer slept. New flows are judged by the clock itself.
+const clockCheck = time.Minute

@@ -1,17 +1,13 @@
 package app
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"fmt"
-	"io"
-	"os"
+	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/ui"
@@ -118,6 +114,9 @@ func addRuleCommand(e *env) *cobra.Command {
 			}
 			if lasts == "once" {
 				return usagef("--for once: a rule lasts; want always, exit:PID or a duration such as 1h")
+			}
+			if err := ownPath(r.Program); err != nil {
+				return usageError{err}
 			}
 			r.Until, r.Enabled = lasts, true
 			in, err := ruleIn(r)
@@ -230,93 +229,12 @@ func confirmCommand(e *env) *cobra.Command {
 	return c
 }
 
-func exportCommand(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use: "export FILE", Short: "Write all rules and settings to a file (- is the output)", Args: arguments(1, 1, "a file"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			document, err := e.client().Export(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if args[0] == "-" {
-				_, err = e.out.Write(document)
-				return err
-			}
-			if err := os.WriteFile(args[0], document, 0o600); err != nil {
-				return fmt.Errorf("export: %w", err)
-			}
-			return nil
-		},
+// ownPath refuses a path that leads to a program's file by links: the kernel
+// names a program by the path of its file, and a rule for a link never matches.
+func ownPath(program string) error {
+	file, err := filepath.EvalSymlinks(program)
+	if err != nil || !filepath.IsAbs(program) || file == program {
+		return nil // what is not there may come
 	}
-}
-
-func importCommand(e *env) *cobra.Command {
-	var yes bool
-	c := &cobra.Command{
-		Use: "import FILE", Short: "Make the rules and settings those of a file (- is the input)", Args: arguments(1, 1, "a file"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			document, err := e.readFile(args[0])
-			if err != nil {
-				return fmt.Errorf("import: %w", err)
-			}
-			c := e.client()
-			d, err := c.Import(cmd.Context(), document, false)
-			if err != nil {
-				return fmt.Errorf("import %s: %w", args[0], err)
-			}
-			if !e.showDifference(d) {
-				fmt.Fprintln(e.out, "nothing to change")
-				return nil
-			}
-			if !yes && !e.agreed("Make these changes? [y/N] ") {
-				return fmt.Errorf("nothing was changed: to make these changes, say --yes")
-			}
-			_, err = c.Import(cmd.Context(), document, true)
-			return err
-		},
-	}
-	c.Flags().BoolVar(&yes, "yes", false, "make the changes without asking")
-	return c
-}
-
-func (e *env) readFile(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(e.in)
-	}
-	return os.ReadFile(name)
-}
-
-// showDifference prints what an import changes, and tells if it is anything.
-func (e *env) showDifference(d ui.Difference) bool {
-	const most = 50
-	t := &table{env: e}
-	for _, part := range []struct {
-		sign  string
-		rules []ui.Rule
-	}{{"add", d.Added}, {"remove", d.Removed}, {"change", d.Changed}} {
-		for i, r := range part.rules {
-			if i == most {
-				t.row(part.sign, fmt.Sprintf("and %d more", len(part.rules)-most), "", "", "", "")
-				break
-			}
-			t.row(append([]string{part.sign}, ruleRow(r)[:5]...)...)
-		}
-	}
-	t.print()
-	for name, value := range d.Settings {
-		fmt.Fprintf(e.out, "set     %s = %s\n", clean(name), clean(value))
-	}
-	fmt.Fprintf(e.out, "%d to add, %d to remove, %d to change, %d settings\n", len(d.Added), len(d.Removed), len(d.Changed), len(d.Settings))
-	return len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) > 0
-}
-
-// agreed asks on the terminal; without one nobody agrees.
-func (e *env) agreed(question string) bool {
-	f, ok := e.in.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return false
-	}
-	fmt.Fprint(e.err, question)
-	line, _ := bufio.NewReader(f).ReadString('\n')
-	return strings.EqualFold(strings.TrimSpace(line), "y") || strings.EqualFold(strings.TrimSpace(line), "yes")
+	return fmt.Errorf("--program %s: that is a link, and its file is %s: name that one", program, file)
 }

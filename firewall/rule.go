@@ -151,9 +151,10 @@ func (r Rule) Matches(a Attempt) bool {
 	return !r.Disabled && !r.over(a.Time) && r.Direction == a.Direction && r.names(a.Program.ID()) && r.meets(&a)
 }
 
-// over tells whether the rule has ended by time.
+// over tells whether the rule has ended by time: that of the clock on the wall,
+// which goes on while the computer sleeps.
 func (r *Rule) over(now time.Time) bool {
-	return !r.Until.At.IsZero() && !now.Before(r.Until.At)
+	return !r.Until.At.IsZero() && !now.Round(0).Before(r.Until.At)
 }
 
 // names tells whether the rule is about the program with this ID. An

@@ -1,108 +1,12 @@
 package firewall
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
-
-// The rules and attempts of these tests are drawn from few values each, so
-// that conditions are met, missed and tied often.
-var (
-	somePrograms = []Program{
-		{}, {Kind: Unidentified, File: "1"}, {Kind: Kernel},
-		{Kind: Executable, Path: "/bin/a"}, {Kind: Executable, Path: "/bin/b"},
-		{Kind: Foreign, Path: "/bin/a", File: "x"},
-	}
-	someAddresses = []string{"1.1.1.1", "1.1.1.2", "127.0.0.1", "fe80::1%eth0", "2001:db8::1", "::ffff:1.1.1.1"}
-	somePrefixes  = []string{"1.1.1.1/32", "1.1.1.0/24", "0.0.0.0/0", "127.0.0.0/8", "fe80::/10", "::/0", "2001:db8::1/128"}
-	someHosts     = []string{"", "a.example", "b.example"}
-	someProtocols = []Protocol{TCP, UDP, ICMP}
-	epoch         = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-)
-
-func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
-
-func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
-
-func randomRule(r *rand.Rand, id int) Rule {
-	rule := Rule{
-		ID:        RuleID(fmt.Sprintf("r%03d", id)),
-		Program:   AnyProgram,
-		Direction: Direction(r.IntN(2)),
-		Verdict:   Verdict(r.IntN(3)),
-		Disabled:  oneIn(r, 10),
-	}
-	if p := pick(r, somePrograms).ID(); p != "" {
-		rule.Program = p
-	}
-	if oneIn(r, 8) {
-		rule.ID, rule.Builtin = builtinPrefix+rule.ID, true
-	}
-	if oneIn(r, 3) {
-		rule.Protocol = pick(r, someProtocols)
-	}
-	if oneIn(r, 3) {
-		rule.Remote = netip.MustParsePrefix(pick(r, somePrefixes))
-	}
-	if oneIn(r, 4) {
-		rule.Place = Place(r.IntN(3))
-	}
-	if oneIn(r, 4) {
-		rule.Host = pick(r, someHosts)
-	}
-	if rule.Protocol != ICMP {
-		rule.Port = uint16(r.IntN(3))
-		if oneIn(r, 4) {
-			rule.LocalPort = uint16(r.IntN(3))
-		}
-	}
-	if oneIn(r, 6) {
-		rule.Until = Expiry{Exit: true, PID: 1 + r.IntN(2), Started: epoch}
-	}
-	if oneIn(r, 6) {
-		rule.Until.At = epoch.Add(time.Duration(r.IntN(5)-2) * time.Hour)
-	}
-	return rule
-}
-
-func randomRules(r *rand.Rand) []Rule {
-	rules := make([]Rule, r.IntN(12))
-	for i := range rules {
-		rules[i] = randomRule(r, i)
-	}
-	return rules
-}
-
-func randomAttempt(r *rand.Rand) Attempt {
-	a := Attempt{Program: pick(r, somePrograms)}
-	a.Direction = Direction(r.IntN(2))
-	a.Time = epoch
-	return elsewhere(r, otherwise(r, a))
-}
-
-// elsewhere returns the attempt to another destination.
-func elsewhere(r *rand.Rand, a Attempt) Attempt {
-	addr := netip.MustParseAddr(pick(r, someAddresses))
-	a.Protocol = pick(r, someProtocols)
-	a.Remote = netip.AddrPortFrom(addr, uint16(r.IntN(3)))
-	a.Place = Place(len(addr.String()) % 3) // what a backend says of an address, it says always
-	return a
-}
-
-// otherwise returns the attempt to the same destination, but from another
-// port and process, at another time, and by another name.
-func otherwise(r *rand.Rand, a Attempt) Attempt {
-	a.Local = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(r.IntN(3)))
-	a.PID, a.Started = 1+r.IntN(2), epoch.Add(time.Duration(r.IntN(2))*time.Minute)
-	a.Host = pick(r, someHosts)
-	a.Time = epoch.Add(time.Duration(r.IntN(5)-2) * time.Hour)
-	return a
-}
 
 // alike returns another attempt for which the decision about a holds too.
 func alike(r *rand.Rand, a Attempt, d Decision) Attempt {
@@ -212,105 +116,6 @@ func FuzzDecide(f *testing.F) {
 	})
 }
 
-// FuzzNarrowness takes a condition from a rule: it must then decide later.
-// The order must be one that rules can be sorted by.
-func FuzzNarrowness(f *testing.F) {
-	for seed := range uint64(300) {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, seed uint64) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		a, b, c := randomRule(r, 1), randomRule(r, 2), randomRule(r, 3)
-		if compare(a, b) != -compare(b, a) || compare(a, a) != 0 || compare(a, b) == 0 {
-			t.Fatalf("not a total order: %+v, %+v", a, b)
-		}
-		if compare(a, b) < 0 && compare(b, c) < 0 && compare(a, c) >= 0 {
-			t.Fatalf("not transitive: %+v, %+v, %+v", a, b, c)
-		}
-		for i, drop := range []func(*Rule){
-			func(r *Rule) { r.Program = AnyProgram }, func(r *Rule) { r.Protocol = AnyProtocol },
-			func(r *Rule) { r.Remote = netip.Prefix{} }, func(r *Rule) { r.Place = AnyPlace },
-			func(r *Rule) { r.Host = "" }, func(r *Rule) { r.Port = 0 },
-			func(r *Rule) { r.LocalPort = 0 }, func(r *Rule) { r.Until = Expiry{} },
-		} {
-			wider := a
-			drop(&wider)
-			untilOnly := a.Until.Exit == wider.Until.Exit // an end in time is no condition
-			if wider != a && !(i == 7 && untilOnly) && compare(a, wider) >= 0 {
-				t.Fatalf("wider and yet not later: %+v, %+v", a, wider)
-			}
-		}
-	})
-}
-
-// FuzzValidate: nothing makes Validate or a valid rule panic, and an empty
-// program is never valid.
-func FuzzValidate(f *testing.F) {
-	f.Add("id", "/usr/bin/curl", "example.com", "10.0.0.0/8", uint8(6), uint16(443), uint8(1), int64(0), 0)
-	f.Add("builtin-x", "*", "", "", uint8(0), uint16(0), uint8(0), int64(1), 1)
-	f.Add("", "", "10.0.0.1", "::ffff:1.1.1.1/128", uint8(58), uint16(1), uint8(9), int64(-1), -1)
-	f.Add("x", "foreign:8:1:2:/bin/a", "EXAMPLE.com.", "10.0.0.1/8", uint8(1), uint16(9), uint8(2), int64(5), 5)
-	f.Fuzz(func(t *testing.T, id, program, host, prefix string, protocol uint8, port uint16, verdict uint8, at int64, pid int) {
-		r := Rule{ID: RuleID(id), Program: program, Host: host, Protocol: Protocol(protocol), Port: port, Verdict: Verdict(verdict)}
-		r.Remote, _ = netip.ParsePrefix(prefix)
-		r.Until = Expiry{Exit: pid > 0, PID: pid, Started: time.Unix(at, 0), At: time.Unix(at, 0)}
-		err := r.Validate()
-		rs, err2 := NewRuleset(r)
-		if (err == nil) != (err2 == nil) {
-			t.Fatalf("Validate says %v, NewRuleset %v", err, err2)
-		}
-		if err == nil && r.Program == "" {
-			t.Fatal("a rule for no program is valid")
-		}
-		rs.Decide(Attempt{Program: Program{Kind: Executable, Path: program}, Host: host})
-	})
-}
-
-func TestValidateSaysWhatIsWrong(t *testing.T) {
-	good := Rule{ID: "x", Program: "/bin/a"}
-	if err := good.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		want   string
-		change func(*Rule)
-	}{
-		{"no id", func(r *Rule) { r.ID = "" }},
-		{"built-in", func(r *Rule) { r.Builtin = true }},
-		{"built-in", func(r *Rule) { r.ID = "builtin-mine" }},
-		{"no program", func(r *Rule) { r.Program = "" }},
-		{"absolute path", func(r *Rule) { r.Program = "curl" }},
-		{"absolute path", func(r *Rule) { r.Program = "/bin/\x00" }},
-		{"at most", func(r *Rule) { r.Program = "/" + strings.Repeat("a", maxProgram) }},
-		{"10.0.0.0/8 is meant", func(r *Rule) { r.Remote = netip.MustParsePrefix("10.0.0.1/8") }},
-		{"IPv4", func(r *Rule) { r.Remote = netip.MustParsePrefix("::ffff:1.1.1.1/128") }},
-		{"not an address", func(r *Rule) { r.Remote = netip.PrefixFrom(netip.MustParseAddr("1.1.1.1"), 99) }},
-		{"place", func(r *Rule) { r.Place = 9 }},
-		{"as remote", func(r *Rule) { r.Host = "10.0.0.1" }},
-		{"lower case", func(r *Rule) { r.Host = "Example.com" }},
-		{"lower case", func(r *Rule) { r.Host = "example.com." }},
-		{"whole name", func(r *Rule) { r.Host = "*.example.com" }},
-		{"at most", func(r *Rule) { r.Host = strings.Repeat("a", 254) }},
-		{"icmp has no ports", func(r *Rule) { r.Protocol, r.Port = ICMP, 1 }},
-		{"write it as icmp", func(r *Rule) { r.Protocol = ICMPv6 }},
-		{"direction", func(r *Rule) { r.Direction = 2 }},
-		{"verdict", func(r *Rule) { r.Verdict = 3 }},
-		{"note", func(r *Rule) { r.Note = strings.Repeat("a", maxNote+1) }},
-		{"until exit", func(r *Rule) { r.Until.Exit = true }},
-		{"only a rule until exit", func(r *Rule) { r.Until.PID = 1 }},
-	}
-	for _, test := range tests {
-		r := good
-		test.change(&r)
-		if err := r.Validate(); err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%+v: %v, want %q", r, err, test.want)
-		}
-	}
-	if _, err := NewRuleset(good, good); err == nil {
-		t.Error("two rules with one id are accepted")
-	}
-}
-
 func TestBuiltinRulesAreValidAndExemptLoopbackAndInbound(t *testing.T) {
 	rs := mustRules(t, BuiltinRules())
 	p := rs.Policy(ModeAsk, true)
@@ -385,23 +190,5 @@ func TestThePolicyKnowsTheProgramsOfRules(t *testing.T) {
 	}
 	if got, want := mustRules(t, rules).Policy(ModeAsk, false).Programs, []string{"/bin/a", "/bin/b"}; !slices.Equal(got, want) {
 		t.Errorf("programs of rules: %q, want %q", got, want)
-	}
-}
-
-func TestAnUnidentifiedProgramMatchesNoProgramsRule(t *testing.T) {
-	for _, p := range []Program{{}, {Path: "/bin/a"}, {Kind: Executable}, {Kind: Executable, Path: "*"},
-		{Kind: Executable, Path: "kernel"}, {Kind: Executable, Path: "foreign:x:/bin/a"}, {Kind: Foreign, Path: "/bin/a"}} {
-		if p.ID() != "" {
-			t.Errorf("%+v has the id %q", p, p.ID())
-		}
-		a := Attempt{Program: p}
-		for _, program := range []string{"/bin/a", AnyProgram, KernelProgram, "foreign:x:/bin/a", "foreign::/bin/a"} {
-			if r := (Rule{ID: "x", Program: program, Verdict: Allow}); r.Matches(a) {
-				t.Errorf("%+v is allowed by a rule for %q", p, program)
-			}
-		}
-		if r := (Rule{ID: "x", Program: AnyProgram, Verdict: Block}); !r.Matches(a) {
-			t.Errorf("%+v is not blocked by a rule for any program", p)
-		}
 	}
 }

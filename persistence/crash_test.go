@@ -80,7 +80,7 @@ func writer(path string) error {
 
 func TestAcknowledgedRulesSurviveKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "sallyport.db")
-	present, doubtful := map[string]bool{}, map[string]bool{}
+	present, removed := map[string]bool{}, map[string]bool{}
 	for round := range few(200) {
 		c := role(t, "writer", path)
 		var stderr strings.Builder
@@ -103,10 +103,9 @@ func TestAcknowledgedRulesSurviveKill(t *testing.T) {
 			case '+':
 				present[id] = true
 			case '-':
-				delete(present, id)
-				doubtful[id] = true
+				delete(present, id) // it may be there or not, until that is acknowledged
 			case '!':
-				delete(doubtful, id)
+				removed[id] = true
 			}
 			if left <= 0 && !killed {
 				killed = true
@@ -134,6 +133,11 @@ func TestAcknowledgedRulesSurviveKill(t *testing.T) {
 		for id := range present {
 			if !have[id] {
 				t.Fatalf("round %d: the acknowledged rule %s is lost", round, id)
+			}
+		}
+		for id := range removed {
+			if have[id] {
+				t.Fatalf("round %d: the rule %s is back, its removal was acknowledged", round, id)
 			}
 		}
 		// What was written and not acknowledged may be there, and counts from now on.

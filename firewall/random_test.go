@@ -1,0 +1,102 @@
+package firewall
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+)
+
+// The rules and attempts of these tests are drawn from few values each, so
+// that conditions are met, missed and tied often.
+var (
+	somePrograms = []Program{
+		{}, {Kind: Unidentified, File: "1"}, {Kind: Kernel},
+		{Kind: Executable, Path: "/bin/a"}, {Kind: Executable, Path: "/bin/b"},
+		{Kind: Foreign, Path: "/bin/a", File: "x"},
+	}
+	someAddresses = []string{"1.1.1.1", "1.1.1.2", "127.0.0.1", "fe80::1%eth0", "2001:db8::1", "::ffff:1.1.1.1"}
+	somePrefixes  = []string{"1.1.1.1/32", "1.1.1.0/24", "0.0.0.0/0", "127.0.0.0/8", "fe80::/10", "::/0", "2001:db8::1/128"}
+	someHosts     = []string{"", "a.example", "b.example"}
+	someProtocols = []Protocol{TCP, UDP, ICMP}
+	epoch         = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
+
+func oneIn(r *rand.Rand, n int) bool { return r.IntN(n) == 0 }
+
+func randomRule(r *rand.Rand, id int) Rule {
+	rule := Rule{
+		ID:        RuleID(fmt.Sprintf("r%03d", id)),
+		Program:   AnyProgram,
+		Direction: Direction(r.IntN(2)),
+		Verdict:   Verdict(r.IntN(3)),
+		Disabled:  oneIn(r, 10),
+	}
+	if p := pick(r, somePrograms).ID(); p != "" {
+		rule.Program = p
+	}
+	if oneIn(r, 8) {
+		rule.ID, rule.Builtin = builtinPrefix+rule.ID, true
+	}
+	if oneIn(r, 3) {
+		rule.Protocol = pick(r, someProtocols)
+	}
+	if oneIn(r, 3) {
+		rule.Remote = netip.MustParsePrefix(pick(r, somePrefixes))
+	}
+	if oneIn(r, 4) {
+		rule.Place = Place(r.IntN(3))
+	}
+	if oneIn(r, 4) {
+		rule.Host = pick(r, someHosts)
+	}
+	if rule.Protocol != ICMP {
+		rule.Port = uint16(r.IntN(3))
+		if oneIn(r, 4) {
+			rule.LocalPort = uint16(r.IntN(3))
+		}
+	}
+	if oneIn(r, 6) {
+		rule.Until = Expiry{Exit: true, PID: 1 + r.IntN(2), Started: epoch}
+	}
+	if oneIn(r, 6) {
+		rule.Until.At = epoch.Add(time.Duration(r.IntN(5)-2) * time.Hour)
+	}
+	return rule
+}
+
+func randomRules(r *rand.Rand) []Rule {
+	rules := make([]Rule, r.IntN(12))
+	for i := range rules {
+		rules[i] = randomRule(r, i)
+	}
+	return rules
+}
+
+func randomAttempt(r *rand.Rand) Attempt {
+	a := Attempt{Program: pick(r, somePrograms)}
+	a.Direction = Direction(r.IntN(2))
+	a.Time = epoch
+	return elsewhere(r, otherwise(r, a))
+}
+
+// elsewhere returns the attempt to another destination.
+func elsewhere(r *rand.Rand, a Attempt) Attempt {
+	addr := netip.MustParseAddr(pick(r, someAddresses))
+	a.Protocol = pick(r, someProtocols)
+	a.Remote = netip.AddrPortFrom(addr, uint16(r.IntN(3)))
+	a.Place = Place(len(addr.String()) % 3) // what a backend says of an address, it says always
+	return a
+}
+
+// otherwise returns the attempt to the same destination, but from another
+// port and process, at another time, and by another name.
+func otherwise(r *rand.Rand, a Attempt) Attempt {
+	a.Local = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(r.IntN(3)))
+	a.PID, a.Started = 1+r.IntN(2), epoch.Add(time.Duration(r.IntN(2))*time.Minute)
+	a.Host = pick(r, someHosts)
+	a.Time = epoch.Add(time.Duration(r.IntN(5)-2) * time.Hour)
+	return a
+}
