@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -33,6 +34,7 @@ type setup struct {
 type request struct {
 	Do       string // rules, mode, answer, stats
 	Rules    []firewall.Rule
+	Put      *firewall.Rule // one rule more
 	Mode     firewall.Mode
 	FailOpen bool
 	Answer   firewall.Answer
@@ -49,7 +51,7 @@ type event struct {
 	Lost    uint64            `json:",omitempty"`
 }
 
-const setupVariable = "SALLYPORT_TEST_SETUP"
+const setupVariable = "SALLYPORT_TEST_SETUP" // the file of a setup
 
 // reporter sends what the engine does to the test.
 type reporter struct {
@@ -92,7 +94,11 @@ func ruleset(rules []firewall.Rule) (firewall.Ruleset, error) {
 // engineRole is an engine with a backend, told what to do line by line.
 func engineRole() error {
 	var s setup
-	if err := json.Unmarshal([]byte(os.Getenv(setupVariable)), &s); err != nil {
+	text, err := os.ReadFile(os.Getenv(setupVariable))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, &s); err != nil {
 		return err
 	}
 	rules, err := ruleset(s.Rules)
@@ -143,6 +149,12 @@ func obey(out *reporter, engine *firewall.Engine, backend *netfilter.Backend, ru
 				policy = rules.Policy(policy.Mode, policy.FailOpen)
 			}
 		}
+		if err == nil && r.Put != nil {
+			if rules, err = rules.Change([]firewall.Rule{*r.Put}, nil); err == nil {
+				engine.SetRules(rules)
+				policy = rules.Policy(policy.Mode, policy.FailOpen)
+			}
+		}
 		if err == nil {
 			switch r.Do {
 			case "mode":
@@ -155,7 +167,7 @@ func obey(out *reporter, engine *firewall.Engine, backend *netfilter.Backend, ru
 				e.Stats, e.Lost, e.Prompts = &stats, engine.LostEvents(), engine.Prompts()
 			}
 		}
-		if err == nil && (r.Rules != nil || r.Do == "mode") {
+		if err == nil && (r.Rules != nil || r.Put != nil || r.Do == "mode") {
 			err = backend.Apply(policy)
 		}
 		if err != nil {
@@ -195,6 +207,14 @@ type guard struct {
 // guard starts an engine and waits until it filters.
 func (w *world) guard(s setup) *guard {
 	w.t.Helper()
+	g := w.starting(s)
+	g.await("the firewall to filter", func() bool { return g.ready })
+	return g
+}
+
+// starting starts an engine.
+func (w *world) starting(s setup) *guard {
+	w.t.Helper()
 	if s.Cgroup == "" {
 		s.Cgroup = w.cgroup
 	}
@@ -207,10 +227,13 @@ func (w *world) guard(s setup) *guard {
 		w.t.Fatal(err)
 	}
 	c := w.outside(self)
-	c.Env = append(os.Environ(), roleVariable+"=engine", setupVariable+"="+string(text))
+	file := filepath.Join(w.t.TempDir(), "setup")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	c.Env = append(os.Environ(), roleVariable+"=engine", setupVariable+"="+file)
 	g := &guard{w: w, setup: s, changed: make(chan struct{})}
 	g.child = startChild(w.t, c, g.hear)
-	g.await("the firewall to filter", func() bool { return g.ready })
 	return g
 }
 
@@ -262,14 +285,20 @@ func (w *world) at(t *testing.T, g *guard) *world {
 	return &here
 }
 
-// tell gives an order and returns when it began to be obeyed.
-func (g *guard) tell(r request) event {
+// order gives an order without waiting for it to be obeyed.
+func (g *guard) order(r request) {
 	g.w.t.Helper()
 	text, err := json.Marshal(r)
 	if err != nil {
 		g.w.t.Fatal(err)
 	}
 	g.send(g.w.t, string(text))
+}
+
+// tell gives an order and returns when it began to be obeyed.
+func (g *guard) tell(r request) event {
+	g.w.t.Helper()
+	g.order(r)
 	var e event
 	g.await("the engine to obey "+r.Do, func() bool {
 		if len(g.done) == 0 {

@@ -72,6 +72,77 @@ func TestAProgramThatNeverRanIsDecidedAfterACrash(t *testing.T) {
 	})
 }
 
+// While engines die, start and change rules there is no moment at which a
+// decided program is unknown.
+func TestNoMomentForgetsADecision(t *testing.T) {
+	failModes(t, func(t *testing.T, failOpen bool) {
+		world := newWorld(t)
+		good, bad, learnt := world.program("good"), world.program("bad"), world.program("learnt")
+		g := world.guard(setup{FailOpen: failOpen, Rules: []firewall.Rule{
+			{ID: "good", Program: good, Verdict: firewall.Allow}, {ID: "bad", Program: bad, Verdict: firewall.Block},
+			{ID: "rest", Program: firewall.AnyProgram, Verdict: firewall.Block},
+		}})
+		var running []*talker
+		for _, path := range []string{good, bad, learnt} {
+			running = append(running, world.talk(path))
+		}
+		await(t, "the kernel to learn a program", func() bool {
+			must(t, running[2], "open udp4")
+			learnt := do(t, running[2], "sendto 10.77.0.2:7001 x").Error == "EPERM"
+			must(t, running[2], "close")
+			return learnt
+		})
+		tried, passed := 0, world.see("before")["udp 7000"]
+		try := func(when string) {
+			t.Helper()
+			for i, want := range []string{"", "EPERM"} {
+				must(t, running[i], "open udp4")
+				if r := do(t, running[i], "sendto 10.77.0.2:7000 x"); r.Error != want {
+					t.Errorf("%s, program %d says %q, want %q", when, i, r.Error, want)
+				}
+				must(t, running[i], "close")
+			}
+			must(t, running[2], "open udp4")
+			if r := do(t, running[2], "sendto 10.77.0.2:7001 x"); r.Error != "EPERM" {
+				t.Errorf("%s, the program that was learnt says %q, want EPERM", when, r.Error)
+			}
+			must(t, running[2], "close")
+			tried++
+		}
+		for round := range 4 {
+			g.kill()
+			try("killed")
+			g = world.starting(g.setup)
+			for ready := false; !ready && !t.Failed(); {
+				try("starting")
+				g.mu.Lock()
+				ready = g.ready
+				g.mu.Unlock()
+			}
+			for i := range 4 {
+				note := firewall.Rule{ID: "other", Program: "/opt/other", Port: uint16(round*4 + i + 1), Verdict: firewall.Block}
+				g.order(request{Do: "rules", Put: &note})
+				for obeyed := false; !obeyed && !t.Failed(); {
+					try("changing")
+					g.mu.Lock()
+					if obeyed = len(g.done) > 0; obeyed {
+						g.done = nil
+					}
+					g.mu.Unlock()
+				}
+			}
+		}
+		seen := world.see("after")
+		if n := seen["udp 7000"] - passed; n != tried {
+			t.Errorf("%d of %d datagrams of the allowed program passed", n, tried)
+		}
+		if seen["udp 7001"] != 0 {
+			t.Errorf("%d datagrams of a blocked program passed", seen["udp 7001"])
+		}
+		t.Logf("tried %d times", tried)
+	})
+}
+
 // Programs that no rule names are decided by rules for any program.
 func TestASecondCrashLeavesWhatWasLearntInForce(t *testing.T) {
 	failModes(t, func(t *testing.T, failOpen bool) {
