@@ -49,7 +49,7 @@ func newActivityPage(u *UI) *activityPage {
 		changed: p.redraw,
 		failed:  u.fail,
 	}
-	p.list = newRowList(p.log.length, func() fyne.CanvasObject { return newLogRow(p.menu) }, p.draw)
+	p.list = newRowList(p.log.length, func() fyne.CanvasObject { return newLogRow(u.icons, p.menu) }, p.draw)
 	p.list.choose = p.choose
 	p.list.act = p.menuOfChosen
 

@@ -32,18 +32,18 @@ func newIconFinder() *iconFinder {
 	return f
 }
 
-// find returns a program's icon, or nil. A program that is not the file at its
-// path has none: it must not look like the one that it poses as.
-func (f *iconFinder) find(p Prompt) fyne.Resource {
-	if p.About != "" || p.OnlyOnce || !filepath.IsAbs(p.Program) {
+// find returns the icon of the program at a path, or nil. A program that is
+// not the file at its path is not named by a path, and has none.
+func (f *iconFinder) find(program string) fyne.Resource {
+	if !filepath.IsAbs(program) {
 		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	icon, ok := f.found[p.Program]
+	icon, ok := f.found[program]
 	if !ok && f.names != nil {
-		icon = readIcon(iconFile(f.names[p.Program], dataFolders()))
-		f.found[p.Program] = icon
+		icon = readIcon(iconFile(f.names[program], dataFolders()))
+		f.found[program] = icon
 	}
 	return icon
 }

@@ -9,4 +9,4 @@ type iconFinder struct{}
 
 func newIconFinder() *iconFinder { return &iconFinder{} }
 
-func (*iconFinder) find(Prompt) fyne.Resource { return nil }
+func (*iconFinder) find(string) fyne.Resource { return nil }

@@ -13,6 +13,7 @@ import (
 type rowList struct {
 	widget.List
 	choose func(i int) // a row was selected
+	space  bool        // the arrow keys only move, Space selects
 	act    func()      // Return or the menu key
 }
 
@@ -40,7 +41,9 @@ func (l *rowList) TypedKey(e *fyne.KeyEvent) {
 		}
 	case fyne.KeyUp, fyne.KeyDown:
 		l.List.TypedKey(e)
-		l.List.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
+		if !l.space {
+			l.List.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
+		}
 	case fyne.KeyHome:
 		l.ScrollToTop()
 	default:

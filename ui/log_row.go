@@ -62,11 +62,11 @@ type logRow struct {
 	width       float32
 }
 
-func newLogRow(menu func(LogLine, fyne.Position)) *logRow {
+func newLogRow(icons *iconFinder, menu func(LogLine, fyne.Position)) *logRow {
 	r := &logRow{
 		menu: menu, blank: true,
 		back: canvas.NewRectangle(color.Transparent), badge: canvas.NewRectangle(color.Transparent),
-		verdict: newBold("", sizeSmall, theme.ColorNameForeground), tile: newTile(18),
+		verdict: newBold("", sizeSmall, theme.ColorNameForeground), tile: newTile(18, icons),
 	}
 	r.badge.CornerRadius = 10
 	r.verdict.Alignment = fyne.TextAlignCenter

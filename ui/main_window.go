@@ -2,12 +2,10 @@ package ui
 
 import (
 	"context"
-	"errors"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
@@ -52,7 +50,8 @@ type mainWindow struct {
 	lock        *widget.Button
 	notices     *fyne.Container
 	body        *fyne.Container
-	problem     string // an error that the person has not closed yet
+	problem     string // what the person has not closed yet
+	urgency     tone   // of the problem
 }
 
 func newMainWindow(u *UI) *mainWindow { return &mainWindow{u: u, before: firewall.ModeAsk} }
@@ -126,23 +125,6 @@ func (m *mainWindow) sidebar() fyne.CanvasObject {
 	content := container.NewBorder(container.NewVBox(padded(6, 6, 0, 14, brand), items), m.lock, nil, nil)
 	return container.New(sized{212, 0}, container.NewStack(back,
 		container.NewBorder(nil, nil, nil, container.New(sized{1, 0}, edge), padded(12, 12, 12, 12, content))))
-}
-
-// keys reaches every page and the search field from the keyboard.
-func (m *mainWindow) keys() {
-	for i, v := range []View{ViewActivity, ViewPrograms, ViewReview, ViewSettings} {
-		key := []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4}[i]
-		m.window.Canvas().AddShortcut(&desktop.CustomShortcut{KeyName: key, Modifier: fyne.KeyModifierControl}, func(fyne.Shortcut) {
-			if !m.nav[v].Hidden {
-				m.open(v)
-			}
-		})
-	}
-	m.window.Canvas().AddShortcut(&desktop.CustomShortcut{KeyName: fyne.KeyF, Modifier: fyne.KeyModifierControl}, func(fyne.Shortcut) {
-		if field := m.page().search(); field != nil {
-			m.window.Canvas().Focus(field)
-		}
-	})
 }
 
 func (m *mainWindow) page() page {
@@ -253,67 +235,6 @@ func (m *mainWindow) toggleLock() {
 	m.u.work(func(ctx context.Context) error { return m.u.control.SetMode(ctx, mode) }, nil)
 }
 
-// showNotices says above the page what a person must know now.
-func (m *mainWindow) showNotices(s State) {
-	var list []fyne.CanvasObject
-	if s.Gone {
-		list = append(list, newNotice(bad, textGone+" "+textGoneMore, m.goneButtons()...))
-	}
-	if m.problem != "" {
-		dismiss := widget.NewButtonWithIcon("", iconResource("close", colorMuted), m.closeProblem)
-		dismiss.Importance = widget.LowImportance
-		list = append(list, newNotice(bad, m.problem, dismiss))
-	}
-	if s.Known && !s.Gone {
-		if m.view != ViewReview && s.Status.FirstRun {
-			list = append(list, newNotice(attention, textFirstRun, widget.NewButton(textChoose, func() { m.open(ViewReview) })))
-		} else if m.view != ViewReview && s.Status.Proposed > 0 && !collecting(s.Status) {
-			list = append(list, newNotice(attention, textProposed(s.Status.Proposed), widget.NewButton(textReviewNow, func() { m.open(ViewReview) })))
-		}
-		for _, note := range statusNotes(s.Status) {
-			list = append(list, newNotice(attention, note))
-		}
-	}
-	if len(list) == 0 && len(m.notices.Objects) == 0 {
-		return
-	}
-	if len(list) > 0 {
-		list = append([]fyne.CanvasObject{gap(1)}, append(list, gap(1))...)
-	}
-	m.notices.Objects = list
-	m.notices.Refresh()
-	m.window.Content().Refresh()
-}
-
-func (m *mainWindow) goneButtons() []fyne.CanvasObject {
-	var buttons []fyne.CanvasObject
-	if restart := m.u.options.Restart; restart != nil {
-		buttons = append(buttons, widget.NewButton(textRestart, func() { m.u.work(restart, nil) }))
-	}
-	if recover := m.u.options.Recover; recover != nil {
-		buttons = append(buttons, widget.NewButton(textRecover, func() {
-			confirm(m.window, textRecover, textRecoverQuestion, textRecoverNow, func() { m.u.work(recover, nil) })
-		}))
-	}
-	return buttons
-}
-
-// report shows an error until the person closes it.
-func (m *mainWindow) report(err error) {
-	if errors.Is(err, ErrGone) && m.u.state.Gone {
-		return
-	}
-	m.problem = errorText(err)
-	if m.window != nil {
-		m.refresh()
-	}
-}
-
-func (m *mainWindow) closeProblem() {
-	m.problem = ""
-	m.refresh()
-}
-
 // logged gets new lines of the log.
 func (m *mainWindow) logged(lines []LogLine) {
 	if m.window == nil {
@@ -346,14 +267,4 @@ func (m *mainWindow) rulesChanged() {
 func (m *mainWindow) showRule(id string) {
 	m.programs.reveal(id)
 	m.open(ViewPrograms)
-}
-
-// newNotice is a line across the page, with buttons at its end.
-func newNotice(t tone, s string, buttons ...fyne.CanvasObject) fyne.CanvasObject {
-	back := canvas.NewRectangle(theme.Color(t.back()))
-	back.CornerRadius = 8
-	icon := container.NewCenter(newIcon("warning", 18, t.text()))
-	end := container.NewHBox(buttons...)
-	return container.NewStack(back, padded(12, 4, 8, 4,
-		container.NewBorder(nil, nil, icon, container.NewCenter(end), container.New(layout.NewCustomPaddedVBoxLayout(0), layout.NewSpacer(), newParagraph(s, t.text()), layout.NewSpacer()))))
 }

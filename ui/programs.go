@@ -42,7 +42,7 @@ type ruleLine struct {
 
 func newProgramsPage(u *UI) *programsPage {
 	p := &programsPage{u: u}
-	p.list = newRowList(func() int { return len(p.lines) }, func() fyne.CanvasObject { return newRuleRow(p.menu) }, p.draw)
+	p.list = newRowList(func() int { return len(p.lines) }, func() fyne.CanvasObject { return newRuleRow(u.icons, p.menu) }, p.draw)
 	p.list.choose = p.choose
 	p.list.act = p.edit
 	p.field = widget.NewEntry()
@@ -61,7 +61,9 @@ func newProgramsPage(u *UI) *programsPage {
 	p.remove.Importance = widget.DangerImportance
 	actions := container.NewBorder(nil, nil, nil, container.NewHBox(p.change, p.toggle, p.remove), padded(8, 0, 0, 0, p.about))
 	table := newCard(1, container.NewStack(withoutGaps(p.list), p.empty))
-	p.root = container.NewBorder(container.NewVBox(container.NewBorder(nil, nil, nil, add, container.NewVBox(layout.NewSpacer(), p.field, layout.NewSpacer())), gap(2)), padded(0, 6, 0, 0, actions), nil, nil, table)
+	transfer := widget.NewButton(textTransfer, nil)
+	transfer.OnTapped = func() { p.transferMenu(transfer) }
+	p.root = container.NewBorder(container.NewVBox(container.NewBorder(nil, nil, nil, container.NewHBox(transfer, add), container.NewVBox(layout.NewSpacer(), p.field, layout.NewSpacer())), gap(2)), padded(0, 6, 0, 0, actions), nil, nil, table)
 	p.buttons()
 	return p
 }

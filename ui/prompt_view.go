@@ -46,7 +46,7 @@ type promptView struct {
 }
 
 // newPromptView draws a question; the buttons call act.
-func newPromptView(p Prompt, icon fyne.Resource, act promptActions) *promptView {
+func newPromptView(p Prompt, icons *iconFinder, act promptActions) *promptView {
 	v := &promptView{scopes: scopeChoices(p), durations: durationChoices(p), shield: newShieldWidget()}
 	warning := promptWarning(p)
 	v.scope = newPromptSelect(v.scopes, act.typed)
@@ -63,7 +63,7 @@ func newPromptView(p Prompt, icon fyne.Resource, act promptActions) *promptView 
 	v.bar = canvas.NewRectangle(theme.Color(theme.ColorNameWarning))
 	v.left = &remaining{part: 1}
 
-	parts := []fyne.CanvasObject{promptHead(p, icon, warning != "", v.place), gap(4)}
+	parts := []fyne.CanvasObject{promptHead(p, icons, warning != "", v.place), gap(4)}
 	if warning != "" {
 		parts = append(parts, promptWarningRow(warning), gap(2))
 	}
@@ -88,7 +88,7 @@ func newPromptView(p Prompt, icon fyne.Resource, act promptActions) *promptView 
 }
 
 // promptHead is the program: what it is called, where it is, which process.
-func promptHead(p Prompt, icon fyne.Resource, worrying bool, place *pill) fyne.CanvasObject {
+func promptHead(p Prompt, icons *iconFinder, worrying bool, place *pill) fyne.CanvasObject {
 	const width = promptWidth - 32 - 44 - 16
 	const titleWidth = width - 64 // leaves room for "1 of 1000"
 	bold := fyne.TextStyle{Bold: true}
@@ -102,17 +102,12 @@ func promptHead(p Prompt, icon fyne.Resource, worrying bool, place *pill) fyne.C
 	detail := newText(fitMiddle(programDetail(file), room, sizeSmall, fyne.TextStyle{})+end, sizeSmall, colorMuted)
 
 	var face fyne.CanvasObject
-	switch {
-	case worrying:
+	if worrying { // it must not look like the program that it poses as
 		back := canvas.NewRectangle(theme.Color(colorBadBack))
 		back.CornerRadius = 11
 		face = container.New(sized{44, 44}, back, container.NewCenter(newIcon("warning", 24, colorBad)))
-	case icon != nil:
-		image := canvas.NewImageFromResource(icon)
-		image.FillMode = canvas.ImageFillContain
-		face = container.New(sized{44, 44}, image)
-	default:
-		t := newTile(44)
+	} else {
+		t := newTile(44, icons)
 		t.set(programName(p.Program, p.Name), p.Program)
 		face = t.Container
 	}

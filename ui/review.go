@@ -20,8 +20,8 @@ type reviewPage struct {
 	u    *UI
 	root *fyne.Container
 
-	rules     []Rule
-	unchecked map[string]bool // by rule ID
+	rules    []Rule
+	verdicts map[string]firewall.Verdict // chosen so far, by rule ID; allowed if not there
 
 	choice     fyne.CanvasObject
 	seen       *canvas.Text
@@ -33,7 +33,7 @@ type reviewPage struct {
 }
 
 func newReviewPage(u *UI) *reviewPage {
-	p := &reviewPage{u: u, unchecked: map[string]bool{}}
+	p := &reviewPage{u: u, verdicts: map[string]firewall.Verdict{}}
 	p.seen = newText("", sizeRow, colorMuted)
 	ask := widget.NewButton(textAskBegin, func() { p.choose(firewall.ModeAsk) })
 	ask.Importance = widget.HighImportance
@@ -43,16 +43,16 @@ func newReviewPage(u *UI) *reviewPage {
 		padded(-6, 0, 0, 0, newParagraph(textFirstRun+" "+textAskMeans, theme.ColorNameForeground)),
 		p.seen, gap(4), container.NewHBox(ask, keep)))
 
-	p.list = newRowList(func() int { return len(p.rules) }, func() fyne.CanvasObject { return newCheckRow() }, p.draw)
-	p.list.choose = p.toggle
+	p.list = newRowList(func() int { return len(p.rules) }, func() fyne.CanvasObject { return newReviewRow(u.icons) }, p.draw)
+	p.list.choose, p.list.space = p.turn, true
 	p.table = newCard(1, withoutGaps(p.list))
 	p.help = newText(textReviewHelp, sizeRow, colorMuted)
 	p.none = newText(textNothingSeen, sizeText, colorMuted)
-	p.confirm = widget.NewButton(textConfirm, p.confirmChecked)
+	p.confirm = widget.NewButton("", p.confirmChosen)
 	p.confirm.Importance = widget.HighImportance
 	p.bar = container.NewBorder(nil, nil, container.NewHBox(
-		widget.NewButton(textCheckAll, func() { p.checkAll(true) }),
-		widget.NewButton(textCheckNone, func() { p.checkAll(false) })), p.confirm)
+		widget.NewButton(textAllowAll, func() { p.chooseAll(firewall.Allow) }),
+		widget.NewButton(textAskAll, func() { p.chooseAll(firewall.Ask) })), p.confirm)
 	p.root = container.NewStack()
 	return p
 }
@@ -98,7 +98,7 @@ func (p *reviewPage) changed(s State) {
 	default:
 		o = container.NewBorder(container.NewVBox(p.help, gap(2)), padded(0, 6, 0, 0, p.bar), nil, nil, p.table)
 	}
-	p.confirm.SetText(textConfirmCount(len(p.checked())))
+	p.confirm.SetText(p.confirmText())
 	p.root.Objects = []fyne.CanvasObject{o}
 	p.root.Refresh()
 }
@@ -110,34 +110,52 @@ func (p *reviewPage) choose(m firewall.Mode) {
 	})
 }
 
-func (p *reviewPage) checked() []string {
+// verdict is what was chosen for a rule.
+func (p *reviewPage) verdict(id string) firewall.Verdict {
+	if v, ok := p.verdicts[id]; ok {
+		return v
+	}
+	return firewall.Allow
+}
+
+// with are the IDs of the rules that have a verdict.
+func (p *reviewPage) with(v firewall.Verdict) []string {
 	ids := []string{}
 	for _, r := range p.rules {
-		if !p.unchecked[r.ID] {
+		if p.verdict(r.ID) == v {
 			ids = append(ids, r.ID)
 		}
 	}
 	return ids
 }
 
-func (p *reviewPage) checkAll(on bool) {
+func (p *reviewPage) confirmText() string {
+	return textConfirmCount(len(p.with(firewall.Allow)), len(p.with(firewall.Block)), len(p.with(firewall.Ask)))
+}
+
+func (p *reviewPage) chooseAll(v firewall.Verdict) {
 	for _, r := range p.rules {
-		p.unchecked[r.ID] = !on
+		p.verdicts[r.ID] = v
 	}
 	p.list.Refresh()
-	p.changed(p.u.state)
+	p.confirm.SetText(p.confirmText())
 }
 
-func (p *reviewPage) toggle(i int) {
-	id := p.rules[i].ID
-	p.unchecked[id] = !p.unchecked[id]
+// turn goes on to a row's next verdict.
+func (p *reviewPage) turn(i int) {
+	at := slices.Index(reviewVerdicts, p.verdict(p.rules[i].ID))
+	p.set(i, reviewVerdicts[(at+1)%len(reviewVerdicts)])
+}
+
+func (p *reviewPage) set(i int, v firewall.Verdict) {
+	p.verdicts[p.rules[i].ID] = v
 	p.list.RefreshItem(i)
-	p.confirm.SetText(textConfirmCount(len(p.checked())))
+	p.confirm.SetText(p.confirmText())
 }
 
-func (p *reviewPage) confirmChecked() {
-	ids := p.checked()
-	p.u.work(func(ctx context.Context) error { return p.u.control.Confirm(ctx, ids, nil) }, func(err error) {
+func (p *reviewPage) confirmChosen() {
+	allow, block := p.with(firewall.Allow), p.with(firewall.Block)
+	p.u.work(func(ctx context.Context) error { return p.u.control.Confirm(ctx, allow, block) }, func(err error) {
 		p.u.fail(err)
 		p.opened()
 	})
@@ -145,38 +163,5 @@ func (p *reviewPage) confirmChecked() {
 
 func (p *reviewPage) draw(i int, o fyne.CanvasObject) {
 	r := p.rules[i]
-	o.(*checkRow).set(r.Program, !p.unchecked[r.ID])
+	o.(*reviewRow).set(r.Program, p.verdict(r.ID), i%2 == 1, func(v firewall.Verdict) { p.set(i, v) })
 }
-
-// checkRow is a program with a box; a tap on the row, or Space, changes it.
-type checkRow struct {
-	widget.BaseWidget
-	box          *widget.Icon
-	tile         *tile
-	name, detail *canvas.Text
-}
-
-func newCheckRow() *checkRow {
-	r := &checkRow{box: widget.NewIcon(nil), tile: newTile(22), name: newBold("", sizeText, theme.ColorNameForeground), detail: newText("", sizeSmall, colorMuted)}
-	r.ExtendBaseWidget(r)
-	return r
-}
-
-func (r *checkRow) set(program string, on bool) {
-	icon := theme.Icon(theme.IconNameCheckButton)
-	if on {
-		icon = theme.NewPrimaryThemedResource(theme.Icon(theme.IconNameCheckButtonChecked))
-	}
-	r.box.SetResource(icon)
-	r.tile.set(programName(program, ""), program)
-	setText(r.name, fit(programName(program, ""), 220, sizeText, true), theme.Color(theme.ColorNameForeground))
-	setText(r.detail, fit(programDetail(program), 480, sizeSmall, false), theme.Color(colorMuted))
-}
-
-func (r *checkRow) CreateRenderer() fyne.WidgetRenderer {
-	box := container.NewCenter(container.New(sized{20, 20}, r.box))
-	row := container.NewHBox(box, padded(6, 0, 6, 0, container.NewCenter(r.tile.Container)), container.New(sized{230, 0}, r.name), r.detail)
-	return widget.NewSimpleRenderer(padded(12, 8, 12, 8, row))
-}
-
-func (r *checkRow) MinSize() fyne.Size { return fyne.NewSize(560, 40) }

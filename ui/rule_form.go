@@ -24,10 +24,11 @@ type ruleForm struct {
 	u     *UI
 	rule  Rule
 	popup *widget.PopUp
+	keys  dialogKeys
 
 	program, host, remote, port, note *formField
-	verdict, direction                *widget.Select
-	protocol, until                   *widget.SelectEntry
+	verdict, direction                *dialogSelect
+	protocol, until                   *dialogSelectEntry
 	protocolField, untilField         *formField
 	problem                           *canvas.Text
 }
@@ -35,8 +36,9 @@ type ruleForm struct {
 // formField is an entry with a label and a place for what is wrong with it.
 type formField struct {
 	row     fyne.CanvasObject
-	entry   *widget.Entry
+	entry   *dialogEntry
 	message *canvas.Text
+	below   *fyne.Container // has the message
 }
 
 const formLabel = 110
@@ -46,8 +48,8 @@ func newFormRow(label string, o fyne.CanvasObject) fyne.CanvasObject {
 	return container.NewBorder(nil, nil, container.New(sized{formLabel, 0}, name), nil, o)
 }
 
-func newFormField(label, hint, value string) *formField {
-	f := &formField{entry: widget.NewEntry()}
+func (k dialogKeys) field(label, hint, value string) *formField {
+	f := &formField{entry: k.entry()}
 	f.finish(label, f.entry)
 	f.entry.SetPlaceHolder(hint)
 	f.entry.SetText(value)
@@ -56,13 +58,14 @@ func newFormField(label, hint, value string) *formField {
 
 func (f *formField) finish(label string, entry fyne.CanvasObject) {
 	f.message = newText("", sizeSmall, colorBad)
-	f.message.Hide()
-	f.row = container.NewVBox(newFormRow(label, entry), padded(formLabel+4, 0, 0, 0, f.message))
+	f.below = padded(formLabel+4, 0, 0, 0, f.message)
+	f.below.Hide()
+	f.row = container.NewVBox(newFormRow(label, entry), f.below)
 }
 
 // say shows what is wrong with the field; nil takes it away.
 func (f *formField) say(err error) {
-	f.message.Hidden = err == nil
+	f.below.Hidden = err == nil
 	if err != nil {
 		f.message.Text = fit(errorText(err), 360, sizeSmall, false)
 	}
@@ -74,24 +77,25 @@ var protocolChoices = []string{"any", "tcp", "udp", "icmp"}
 
 func showRuleForm(u *UI, r Rule) *ruleForm {
 	f := &ruleForm{u: u, rule: r}
+	f.keys = dialogKeys{escape: func() { f.popup.Hide() }, enter: f.save}
 	port := ""
 	if r.Port != 0 {
 		port = strconv.Itoa(int(r.Port))
 	}
-	f.program = newFormField(textRuleProgram, "/usr/bin/curl, or * for any program", r.Program)
-	f.host = newFormField(textRuleHost, textAnywhere, r.Host)
-	f.remote = newFormField(textRuleRemote, "any, 192.0.2.7 or 192.0.2.0/24", r.Remote)
-	f.port = newFormField(textRulePort, textAnywhere, port)
-	f.note = newFormField(textRuleNote, "", r.Note)
-	f.verdict = widget.NewSelect([]string{"Allow", "Block", "Ask"}, nil)
+	f.program = f.keys.field(textRuleProgram, "/usr/bin/curl, or * for any program", r.Program)
+	f.host = f.keys.field(textRuleHost, textAnywhere, r.Host)
+	f.remote = f.keys.field(textRuleRemote, "any, 192.0.2.7 or 192.0.2.0/24", r.Remote)
+	f.port = f.keys.field(textRulePort, textAnywhere, port)
+	f.note = f.keys.field(textRuleNote, "", r.Note)
+	f.verdict = f.keys.choice([]string{"Allow", "Block", "Ask"})
 	word, _ := ruleVerdictText(r.Verdict)
 	f.verdict.Selected = word
-	f.direction = widget.NewSelect([]string{"Out", "In"}, nil)
+	f.direction = f.keys.choice([]string{"Out", "In"})
 	f.direction.Selected = directionName(r.Direction)
-	f.protocol, f.protocolField = widget.NewSelectEntry(protocolChoices), &formField{}
+	f.protocol, f.protocolField = f.keys.choiceEntry(protocolChoices), &formField{}
 	f.protocol.SetText(r.Protocol.String())
 	f.protocolField.finish(textRuleProtocol, f.protocol)
-	f.until, f.untilField = widget.NewSelectEntry(untilChoices), &formField{}
+	f.until, f.untilField = f.keys.choiceEntry(untilChoices), &formField{}
 	f.until.SetText(untilField(r.Until))
 	f.untilField.finish(textRuleUntil, f.until)
 	f.problem = newText("", sizeSmall, colorBad)
@@ -100,9 +104,9 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	if r.ID == "" {
 		title = textNewRule
 	}
-	save := widget.NewButton(textSave, f.save)
+	save := f.keys.button(textSave, f.save)
 	save.Importance = widget.HighImportance
-	cancel := widget.NewButton(textCancel, func() { f.popup.Hide() })
+	cancel := f.keys.button(textCancel, f.keys.escape)
 	fields := container.NewVBox(f.program.row, newFormRow(textRuleVerdict, f.verdict), newFormRow(textRuleDirection, f.direction),
 		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.untilField.row, f.note.row, f.problem)
 	f.popup = newDialog(u.main.window, 520, title, container.New(sized{484, 0}, fields), cancel, save)

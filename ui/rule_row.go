@@ -24,13 +24,13 @@ type ruleRow struct {
 	tile                        *tile
 }
 
-func newRuleRow(menu func(ruleLine, fyne.Position)) *ruleRow {
+func newRuleRow(icons *iconFinder, menu func(ruleLine, fyne.Position)) *ruleRow {
 	r := &ruleRow{
 		menu: menu, back: canvas.NewRectangle(color.Transparent), badge: canvas.NewRectangle(color.Transparent),
 		rim:  canvas.NewRectangle(color.Transparent),
 		name: newText("", sizeText, theme.ColorNameForeground), detail: newText("", sizeSmall, colorMuted),
 		until: newText("", sizeSmall, colorMuted), source: newText("", sizeSmall, colorMuted),
-		verdict: newBold("", sizeSmall, theme.ColorNameForeground), tile: newTile(22),
+		verdict: newBold("", sizeSmall, theme.ColorNameForeground), tile: newTile(22, icons),
 	}
 	r.badge.CornerRadius = 10
 	r.verdict.Alignment = fyne.TextAlignCenter

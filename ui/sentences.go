@@ -2,6 +2,7 @@ package ui
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -45,6 +46,12 @@ const (
 	textDisable       = "Disable"
 	textEnable        = "Enable"
 	textRemove        = "Remove"
+	textTransfer      = "Export or import"
+	textExport        = "Export all rules and settings…"
+	textImport        = "Import rules and settings…"
+	textImportTitle   = "What the file changes"
+	textImportNow     = "Import"
+	textNothingNew    = "The file changes nothing."
 	textNoSuchRule    = "That rule no longer exists."
 	textSelectRule    = "Select a rule to change it."
 	textNoRules       = "No rule matches."
@@ -66,16 +73,18 @@ const (
 	textAskBegin    = "Start asking"
 	textKeepOpen    = "Keep collecting"
 	textReviewTitle = "Programs seen until now"
-	textReviewHelp  = "Checked programs may use the network from now on. You are asked about all others when they next try."
-	textCheckAll    = "Check all"
-	textCheckNone   = "Check none"
-	textConfirm     = "Confirm"
+	textReviewHelp  = "What each of these programs may do from now on. Those set to Ask are asked about when they next try."
+	textAllowAll    = "Allow all"
+	textAskAll      = "Ask about all"
 	textNothingSeen = "Nothing waits to be confirmed."
 
 	textMode       = "Firewall"
 	textAppearance = "Appearance"
 	textLook       = "Whether these windows are light or dark."
 	textEngine     = "Engine"
+	textDesktop    = "Desktop program"
+	textQuit       = "Quit"
+	textQuitHelp   = "Closing a window leaves it running, so that it can ask. Without it nobody is asked; the engine goes on."
 )
 
 // modeTexts are the modes as the settings page offers them.
@@ -150,7 +159,7 @@ func statusNotes(s Status) []string {
 		notes = append(notes, "Nothing is enforced: this engine only shows what it would do.")
 	}
 	for _, n := range s.Notes {
-		notes = append(notes, shown(n))
+		notes = append(notes, fullStop(sentence(shown(n))))
 	}
 	if s.DroppedEvents > 0 {
 		notes = append(notes, plural(int(s.DroppedEvents), "event was", "events were")+" lost on the way to the log: it is not complete.")
@@ -233,6 +242,16 @@ func textSeenCount(n int) string {
 	return plural(n, "program", "programs") + " seen until now"
 }
 
-func textConfirmCount(n int) string {
-	return "Allow " + plural(n, "program", "programs") + ", ask about the others"
+// textConfirmCount says what confirming will do: "Allow 3, block 1, ask about 2".
+func textConfirmCount(allow, block, ask int) string {
+	var parts []string
+	for _, k := range []struct {
+		n    int
+		word string
+	}{{allow, "allow "}, {block, "block "}, {ask, "ask about "}} {
+		if k.n > 0 {
+			parts = append(parts, k.word+countText(uint64(k.n)))
+		}
+	}
+	return "Confirm: " + strings.Join(parts, ", ")
 }

@@ -19,6 +19,7 @@ const appearanceKey = "appearance"
 type settingsPage struct {
 	u      *UI
 	root   fyne.CanvasObject
+	column *fyne.Container // the cards, one below the other
 	fields *fyne.Container // the engine's settings
 	mode   *widget.Select
 	help   *canvas.Text
@@ -38,8 +39,10 @@ func newSettingsPage(u *UI) *settingsPage {
 	look.OnChanged = func(string) { u.setAppearance([]Appearance{FollowSystem, Light, Dark}[look.SelectedIndex()]) }
 	own := container.NewVBox(
 		container.NewVBox(newSettingRow(textMode, p.mode), padded(settingLabel, 0, 0, 0, p.help)), gap(4),
-		container.NewVBox(newSettingRow(textAppearance, look), padded(settingLabel, 0, 0, 0, newText(textLook, sizeSmall, colorMuted))))
-	p.root = container.NewVScroll(container.NewVBox(newCard(14, own), gap(2), newCard(14, p.fields), gap(2), newCard(14, p.facts)))
+		container.NewVBox(newSettingRow(textAppearance, look), padded(settingLabel, 0, 0, 0, newText(textLook, sizeSmall, colorMuted))), gap(4),
+		container.NewVBox(newSettingRow(textDesktop, container.NewHBox(widget.NewButton(textQuit, u.quit))), padded(settingLabel, 0, 0, 0, newText(textQuitHelp, sizeSmall, colorMuted))))
+	p.column = container.NewVBox(newCard(14, own), gap(2), newCard(14, p.fields), gap(2), newCard(14, p.facts))
+	p.root = container.NewVScroll(p.column)
 	return p
 }
 
@@ -71,7 +74,7 @@ func (p *settingsPage) opened() {
 		for _, s := range settings {
 			p.fields.Add(p.newField(s))
 		}
-		p.fields.Refresh()
+		p.column.Refresh()
 	})
 }
 
@@ -95,7 +98,7 @@ func (p *settingsPage) newField(s Setting) fyne.CanvasObject {
 			} else {
 				message.Text = fit(errorText(err), 600, sizeSmall, false)
 			}
-			p.fields.Refresh()
+			p.column.Refresh()
 			if err == nil {
 				p.opened()
 			}
@@ -178,7 +181,7 @@ func (p *settingsPage) changed(s State) {
 	for _, f := range engineFacts(s) {
 		p.facts.Add(newSettingRow(f[0], newText(fit(f[1], 600, sizeText, false), sizeText, colorMuted)))
 	}
-	p.facts.Refresh()
+	p.column.Refresh()
 }
 
 func engineFacts(s State) [][2]string {

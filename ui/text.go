@@ -20,7 +20,8 @@ const maxShown = 200
 
 // shown makes a name from a program or from the network fit to be read: what
 // is not printable, among them control characters and those that turn the
-// direction of writing, becomes "�", and what is too long is cut.
+// direction of writing, becomes "□" (which our font has), and what is too long
+// is cut.
 func shown(s string) string {
 	if len(s) <= maxShown && isPlain(s) {
 		return s
@@ -33,7 +34,7 @@ func shown(s string) string {
 			break
 		}
 		if r == utf8.RuneError || !unicode.IsPrint(r) && r != ' ' {
-			r = '�'
+			r = '□'
 		}
 		b.WriteRune(r)
 	}
@@ -52,14 +53,14 @@ func isPlain(s string) bool {
 // programName is what a program is called: the end of its path.
 func programName(program, name string) string {
 	switch {
+	case program == "":
+		return textUnidentified
 	case name != "":
 		return shown(name)
 	case program == firewall.AnyProgram:
 		return textAnyProgram
 	case program == firewall.KernelProgram:
 		return textKernel
-	case program == "":
-		return textUnidentified
 	}
 	return shown(program[strings.LastIndexByte(program, '/')+1:])
 }
@@ -241,11 +242,15 @@ func errorText(err error) string {
 	case s == "":
 		s = "something failed without saying why"
 	}
-	s = sentence(s)
-	if !strings.HasSuffix(s, ".") {
-		s += "."
+	return fullStop(sentence(s))
+}
+
+// fullStop ends a sentence.
+func fullStop(s string) string {
+	if strings.HasSuffix(s, ".") {
+		return s
 	}
-	return s
+	return s + "."
 }
 
 // sentence begins a text with a capital letter.

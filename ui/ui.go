@@ -57,6 +57,7 @@ type UI struct {
 	options Options
 
 	// Used on Fyne's goroutine only.
+	icons     *iconFinder
 	state     State
 	settings  map[string]string // the engine's, by name; nil: not read yet
 	listeners []Listener
@@ -81,7 +82,7 @@ const retryPause = 500 * time.Millisecond
 // New makes the windows; none is shown yet. It is called on Fyne's goroutine
 // or before Fyne runs.
 func New(a fyne.App, c Control, o Options) *UI {
-	u := &UI{app: a, control: c, options: o}
+	u := &UI{app: a, control: c, options: o, icons: newIconFinder()}
 	if _, ours := a.Settings().Theme().(*sallyportTheme); !ours || u.appearance() != FollowSystem {
 		a.Settings().SetTheme(NewTheme(u.appearance()))
 	}

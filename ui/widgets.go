@@ -1,11 +1,7 @@
 package ui
 
 import (
-	"fmt"
-	"hash/fnv"
 	"image/color"
-	"strings"
-	"unicode"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -135,53 +131,6 @@ func newPill(s string, t tone) *pill {
 func (p *pill) set(s string, t tone) {
 	setFill(p.back, theme.Color(t.back()))
 	setText(p.word, s, theme.Color(t.text()))
-}
-
-// tile is a program's first letter on a colour of its own.
-type tile struct {
-	Container *fyne.Container
-	back      *canvas.Rectangle
-	letter    *canvas.Text
-}
-
-func newTile(size float32) *tile {
-	t := &tile{back: canvas.NewRectangle(color.Transparent), letter: canvas.NewText("", color.White)}
-	t.back.CornerRadius = size / 4
-	t.letter.TextSize = size * 0.6
-	if size > 24 {
-		t.letter.TextSize = size * 0.46
-	}
-	t.letter.TextStyle.Bold = true
-	t.letter.Alignment = fyne.TextAlignCenter
-	t.Container = container.New(sized{size, size}, t.back, t.letter)
-	return t
-}
-
-// set shows the tile of a program: its name gives the letter, and its identity
-// the colour, so that two programs of the same name look different.
-func (t *tile) set(name, program string) {
-	setFill(t.back, tileColor(program))
-	setText(t.letter, tileLetter(name), color.White)
-}
-
-var tileColors = []color.NRGBA{
-	rgb(0x3667b0), rgb(0xb4472f), rgb(0x2d6a4f), rgb(0x611f69), rgb(0xa80030), rgb(0x0f766e),
-	rgb(0x55606e), rgb(0x9a5b00), rgb(0x4c51bf), rgb(0x7a4a2b), rgb(0xc2570c), rgb(0x3f6212),
-}
-
-func tileColor(program string) color.Color {
-	h := fnv.New32a()
-	fmt.Fprint(h, program)
-	return tileColors[h.Sum32()%uint32(len(tileColors))]
-}
-
-func tileLetter(name string) string {
-	for _, r := range name {
-		if unicode.IsLetter(r) || unicode.IsDigit(r) {
-			return strings.ToUpper(string(r))
-		}
-	}
-	return "?"
 }
 
 // sized is a layout that gives every object the same, fixed size; a zero side

@@ -1,7 +1,9 @@
 package uitest
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -44,10 +46,39 @@ func (c *Control) SetSetting(_ context.Context, name, value string) error {
 	return fmt.Errorf("setting %s: %w", name, ui.ErrNotFound)
 }
 
-// Export implements [ui.Control].
-func (c *Control) Export(context.Context) ([]byte, error) { return nil, ui.ErrRefused }
+// Export implements [ui.Control]: one rule a line.
+func (c *Control) Export(context.Context) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var document []byte
+	for _, r := range c.rules {
+		line, err := json.Marshal(r)
+		if err != nil {
+			return nil, err
+		}
+		document = append(append(document, line...), '\n')
+	}
+	return document, c.reachable()
+}
 
-// Import implements [ui.Control].
-func (c *Control) Import(context.Context, []byte, bool) (ui.Difference, error) {
-	return ui.Difference{}, ui.ErrRefused
+// Import implements [ui.Control]. It adds rules, and neither changes nor
+// removes any.
+func (c *Control) Import(_ context.Context, document []byte, apply bool) (d ui.Difference, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, line := range bytes.Split(bytes.TrimSpace(document), []byte("\n")) {
+		var r ui.Rule
+		if err := json.Unmarshal(line, &r); err != nil {
+			return d, fmt.Errorf("line %d: %w: %w", i+1, err, ui.ErrInvalid)
+		}
+		if !slices.ContainsFunc(c.rules, func(known ui.Rule) bool { return known.ID == r.ID }) {
+			d.Added = append(d.Added, r)
+		}
+	}
+	if apply && len(d.Added) > 0 {
+		c.rules = append(c.rules, d.Added...)
+		c.sent++
+		c.changed()
+	}
+	return d, c.reachable()
 }

@@ -1,0 +1,62 @@
+package ui_test
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"fyne.io/fyne/v2/test"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/ui"
+	"sallyport.dev/sallyport/ui/uitest"
+)
+
+// file is a file that was chosen in a dialog.
+type file struct {
+	bytes.Buffer
+	closed bool
+}
+
+func (f *file) Close() error { f.closed = true; return nil }
+
+func TestRulesGoToAFileAndComeBackAfterTheDifferenceWasShown(t *testing.T) {
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 10), ui.ViewPrograms)
+	d.sees("Any program")
+	add := ui.Rule{Program: "/usr/bin/curl", Verdict: firewall.Block, Until: "always", Enabled: true}
+	r, err := d.control.AddRule(t.Context(), add)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.sees("curl")
+	test.Tap(d.button("Export or import"))
+	d.sees("Import rules and settings…")
+	d.picture("transfer-menu")
+	d.window.Canvas().Overlays().Remove(d.window.Canvas().Overlays().Top())
+
+	f := &file{}
+	d.ui.ExportTo(f)
+	d.loop.Until(t, "the file is written", func() bool { return f.closed })
+	if !strings.Contains(f.String(), "/usr/bin/curl") {
+		t.Fatalf("exported %q", f.String())
+	}
+	d.ui.ImportFrom(io.NopCloser(strings.NewReader(f.String())))
+	d.sees("The file changes nothing.")
+	if err := d.control.RemoveRule(t.Context(), r.ID); err != nil {
+		t.Fatal(err)
+	}
+	d.misses("curl")
+	d.ui.ImportFrom(io.NopCloser(strings.NewReader(f.String())))
+	d.sees("Add curl: Block · To anywhere · Always")
+	d.picture("transfer-difference")
+	test.Tap(d.button("Import"))
+	d.loop.Until(t, "the rule is back", func() bool { r, ok := d.theRule("/usr/bin/curl"); return ok && r.Verdict == firewall.Block })
+}
+
+func TestAFileThatIsNotOursIsRefusedWithTheReason(t *testing.T) {
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 10), ui.ViewPrograms)
+	d.sees("Any program")
+	d.ui.ImportFrom(io.NopCloser(strings.NewReader("not rules")))
+	d.sees("Line 1: ")
+}

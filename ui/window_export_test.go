@@ -1,0 +1,36 @@
+package ui
+
+import (
+	"io"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/widget"
+)
+
+// EntryIn is the entry that an object is, or nil.
+func EntryIn(o fyne.CanvasObject) *widget.Entry {
+	switch o := o.(type) {
+	case *widget.Entry:
+		return o
+	case *dialogEntry:
+		return &o.Entry
+	}
+	return nil
+}
+
+// ButtonIn is the button that an object is, or nil.
+func ButtonIn(o fyne.CanvasObject) *widget.Button {
+	switch o := o.(type) {
+	case *widget.Button:
+		return o
+	case *dialogButton:
+		return &o.Button
+	}
+	return nil
+}
+
+// ExportTo is what happens once the person has chosen a file.
+func (u *UI) ExportTo(to io.WriteCloser) { u.exportTo(to) }
+
+// ImportFrom is what happens once the person has chosen a file.
+func (u *UI) ImportFrom(from io.ReadCloser) { u.importFrom(from) }
