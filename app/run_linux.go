@@ -1,18 +1,17 @@
 package app
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,7 +23,6 @@ import (
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/persistence"
-	"sallyport.dev/sallyport/ui"
 )
 
 // runUnder runs one command under a firewall of its own.
@@ -37,6 +35,9 @@ func (e *env) runUnder(ctx context.Context, command []string) (err error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2)
 	defer signal.Stop(signals)
+	if _, err := exec.LookPath(command[0]); err != nil {
+		return fmt.Errorf("run %s: %w", command[0], err)
+	}
 	who, err := invoker()
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func (e *env) runUnder(ctx context.Context, command []string) (err error) {
 		asked, done := context.WithCancel(ctx)
 		var asking sync.WaitGroup
 		if tty != nil {
-			asking.Go(func() { askOnTerminal(asked, tty, control) })
+			asking.Go(func() { newAsker(tty, control, group).run(asked) })
 		}
 		status = runIn(ctx, signals, group, who, command)
 		done()
@@ -100,14 +101,18 @@ func (e *env) runUnder(ctx context.Context, command []string) (err error) {
 func invoker() (*user.User, error) {
 	uid := cmp.Or(os.Getenv("SUDO_UID"), os.Getenv("PKEXEC_UID"), strconv.Itoa(os.Getuid()))
 	u, err := user.LookupId(uid)
-	if err != nil {
-		return nil, fmt.Errorf("find the user to run as: %w", err)
+	if err == nil {
+		return u, nil
 	}
-	return u, nil
+	// A user without an entry has at least the group that sudo names.
+	if gid := os.Getenv("SUDO_GID"); gid != "" && uid == os.Getenv("SUDO_UID") {
+		return &user.User{Uid: uid, Gid: gid, Username: uid, HomeDir: "/"}, nil
+	}
+	return nil, fmt.Errorf("find the user to run as: %w", err)
 }
 
-// makeCgroup makes a cgroup of this process's own, directly below the root of
-// the cgroup v2 tree.
+// makeCgroup makes a cgroup below the caller's own: whatever firewall judges
+// the caller judges the command as well.
 func makeCgroup() (string, error) {
 	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2"))
 	if err != nil {
@@ -116,11 +121,25 @@ func makeCgroup() (string, error) {
 	if len(mounts) == 0 {
 		return "", errors.New("run needs the cgroup v2 tree, which is not mounted here: mount -t cgroup2 none /sys/fs/cgroup")
 	}
-	dir := filepath.Join(mounts[0].Mountpoint, "sallyport-run-"+strconv.Itoa(os.Getpid()))
+	dir := filepath.Join(mounts[0].Mountpoint, ownCgroup(), "sallyport-run-"+strconv.Itoa(os.Getpid()))
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make a cgroup: %w", err)
 	}
 	return dir, nil
+}
+
+// ownCgroup is the caller's place in the cgroup v2 tree.
+func ownCgroup() string {
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "/"
+	}
+	for line := range strings.Lines(string(text)) {
+		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			return path
+		}
+	}
+	return "/"
 }
 
 // removeCgroup ends what the command left running and removes the cgroup. The
@@ -143,6 +162,9 @@ func removeCgroup(dir string) error {
 // runIn starts the command inside the cgroup, passes signals on, and returns
 // its exit status as an error.
 func runIn(ctx context.Context, signals <-chan os.Signal, group string, who *user.User, command []string) error {
+	// The kernel ends the command with the thread that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	dir, err := os.Open(group)
 	if err != nil {
 		return fmt.Errorf("open the cgroup: %w", err)
@@ -169,6 +191,8 @@ func runIn(ctx context.Context, signals <-chan os.Signal, group string, who *use
 	for {
 		select {
 		case s := <-signals:
+			// A command that is frozen for a question could not obey.
+			os.WriteFile(freezerOf(group), []byte("0"), 0)
 			// The terminal sends its interrupt to the command as well.
 			if s != os.Interrupt || !hasTerminal() {
 				cmd.Process.Signal(s)
@@ -213,7 +237,7 @@ func credential(who *user.User) (*syscall.Credential, error) {
 	number := func(s string) uint32 { n, _ := strconv.ParseUint(s, 10, 32); return uint32(n) }
 	c.Uid, c.Gid = number(who.Uid), number(who.Gid)
 	groups, err := who.GroupIds()
-	if err != nil {
+	if err != nil && who.Username != who.Uid {
 		return nil, fmt.Errorf("find the groups of %s: %w", who.Username, err)
 	}
 	for _, g := range groups {
@@ -236,83 +260,4 @@ func statusOf(name string, err error) error {
 		return exitStatus(128 + int(ws.Signal()))
 	}
 	return exitStatus(exit.ExitCode())
-}
-
-// askOnTerminal asks every question on the terminal until ctx ends.
-func askOnTerminal(ctx context.Context, tty *os.File, c *Control) {
-	answers := make(chan string)
-	go func() {
-		defer close(answers)
-		for lines := bufio.NewScanner(tty); lines.Scan(); {
-			select {
-			case answers <- lines.Text():
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	questions := make(chan []ui.Prompt, 1)
-	go c.Watch(ctx, func(ev ui.Event) {
-		if ev.Prompts == nil {
-			return
-		}
-		select {
-		case <-questions:
-		default:
-		}
-		questions <- *ev.Prompts
-	})
-	var open []ui.Prompt
-	asked := ""
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case open = <-questions:
-		case line, ok := <-answers:
-			if !ok {
-				return
-			}
-			if len(open) > 0 && open[0].ID == asked {
-				answerLine(ctx, tty, c, open[0], line)
-				asked = ""
-				continue
-			}
-		}
-		open = waitingOnes(open)
-		if len(open) > 0 && open[0].ID != asked {
-			asked = open[0].ID
-			fmt.Fprintf(tty, "sallyport: may %s connect to %s (%s)? [a]llow, [d]eny, add o for once: ",
-				clean(cmp.Or(open[0].Program, open[0].Name)), clean(destination(open[0].Host, open[0].Remote, open[0].Port)), open[0].Protocol)
-		}
-	}
-}
-
-func waitingOnes(ps []ui.Prompt) (waiting []ui.Prompt) {
-	for _, p := range ps {
-		if p.State == "waiting" {
-			waiting = append(waiting, p)
-		}
-	}
-	return waiting
-}
-
-func answerLine(ctx context.Context, tty io.Writer, c *Control, p ui.Prompt, line string) {
-	a := ui.Answer{ID: p.ID}
-	line = strings.ToLower(strings.TrimSpace(line))
-	if once := strings.TrimSuffix(line, "o"); once != line || p.OnlyOnce {
-		line, a.For = strings.TrimSpace(once), "once"
-	}
-	switch line {
-	case "a", "allow", "y", "yes":
-		a.Verdict = firewall.Allow
-	case "d", "deny", "n":
-		a.Verdict = firewall.Block
-	default:
-		fmt.Fprintln(tty, "sallyport: please type a, d, ao or do")
-		return
-	}
-	if err := c.Answer(ctx, a); err != nil {
-		fmt.Fprintf(tty, "sallyport: %v\n", err)
-	}
 }
