@@ -144,11 +144,11 @@ func (c *Control) Status(context.Context) (ui.Status, error) {
 		return s, err
 	}
 	if st.mode == firewall.ModeAllow {
-		seen, err := c.store.Seen()
+		seen, err := c.store.CountSeen()
 		if err != nil {
 			return s, err
 		}
-		s.Proposed += len(seen)
+		s.Proposed += seen
 	}
 	return s, nil
 }

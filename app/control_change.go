@@ -60,9 +60,10 @@ func (c *Control) enforce(ctx context.Context, st *state, put []firewall.Rule, r
 	for _, r := range put {
 		c.expiry.put(r)
 	}
+	err = c.apply() // before anybody is told, and looks at all the rules
 	c.note(ctx, what)
 	c.hub.changed()
-	return c.apply()
+	return err
 }
 
 // note logs a change with who made it.

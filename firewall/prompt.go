@@ -43,7 +43,10 @@ func (p Prompt) Rule(v Verdict, s AnswerScope) Rule {
 		}
 	}
 	if s == ScopePort || s == ScopeDestination {
-		r.Protocol, r.Port = first.Protocol, first.Remote.Port()
+		r.Protocol = first.Protocol
+		if r.Protocol.HasPorts() {
+			r.Port = first.Remote.Port()
+		}
 	}
 	return r
 }

@@ -3,6 +3,7 @@ package persistence
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -56,18 +57,52 @@ func (s *Store) Seen() (all []Seen, err error) {
 	return all, nil
 }
 
+// CountSeen returns how many programs were seen.
+func (s *Store) CountSeen() (n int, err error) {
+	err = s.view(func(tx *bbolt.Tx) error {
+		n = tx.Bucket(seenBucket).Stats().KeyN
+		return nil
+	})
+	return n, err
+}
+
+// maxSeen is how many programs are remembered at most: a computer that builds
+// programs runs new ones without end, and a person is to look at the list.
+const maxSeen = 5000
+
 func collect(tx *bbolt.Tx, e firewall.Entry) error {
 	id := e.Program.ID()
 	if id == "" {
 		return nil
 	}
 	b, key := tx.Bucket(seenBucket), seenKey(id, e.Direction)
+	if b.Get(key) == nil && b.Stats().KeyN >= maxSeen {
+		if err := forgetOldest(b); err != nil {
+			return err
+		}
+	}
 	t := seenText{First: e.Time.UTC()}
 	if err := take(b, key, &t); err != nil {
 		return err
 	}
 	t.Last, t.Count = e.Time.UTC(), t.Count+uint64(max(1, e.Count))
 	return put(b, key, t)
+}
+
+// forgetOldest removes the program that was not seen for the longest time.
+func forgetOldest(b *bbolt.Bucket) error {
+	var key []byte
+	var last time.Time
+	err := b.ForEach(func(k, v []byte) error {
+		if one, err := decodeSeen(k, v); err != nil || key == nil || one.Last.Before(last) {
+			key, last = k, one.Last
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return b.Delete(slices.Clone(key))
 }
 
 func unsee(tx *bbolt.Tx, programs []string) error {
