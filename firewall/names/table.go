@@ -144,6 +144,16 @@ func (t *Table) Known(addr netip.Addr) (name string, until time.Time) {
 	return "", time.Time{}
 }
 
+// Restore remembers a name that an earlier table knew, until it is answered
+// anew. A name that is over is ignored.
+func (t *Table) Restore(addr netip.Addr, name string, until time.Time) {
+	now := time.Now()
+	if name == "" || !until.After(now) || until.After(now.Add(t.options.MaxAge)) {
+		return
+	}
+	t.remember(named{addr.Unmap().WithZone(""), name, until}, now)
+}
+
 // query remembers a question.
 func (t *Table) query(f firewall.Flow, message []byte) {
 	id, q, ok := parseQuestion(message)

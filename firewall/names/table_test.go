@@ -294,3 +294,24 @@ func FuzzSee(f *testing.F) {
 		}
 	})
 }
+
+func TestARestoredNameHoldsUntilItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := NewTable(Options{})
+		addr := netip.MustParseAddr("192.0.2.1")
+		end := time.Now().Add(time.Hour)
+		table.Restore(addr, "old.example", end)
+		if name, until := table.Known(addr); name != "old.example" || !until.Equal(end) {
+			t.Errorf("restored, the name is %q until %v", name, until)
+		}
+		time.Sleep(time.Hour)
+		if name := table.Lookup(addr); name != "" {
+			t.Errorf("at its end the name is still %q", name)
+		}
+		table.Restore(addr, "over.example", end)
+		table.Restore(addr, "forever.example", time.Now().Add(1000*time.Hour))
+		if name := table.Lookup(addr); name != "" {
+			t.Errorf("a name that is over or has no sensible end is restored: %q", name)
+		}
+	})
+}

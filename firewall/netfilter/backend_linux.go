@@ -120,6 +120,9 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}
+	if err := r.cache.takeNames(r.names); err != nil {
+		r.log.Warn("read the names that an engine before knew", "error", err)
+	}
 	if err := r.kernel.attach(); err != nil {
 		return err
 	}

@@ -159,4 +159,22 @@ func TestAnAddressIsJudgedByTheNameItHasNow(t *testing.T) {
 		}
 	}
 	g.unasked(t)
+	refused := func(when string) {
+		t.Helper()
+		c := world.inside(curl, "-sS", "--max-time", "2", "http://10.77.0.2/hello")
+		if err := c.Run(); err == nil {
+			t.Errorf("%s the address with the blocked name was reached", when)
+		} else if code := c.ProcessState.ExitCode(); code != 7 { // failed to connect
+			t.Errorf("%s: exit %d, want a refusal", when, code)
+		}
+	}
+	refused("without a name")
+	g.kill()
+	refused("after a crash")
+	g = world.guard(g.setup)
+	refused("after the restart")
+	if got := fetch("good.example"); got != nil {
+		t.Errorf("after the restart, the allowed name: %v", got)
+	}
+	g.unasked(t)
 }

@@ -53,6 +53,7 @@ type cache struct {
 	numbers
 	mirror map[kernelDestination]remembered // every program and destination that the kernel has a verdict for
 	hosts  map[[4]uint32]int                // addresses of those that depend on a name: how many
+	pinned map[[4]uint32]string             // names kept for the next engine; see pinName
 	once   map[kernelFlow]firewall.Decision // answered for one flow only
 	named  map[string]kernelFileAt          // the programs that rules name, by path; zero: no such file is known
 	files  map[kernelFileAt]kernelVerdict   // what the kernel has of these
@@ -71,6 +72,7 @@ func newCache(k *kernelSide, known func(netip.Addr) (string, time.Time)) *cache 
 		numbers: newNumbers(),
 		mirror:  make(map[kernelDestination]remembered),
 		hosts:   make(map[[4]uint32]int),
+		pinned:  make(map[[4]uint32]string),
 		once:    make(map[kernelFlow]firewall.Decision),
 		named:   make(map[string]kernelFileAt),
 		files:   make(map[kernelFileAt]kernelVerdict),
@@ -181,9 +183,8 @@ func (c *cache) remember(o kernelOwner, cookie uint64, a firewall.Attempt, d fir
 		if host != a.Host || d.Scope == firewall.ThisFlow {
 			return // the name changed meanwhile
 		}
-		if !until.IsZero() && (d.Bounds.Until.IsZero() || until.Before(d.Bounds.Until)) {
-			d.Bounds.Until = until
-		}
+		d = whileKnown(d, until)
+		c.pinName(a.Remote.Addr(), host, until)
 	}
 	r := remoteOf(a.Flow)
 	v := c.verdict(d)
@@ -307,6 +308,9 @@ func (c *cache) renamed(addr netip.Addr) {
 	words := addressWords(addr)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if name, _ := c.known(addr); c.pinned[words] != name {
+		c.unpinName(words)
+	}
 	if c.hosts[words] == 0 {
 		return
 	}

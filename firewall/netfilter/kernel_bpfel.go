@@ -13,6 +13,11 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type kernelAddress struct {
+	_     structs.HostLayout
+	Words [4]uint32
+}
+
 type kernelConfig struct {
 	_      structs.HostLayout
 	Epoch  uint32
@@ -45,6 +50,12 @@ type kernelFlow struct {
 	Cookie uint64
 	Remote kernelRemote
 	Zero   uint32
+}
+
+type kernelHost struct {
+	_     structs.HostLayout
+	Until uint64
+	Name  [256]int8
 }
 
 type kernelOwner struct {
@@ -155,6 +166,7 @@ const (
 	kernelMapFiles        = "files"
 	kernelMapFlows        = "flows"
 	kernelMapHeard        = "heard"
+	kernelMapHosts        = "hosts"
 	kernelMapNaming       = "naming"
 	kernelMapOwners       = "owners"
 	kernelMapPaths        = "paths"
@@ -246,6 +258,7 @@ type kernelMapSpecs struct {
 	Files        *ebpf.MapSpec `ebpf:"files"`
 	Flows        *ebpf.MapSpec `ebpf:"flows"`
 	Heard        *ebpf.MapSpec `ebpf:"heard"`
+	Hosts        *ebpf.MapSpec `ebpf:"hosts"`
 	Naming       *ebpf.MapSpec `ebpf:"naming"`
 	Owners       *ebpf.MapSpec `ebpf:"owners"`
 	Paths        *ebpf.MapSpec `ebpf:"paths"`
@@ -291,6 +304,7 @@ type kernelMaps struct {
 	Files        *ebpf.Map `ebpf:"files"`
 	Flows        *ebpf.Map `ebpf:"flows"`
 	Heard        *ebpf.Map `ebpf:"heard"`
+	Hosts        *ebpf.Map `ebpf:"hosts"`
 	Naming       *ebpf.Map `ebpf:"naming"`
 	Owners       *ebpf.Map `ebpf:"owners"`
 	Paths        *ebpf.Map `ebpf:"paths"`
@@ -312,6 +326,7 @@ func (m *kernelMaps) Close() error {
 		m.Files,
 		m.Flows,
 		m.Heard,
+		m.Hosts,
 		m.Naming,
 		m.Owners,
 		m.Paths,

@@ -67,9 +67,10 @@ func (p *preparer) want(paths []string) <-chan struct{} {
 func (p *preparer) run(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	all := true
 	looks := make(chan struct{}, maxStuck) // one for each look that goes on
 	for {
-		due, waits := p.due()
+		due, waits := p.due(all)
 		for part := range slices.Chunk(due, lookAtOnce) {
 			select {
 			case looks <- struct{}{}:
@@ -98,23 +99,26 @@ func (p *preparer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-p.wake:
+			all = false
 		case <-tick.C:
+			all = true
 		}
 	}
 }
 
-// due lists the paths that nobody looks at just now, with who waits for that,
-// and forgets those that are named no more.
-func (p *preparer) due() (due []string, waits []chan struct{}) {
+// due lists the paths to look at, all or those never looked at, with who waits
+// for that, and forgets those that are named no more.
+func (p *preparer) due(all bool) (due []string, waits []chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	stamps := make(map[string]fileStamp, len(p.paths))
 	waits, p.waits = p.waits, nil
 	for _, path := range p.paths {
-		if stamp, ok := p.stamps[path]; ok {
+		stamp, ok := p.stamps[path]
+		if ok {
 			stamps[path] = stamp
 		}
-		if !p.stuck[path] {
+		if !p.stuck[path] && (all || !ok) {
 			due = append(due, path)
 		}
 	}

@@ -81,8 +81,8 @@ func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kerne
 	if !ok {
 		return v, m, false
 	}
-	if d.Bounds.Host && !until.IsZero() && (d.Bounds.Until.IsZero() || until.Before(d.Bounds.Until)) {
-		d.Bounds.Until = until
+	if d.Bounds.Host {
+		d = whileKnown(d, until)
 	}
 	there := key.Remote != kernelRemote{}
 	if d.Scope == firewall.ThisFlow || !there && (d.Scope == firewall.ThisDestination || d.Bounds.Host) ||

@@ -20,6 +20,10 @@ struct program {
 	__u32 device, generation;
 };
 
+struct address {
+	__u32 words[4];
+};
+
 /* Where a flow goes; IPv4 as v4-mapped IPv6. */
 struct remote {
 	__u32 address[4];
@@ -82,7 +86,7 @@ struct owner {
 	__u64 started; /* ns since boot */
 };
 
-#define PATIENCE 3000000000ULL /* ns, after which an engine that says nothing is gone */
+#define PATIENCE 1000000000ULL /* ns, after which an engine that says nothing is gone */
 
 #define NAMES 64   /* components of a path */
 #define TEXT 2048  /* bytes of all components */
@@ -175,6 +179,13 @@ struct opened_file {
 	__u32 fd, zero;
 };
 
+/* The name on which verdicts about an address depend: only the engine reads
+ * it, the next one too. */
+struct host {
+	__u64 until; /* ns since boot */
+	char name[256];
+};
+
 enum { REPLIES_TOLD, REPLIES_READ, ENGINE_ALIVE, NAME_NUMBERS };
 
 #define MAP(NAME_, TYPE_, KEY_, VALUE_, ENTRIES_, FLAGS_) \
@@ -191,6 +202,7 @@ MAP(ticks, ARRAY, __u32, __u32, 1, 0); /* which of the two seen maps is written 
 MAP(programs, LRU_HASH, struct program, struct verdict, 16384, 0);
 MAP(destinations, LRU_HASH, struct destination, struct verdict, 32768, 0);
 MAP(files, HASH, struct file_at, struct verdict, 32768, BPF_F_NO_PREALLOC);
+MAP(hosts, HASH, struct address, struct host, 4096, BPF_F_NO_PREALLOC);
 MAP(naming, ARRAY, __u32, __u64, NAME_NUMBERS, 0); /* DNS replies told and read; when, in ns since boot */
 MAP(flows, LRU_HASH, struct flow, struct verdict, 16384, 0);
 MAP(owners, LRU_HASH, __u64, struct owner, 65536, 0);
