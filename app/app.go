@@ -142,16 +142,31 @@ func newRoot(e *env) *cobra.Command {
 	})
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if e.json && cmd.Annotations["json"] == "" {
-			return usagef("%s has no --json: status, prompts, rules, log and settings have", cmd.CommandPath())
+			return usagef("%s has no --json: status, prompts, rules, log and settings have", nameOf(cmd))
 		}
 		if e.socket == "" {
 			return usagef("--socket needs the path of a socket")
 		}
 		return nil
 	}
+	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(engineCommand(e), runCommand(e), statusCommand(e), modeCommand(e), settingsCommand(e), promptsCommand(e),
 		answerCommand(e), rulesCommand(e), logCommand(e), recoverCommand(e))
 	return root
+}
+
+// helpCommand is cobra's, save that what does not exist is a wrong call.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about any command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("there is no command %q\nList the commands with: sallyport --help", strings.Join(args, " "))
+			}
+			return cmd.Help()
+		},
+	}
 }
 
 // withJSON marks a command that can print JSON.
@@ -165,14 +180,19 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return usagef("%s needs %s\nSee: %s --help", cmd.CommandPath(), what, cmd.CommandPath())
+			return usagef("%s needs %s\nSee: %s --help", nameOf(cmd), what, cmd.CommandPath())
 		case len(args) > most && most == 0:
-			return usagef("%s takes no argument, but there is %q\nSee: %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+			return usagef("%s takes no argument, but there is %q\nSee: %s --help", nameOf(cmd), args[0], cmd.CommandPath())
 		case len(args) > most:
-			return usagef("%s takes only %s, but there is also %q\nSee: %s --help", cmd.CommandPath(), what, args[most], cmd.CommandPath())
+			return usagef("%s takes only %s, but there is also %q\nSee: %s --help", nameOf(cmd), what, args[most], cmd.CommandPath())
 		}
 		return nil
 	}
+}
+
+// nameOf is a command's path below the program.
+func nameOf(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), "sallyport ")
 }
 
 // asUsage makes what the engine calls invalid a wrong call of the command.

@@ -32,7 +32,11 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 	if err != nil {
 		return ui.Difference{}, err
 	}
-	diff := difference(now, d)
+	settings, err := c.store.SettingList()
+	if err != nil {
+		return ui.Difference{}, err
+	}
+	diff := difference(now, d, settings)
 	if !apply {
 		return diff, nil
 	}
@@ -53,8 +57,9 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 		len(diff.Added), len(diff.Removed), len(diff.Changed), len(diff.Settings)))
 }
 
-// difference lists what a document changes.
-func difference(now, then persistence.Document) ui.Difference {
+// difference lists what a document changes. A setting that it does not name
+// becomes its default.
+func difference(now, then persistence.Document, settings []persistence.Setting) ui.Difference {
 	diff := ui.Difference{Added: []ui.Rule{}, Removed: []ui.Rule{}, Changed: []ui.Rule{}, Settings: map[string]string{}}
 	old := make(map[firewall.RuleID]firewall.Rule, len(now.Rules))
 	for _, r := range now.Rules {
@@ -75,9 +80,13 @@ func difference(now, then persistence.Document) ui.Difference {
 			diff.Removed = append(diff.Removed, ruleOut(r))
 		}
 	}
-	for name, value := range then.Settings {
-		if now.Settings[name] != value {
-			diff.Settings[name] = value
+	for _, s := range settings {
+		value, named := then.Settings[s.Name]
+		if !named {
+			value = s.Default
+		}
+		if value != s.Value {
+			diff.Settings[s.Name] = value
 		}
 	}
 	if then.Mode != nil && (now.Mode == nil || *now.Mode != *then.Mode) {

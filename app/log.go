@@ -78,10 +78,7 @@ func logCommand(e *env) *cobra.Command {
 					failed = show(fresh)
 				}
 			})
-			if failed != nil {
-				return failed
-			}
-			return err
+			return followed(ctx, cmp.Or(failed, err))
 		},
 	})
 	f := c.Flags()

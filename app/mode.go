@@ -18,7 +18,7 @@ func modeCommand(e *env) *cobra.Command {
   block  block them without asking
   off    everything passes, rules or not
   lock   nothing passes but loopback, rules or not`,
-		Args: arguments(0, 1, "one mode"),
+		Args: arguments(0, 1, "one mode"), ValidArgs: []string{"ask", "allow", "block", "off", "lock"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, c := cmd.Context(), e.client()
 			if len(args) == 0 {

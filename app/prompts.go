@@ -2,6 +2,8 @@ package app
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -47,14 +49,19 @@ func promptsCommand(e *env) *cobra.Command {
 				}
 				shown = now
 			})
-			if failed != nil {
-				return failed
-			}
-			return err
+			return followed(ctx, cmp.Or(failed, err))
 		},
 	})
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on, and show each question that comes up or changes")
 	return c
+}
+
+// followed is how following ended: as it should if the person ended it.
+func followed(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 var promptWidths = []int{6, 10, 18, 30, 7}

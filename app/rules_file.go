@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,8 +88,8 @@ func (e *env) showDifference(d ui.Difference) bool {
 		}
 	}
 	t.print()
-	for name, value := range d.Settings {
-		fmt.Fprintf(e.out, "set     %s = %s\n", clean(name), clean(value))
+	for _, name := range slices.Sorted(maps.Keys(d.Settings)) {
+		fmt.Fprintf(e.out, "set     %s = %s\n", clean(name), clean(d.Settings[name]))
 	}
 	fmt.Fprintf(e.out, "%d to add, %d to remove, %d to change, %d settings\n", len(d.Added), len(d.Removed), len(d.Changed), len(d.Settings))
 	return len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) > 0
