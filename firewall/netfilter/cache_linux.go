@@ -166,7 +166,7 @@ func (d kernelDestination) whole() bool {
 
 // remember tells the kernel a decision, as widely as it holds. It was made in
 // the given epoch, and counts in no other: what changed since is judged again.
-func (c *cache) remember(o kernelOwner, cookie uint64, a firewall.Attempt, d firewall.Decision, epoch uint32, judge judge) {
+func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d firewall.Decision, epoch uint32, judge judge) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if epoch != c.next.Epoch && d.Reason != firewall.ByAnswer {
@@ -186,7 +186,7 @@ func (c *cache) remember(o kernelOwner, cookie uint64, a firewall.Attempt, d fir
 		d = whileKnown(d, until)
 		c.pinName(a.Remote.Addr(), host, until)
 	}
-	r := remoteOf(a.Flow)
+	cookie, r := flow.Cookie, flow.Remote
 	v := c.verdict(d)
 	key, wide := keyOf(o, r, d)
 	switch {
@@ -195,7 +195,6 @@ func (c *cache) remember(o kernelOwner, cookie uint64, a firewall.Attempt, d fir
 	case d.Bounds.Process:
 		return // the socket may be another process's in a moment
 	default:
-		flow := kernelFlow{Cookie: cookie, Remote: r}
 		c.k.Flows.Put(&flow, &v)
 		if d.Reason == firewall.ByAnswer && cookie != 0 {
 			if len(c.once) >= maxOnce {
@@ -285,10 +284,10 @@ func (c *cache) drop(key kernelDestination) {
 
 // answered is the answer that a person gave for just this flow, whatever
 // changed since.
-func (c *cache) answered(cookie uint64, f firewall.Flow) (firewall.Decision, bool) {
+func (c *cache) answered(f kernelFlow) (firewall.Decision, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d, ok := c.once[kernelFlow{Cookie: cookie, Remote: remoteOf(f)}]
+	d, ok := c.once[f]
 	return d, ok
 }
 

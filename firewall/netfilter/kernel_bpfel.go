@@ -100,7 +100,7 @@ type kernelRemote struct {
 	Address  [4]uint32
 	Port     uint16
 	Protocol uint8
-	Inbound  uint8
+	Stays    uint8
 }
 
 type kernelSeen struct {

@@ -50,3 +50,28 @@ func TestAProgramCannotPassAsLoopback(t *testing.T) {
 		t.Errorf("packets passed unasked: %v", seen)
 	}
 }
+
+// What was allowed because it stays on this computer is not allowed by cable.
+func TestAPermissionForLoopbackDoesNotLeaveTheComputer(t *testing.T) {
+	world := newWorld(t)
+	world.mustRun(world.outside("ip", "route", "add", "default", "via", peerAddr))
+	world.mustRun(world.outside("ip", "route", "add", "default", "via", peerAddr6))
+	// Since a rule blocks somebody everywhere, loopback is judged too.
+	world.guard(setup{Rules: []firewall.Rule{{ID: "bad", Program: "/opt/bad", Verdict: firewall.Block}}})
+	path := world.program("leaves")
+	for _, way := range []struct{ kind, to string }{{"udp6", "[::1]:7001"}, {"udp4", "127.0.0.1:7001"}, {"udp4", clientAddr + ":7001"}} {
+		program := world.talk(path)
+		for range 3 { // the kernel learns it
+			must(t, program, "open "+way.kind)
+			do(t, program, "connect "+way.to)
+			do(t, program, "send stays")
+			do(t, program, "recv") // a refusal: it came to an end here
+		}
+		must(t, program, "open "+way.kind)
+		must(t, program, "set device vc")
+		do(t, program, "sendto "+way.to+" leaves")
+	}
+	if n := world.see("end")["udp 7001"]; n != 0 {
+		t.Errorf("%d datagrams left by the cable", n)
+	}
+}

@@ -28,9 +28,9 @@ type foundSocket struct {
 }
 
 type foundRemote struct {
-	Address           [4]uint32
-	Port              uint16
-	Protocol, Inbound uint8
+	Address         [4]uint32
+	Port            uint16
+	Protocol, Stays uint8
 }
 
 // TCP states as the kernel numbers them.

@@ -95,6 +95,9 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 	missing := r.kernel.Tuples.Lookup(&t, &cookie) != nil
 	flow := p.Flow.Normal()
 	key := kernelFlow{Cookie: cookie, Remote: remoteOf(flow)}
+	if stays {
+		key.Remote.Stays = 1
+	}
 	if held, kept := r.holding.join(key, id); held {
 		if !kept {
 			r.drop(id)
@@ -142,7 +145,7 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 		f.attempt.Place = firewall.AnyPlace // any address can be bound, also the remote one
 	}
 	epoch := r.cache.currentEpoch()
-	if d, ok := r.cache.answered(cookie, flow); ok {
+	if d, ok := r.cache.answered(key); ok {
 		if now, decided := r.sink.Judge(f.attempt); decided {
 			d = now
 		}
@@ -215,7 +218,7 @@ func (r *run) carryOut(d release) {
 	gone := d.d.Reason == firewall.Gone
 	if !gone && d.d.Reason != firewall.Stopping && d.d.Reason != firewall.Unanswered &&
 		d.d.Reason != firewall.TooMany && d.d.Reason != firewall.Overflow {
-		r.cache.remember(f.owner, f.key.Cookie, f.attempt, d.d, d.epoch, r.sink.Judge)
+		r.cache.remember(f.owner, f.key, f.attempt, d.d, d.epoch, r.sink.Judge)
 	}
 	packets := r.holding.end(f)
 	switch {

@@ -101,6 +101,9 @@ func (c *cache) takeOver(identify func(kernelProgram) (firewall.Program, bool), 
 			return
 		}
 		m := remembered{program: p, place: place(key.Remote)}
+		if key.Remote.Stays != 0 && !address(key.Remote.Address).IsLoopback() {
+			return // only its packets tell whether it is from an address to itself
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if _, ok := c.mirror[key]; ok || len(c.mirror) >= maxMirror {

@@ -193,8 +193,17 @@ struct mptcp_subflow_context {
 	struct sock *conn; /* the socket that the application holds */
 };
 
+struct net_device {
+	int ifindex;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
 struct sk_buff {
 	struct sock *sk;
+	unsigned long _skb_refdst; /* where the packet is routed to; the lowest bit is none of it */
 };
 
 struct seq_file;

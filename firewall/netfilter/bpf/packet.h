@@ -5,6 +5,7 @@
 #include "identity.h"
 
 #define MAPPED bpf_htonl(0xffff)
+#define LOOPBACK_DEVICE 1 /* in every network namespace */
 
 struct headers {
 	struct tuple tuple;
@@ -112,6 +113,18 @@ static __always_inline __u64 subflow_cookie(struct sock *sk)
 	if (!subflow)
 		return 0;
 	return BPF_CORE_READ(subflow, conn, __sk_common.skc_cookie.counter);
+}
+
+/* read_sent is read_headers for a packet that leaves. Where loopback is exempt
+ * nothing that stays here comes this far. */
+static __always_inline void read_sent(struct __sk_buff *skb, struct config *c, struct headers *h)
+{
+	read_headers(skb, h);
+	if (c->flags & LOOPBACK)
+		return;
+	struct sk_buff *buffer = (void *)kernel_address(skb);
+	struct dst_entry *route = (void *)(BPF_CORE_READ(buffer, _skb_refdst) & ~1UL);
+	h->remote.stays = route && BPF_CORE_READ(route, dev, ifindex) == LOOPBACK_DEVICE;
 }
 
 /* answers tells whether a segment of TCP answers one from outside. */

@@ -29,7 +29,7 @@ struct remote {
 	__u32 address[4];
 	__u16 port;
 	__u8 protocol;
-	__u8 inbound;
+	__u8 stays; /* on this computer: it leaves by the loopback device */
 };
 
 /* Names the same executable and path also when the kernel has forgotten and
@@ -238,7 +238,7 @@ static __always_inline bool same_remote(const struct remote *a, const struct rem
 {
 	return a->address[3] == b->address[3] && a->address[0] == b->address[0] &&
 	       a->address[1] == b->address[1] && a->address[2] == b->address[2] &&
-	       a->port == b->port && a->protocol == b->protocol && a->inbound == b->inbound;
+	       a->port == b->port && a->protocol == b->protocol && a->stays == b->stays;
 }
 
 static __always_inline bool same_program(const struct program *a, const struct program *b)

@@ -40,7 +40,8 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 
 	if (!c || (c->flags & OFF) || bpf_get_netns_cookie(ctx) != c->netns)
 		return 1;
-	if (loopback(r) && (c->flags & (LOOPBACK | LOCK)))
+	r->stays = loopback(r); /* as far as the address tells */
+	if (r->stays && (c->flags & (LOOPBACK | LOCK)))
 		return 1;
 
 	__u64 cookie = bpf_get_socket_cookie(ctx);

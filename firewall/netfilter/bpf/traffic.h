@@ -10,7 +10,7 @@ static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64
 	struct owner kernel = {};
 	struct answer a = {};
 
-	read_headers(skb, &h);
+	read_sent(skb, c, &h);
 	struct sock *sk = cookie ? sender(skb) : 0;
 	if (!o && sk && h.remote.protocol == IPPROTO_TCP) {
 		__u64 parent = application_cookie(sk);
@@ -98,7 +98,7 @@ int blocked(struct __sk_buff *skb)
 
 	if (!c)
 		return 0;
-	read_headers(skb, &h);
+	read_sent(skb, c, &h);
 	__u64 *cookie = bpf_map_lookup_elem(&tuples, &h.tuple);
 	if (!cookie)
 		return 0;
@@ -190,7 +190,7 @@ int ingress(struct __sk_buff *skb)
 
 	if (!c || (c->flags & OFF))
 		return 1;
-	if ((c->flags & LOCK) && skb->ifindex != 1 && here(c, skb))
+	if ((c->flags & LOCK) && skb->ifindex != LOOPBACK_DEVICE && here(c, skb))
 		return 0;
 	if (!transport(skb, &protocol, &source, &target))
 		return 1;
@@ -199,7 +199,7 @@ int ingress(struct __sk_buff *skb)
 	__u64 cookie = bpf_get_socket_cookie(skb);
 	if (source == 53 && here(c, skb))
 		copy_dns(skb, c, cookie);
-	if (protocol != IPPROTO_UDP || (skb->ifindex == 1 && (c->flags & LOOPBACK)))
+	if (protocol != IPPROTO_UDP || (skb->ifindex == LOOPBACK_DEVICE && (c->flags & LOOPBACK)))
 		return 1;
 	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
 	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM)
@@ -211,6 +211,7 @@ int ingress(struct __sk_buff *skb)
 	__builtin_memcpy(f.remote.address, h.local.address, 16); /* the sender */
 	f.remote.port = h.local.port;
 	f.remote.protocol = IPPROTO_UDP;
+	f.remote.stays = skb->ifindex == LOOPBACK_DEVICE;
 	if (o && same_remote(&o->remote, &f.remote))
 		return 1; /* an answer to what was sent */
 	__u32 one = 1;
@@ -258,7 +259,7 @@ int egress(struct __sk_buff *skb)
 		return 1;
 	/* The table never looks at established TCP; what a raw socket makes up to
 	 * look like it passes only if its program is allowed. */
-	if (protocol != IPPROTO_UDP && skb->ifindex != 1 && forged(c, skb))
+	if (protocol != IPPROTO_UDP && skb->ifindex != LOOPBACK_DEVICE && forged(c, skb))
 		return 0;
 	if (target == 53 && (protocol == IPPROTO_UDP || protocol == IPPROTO_TCP) && here(c, skb))
 		copy_dns(skb, c, 0);
