@@ -5,8 +5,9 @@
 // A [Backend] meets the first packet of a flow whose program is not decided,
 // says who sent it (an [Attempt]) and hands it to the [Engine] as [Held]. The
 // engine asks the [Mode] and the [Ruleset]. If they decide, the flow is
-// released at once, and the [Scope] of the [Decision] tells the backend for
-// which other flows the answer will be the same, so that it need not ask.
+// released at once, and the [Scope] and [Bounds] of the [Decision] tell the
+// backend for which other flows the answer will be the same, so that it need
+// not ask.
 //
 // If nothing decides, the flow waits under a [Question], one for each program
 // and direction, and a [Prompt] is shown: the first destination, and how many
@@ -41,9 +42,8 @@
 // names a program, is not allowed by a person's rule for any program, and can
 // be answered once only. A flow beyond the limits is blocked and logged as
 // [TooMany]. Silence blocks. When the engine stops, everything that still
-// waits is blocked, and so is what comes later. A condition on a host name
-// holds for one flow, because the next may ask for another name at the same
-// address.
+// waits is blocked, and so is what comes later. What depends on a host name, on
+// one process or on a time is not known beyond it: see [Bounds].
 //
 // # Who owns what
 //
