@@ -25,6 +25,7 @@ type hub struct {
 	mu       sync.Mutex
 	newest   []firewall.Prompt // as the engine said last
 	dirty    bool              // newest is not shown yet
+	reread   bool              // watchers are about to be told to read the rules
 	counts   bool              // counters changed since the last status
 	shown    []shownPrompt     // newest with the facts
 	active   string            // the login session in front of the person, "" if not known
@@ -102,9 +103,25 @@ func (h *hub) tellLocked(change func(*watching)) {
 	}
 }
 
+// rulesPause is how long after a change watchers are told to read the rules
+// again. All of them may be ten thousand, and reading them would compete with
+// the flow that the change has just released.
+const rulesPause = 100 * time.Millisecond
+
 // changed tells that rules, mode or settings are other ones now.
 func (h *hub) changed() {
-	h.tell(func(w *watching) { w.rules, w.status = true, true })
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tellLocked(func(w *watching) { w.status = true })
+	if !h.reread {
+		h.reread = true
+		time.AfterFunc(rulesPause, func() {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.reread = false
+			h.tellLocked(func(w *watching) { w.rules = true })
+		})
+	}
 }
 
 // written takes lines that are in the log now.
