@@ -157,6 +157,9 @@ func TestALibraryInTheEnvironmentCannotAnswer(t *testing.T) {
 			if !strings.Contains(rule, test.want) {
 				t.Errorf("a rule is %q, want %q\n%s", rule, test.want, all)
 			}
+			if test.name == "with a library path" && !strings.Contains(all, "environment  true 65534\n") {
+				t.Errorf("drivers come from others, or its group is not the person's:\n%s", all)
+			}
 			if !strings.Contains(all, "status done") || !strings.Contains(all, "off refused") {
 				t.Errorf("it may not read, or may switch off:\n%s", all)
 			}

@@ -135,7 +135,8 @@ func TestASlowClientHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// greedyMain opens more connections than anybody needs, and keeps them.
+// greedyMain opens more connections than anybody needs, asks for the whole log
+// on each, and reads nothing.
 func greedyMain(socket string) int {
 	var open []net.Conn
 	for range 400 {
@@ -144,6 +145,8 @@ func greedyMain(socket string) int {
 			break
 		}
 		open = append(open, c)
+		const query = `{"limit":100000}`
+		fmt.Fprintf(c, "POST /v1/log HTTP/1.1\r\nHost: engine\r\nContent-Length: %d\r\n\r\n%s", len(query), query)
 	}
 	fmt.Println("open")
 	io.Copy(io.Discard, os.Stdin)
@@ -159,6 +162,8 @@ func TestNobodyKeepsTheOthersOut(t *testing.T) {
 	}
 	// A named user's folder and socket can be reached by all.
 	r := newRig(t, firewall.ModeAsk, link.Access{GID: memberGID, Group: memberGroup, UID: 1})
+	r.many(5000)
+	r.log(t, ui.LogQuery{Limit: 1})
 	for _, role := range []string{"other greedy", "member greedy"} {
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Env = append(os.Environ(), "SALLYPORT_TEST_PEER="+role, "SALLYPORT_SOCKET="+r.socket)

@@ -17,8 +17,13 @@ import (
 	"sallyport.dev/sallyport/ui"
 )
 
-// maxDesktops bounds the desktop programs that are known at once.
-const maxDesktops = 256
+const (
+	// maxDesktops bounds the desktop programs that are known at once.
+	maxDesktops = 256
+	// maxTurns bounds the requests of one user that are worked on at once, and
+	// with them the memory that a user can make the engine use.
+	maxTurns = 8
+)
 
 var errBadToken = fmt.Errorf("%w: the desktop program is not known to the engine: connect again", ui.ErrRefused)
 
@@ -32,7 +37,8 @@ type Server struct {
 	Patience time.Duration
 
 	mu       sync.Mutex
-	desktops map[string]Peer // by the token that hello gave
+	desktops map[string]Peer       // by the token that hello gave
+	turns    map[int]chan struct{} // by user
 }
 
 // Serve answers requests until ctx ends; then it closes l and every
@@ -121,7 +127,11 @@ func handle[Q, A any](mux *http.ServeMux, s *Server, pattern string, n need, act
 func (s *Server) reply(w http.ResponseWriter, r *http.Request, n need, read func() error, act func(context.Context) (any, error)) {
 	ctx, err := s.admit(r)
 	if err == nil {
-		err = read()
+		var done func()
+		if done, err = s.turn(ctx); err == nil {
+			defer done()
+			err = read()
+		}
 	}
 	stream := http.NewResponseController(w)
 	var a any
@@ -163,6 +173,28 @@ func (s *Server) admit(r *http.Request) (context.Context, error) {
 	}
 	ctx := WithPeer(r.Context(), p)
 	return ctx, s.Access.allow(ctx, p, toRead)
+}
+
+// turn waits until few enough of the user's requests are worked on. The
+// function returned ends the turn.
+func (s *Server) turn(ctx context.Context) (done func(), err error) {
+	p, _ := PeerFrom(ctx)
+	s.mu.Lock()
+	if s.turns == nil {
+		s.turns = map[int]chan struct{}{}
+	}
+	turns := s.turns[p.UID]
+	if turns == nil {
+		turns = make(chan struct{}, maxTurns)
+		s.turns[p.UID] = turns
+	}
+	s.mu.Unlock()
+	select {
+	case turns <- struct{}{}:
+		return func() { <-turns }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // guarded does what the peer may do.
