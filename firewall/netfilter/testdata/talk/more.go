@@ -97,6 +97,21 @@ var more = map[string]func(rest string) (text string, err error){
 		}
 		return "", syscall.Exec(rest, []string{rest, "adopt " + strconv.Itoa(socket)}, os.Environ())
 	},
+	// vanish becomes a program that is no file: a copy in memory.
+	"vanish": func(path string) (string, error) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		fd, err := unix.MemfdCreate("vanished", 0)
+		if err != nil {
+			return "", err
+		}
+		if _, err := unix.Write(fd, b); err != nil {
+			return "", err
+		}
+		return "", syscall.Exec(fmt.Sprintf("/proc/self/fd/%d", fd), []string{"vanished", "adopt -1"}, os.Environ())
+	},
 	"sendbig": func(rest string) (string, error) {
 		n, err := strconv.Atoi(rest)
 		if err == nil {
@@ -190,13 +205,12 @@ func rawPacket(rest string, six bool) error {
 
 // give sends the socket to the program that takes it at a path.
 func give(path string) (string, error) {
-	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	c, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return "", err
 	}
-	defer c.Close()
-	_, _, err = c.WriteMsgUnix([]byte("x"), unix.UnixRights(socket), nil)
-	return "", err
+	defer unix.Close(c)
+	return "", unix.Sendmsg(c, []byte("x"), unix.UnixRights(socket), &unix.SockaddrUnix{Name: path}, 0)
 }
 
 var taking *net.UnixConn
