@@ -49,7 +49,8 @@ type run struct {
 	preparer    *preparer
 	holding     *holding
 	lostBefore  atomic.Uint64
-	locked      atomic.Bool // the mode is lock
+	locked      atomic.Bool   // the mode is lock
+	overflown   atomic.Uint64 // packets that found the queue full
 }
 
 // New prepares a backend; nothing changes on the system before Run.

@@ -72,11 +72,14 @@ func TestTheLogCountsEveryAttemptOnce(t *testing.T) {
 			}
 		}
 	}
+	for _, c := range counts {
+		g.await("every attempt of "+c.name+" in the log", func() bool { return g.counted(c.path) >= attempts })
+	}
 	g.unasked(t)
 	if e := g.tell(request{Do: "stats"}); e.Lost != 0 || e.Stats.DroppedEvents != 0 {
 		t.Errorf("%d and %d events were lost", e.Lost, e.Stats.DroppedEvents)
 	}
-	g.stop() // the last lines come with the end
+	g.stop() // nothing may come twice
 	for _, c := range counts {
 		if got := g.tally(c.path); got[c.verdict] != attempts || len(got) != 1 {
 			t.Errorf("%s: the log counts %v, want %d", c.name, got, attempts)

@@ -23,7 +23,7 @@ const (
 	eventsEvery = 100 * time.Millisecond // at the latest
 	drainFor    = 20 * time.Millisecond  // at most
 
-	repliesTold, repliesRead, engineAlive = 0, 1, 2
+	repliesTold, repliesRead, engineAlive, packetsQueued, packetsRead = 0, 1, 2, 3, 4
 )
 
 // events reads what the kernel side tells: sockets that ended, and DNS.

@@ -12,6 +12,10 @@ import (
 const (
 	maxPackets           = 64
 	maxPacketsPerProgram = 256
+
+	// busyFlows is how many waiting flows of a program are enough to know it by:
+	// nobody waits for the names of more.
+	busyFlows = 32
 )
 
 // heldFlow is a flow of which packets wait in the kernel's queue.
@@ -36,13 +40,14 @@ type release struct {
 type holding struct {
 	mu       sync.Mutex
 	flows    map[kernelFlow]*heldFlow
+	waiting  map[kernelProgram]int // its flows
 	more     map[kernelProgram]int // packets of its flows, besides the first of each
 	releases []release
 	wake     chan struct{}
 }
 
 func newHolding() *holding {
-	return &holding{flows: make(map[kernelFlow]*heldFlow), more: make(map[kernelProgram]int), wake: make(chan struct{}, 1)}
+	return &holding{flows: make(map[kernelFlow]*heldFlow), more: make(map[kernelProgram]int), waiting: make(map[kernelProgram]int), wake: make(chan struct{}, 1)}
 }
 
 // join adds a packet to a flow that is held already. held is false if it is
@@ -67,7 +72,15 @@ func (h *holding) add(f *heldFlow) {
 	defer h.mu.Unlock()
 	if f.key.Cookie != 0 {
 		h.flows[f.key] = f
+		h.waiting[f.owner.Program]++
 	}
+}
+
+// busy tells whether many flows of a program wait already.
+func (h *holding) busy(p kernelProgram) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.waiting[p] >= busyFlows
 }
 
 // release queues a decision; it never waits.
@@ -95,6 +108,9 @@ func (h *holding) end(f *heldFlow) []uint32 {
 	defer h.mu.Unlock()
 	if h.flows[f.key] == f {
 		delete(h.flows, f.key)
+		if h.waiting[f.owner.Program]--; h.waiting[f.owner.Program] <= 0 {
+			delete(h.waiting, f.owner.Program)
+		}
 	}
 	if h.more[f.owner.Program] -= len(f.packets) - 1; h.more[f.owner.Program] <= 0 {
 		delete(h.more, f.owner.Program)

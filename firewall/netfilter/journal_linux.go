@@ -99,7 +99,8 @@ func (r *run) countLost() {
 
 // lost sums what the kernel side and its queue could not deliver.
 func (r *run) lost() uint64 {
-	return r.counter(0) + r.counter(2) + queues()[r.queueNumber]
+	r.overflown.Store(queues()[r.queueNumber])
+	return r.counter(0) + r.counter(2) + r.overflown.Load()
 }
 
 func (r *run) counter(which uint32) (sum uint64) {

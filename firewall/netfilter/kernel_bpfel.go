@@ -58,6 +58,12 @@ type kernelHost struct {
 	Name  [256]int8
 }
 
+type kernelHurry struct {
+	_      structs.HostLayout
+	Second uint64
+	Count  uint64
+}
+
 type kernelOwner struct {
 	_        structs.HostLayout
 	Program  kernelProgram
@@ -167,6 +173,7 @@ const (
 	kernelMapFlows        = "flows"
 	kernelMapHeard        = "heard"
 	kernelMapHosts        = "hosts"
+	kernelMapHurries      = "hurries"
 	kernelMapNaming       = "naming"
 	kernelMapOwners       = "owners"
 	kernelMapPaths        = "paths"
@@ -259,6 +266,7 @@ type kernelMapSpecs struct {
 	Flows        *ebpf.MapSpec `ebpf:"flows"`
 	Heard        *ebpf.MapSpec `ebpf:"heard"`
 	Hosts        *ebpf.MapSpec `ebpf:"hosts"`
+	Hurries      *ebpf.MapSpec `ebpf:"hurries"`
 	Naming       *ebpf.MapSpec `ebpf:"naming"`
 	Owners       *ebpf.MapSpec `ebpf:"owners"`
 	Paths        *ebpf.MapSpec `ebpf:"paths"`
@@ -305,6 +313,7 @@ type kernelMaps struct {
 	Flows        *ebpf.Map `ebpf:"flows"`
 	Heard        *ebpf.Map `ebpf:"heard"`
 	Hosts        *ebpf.Map `ebpf:"hosts"`
+	Hurries      *ebpf.Map `ebpf:"hurries"`
 	Naming       *ebpf.Map `ebpf:"naming"`
 	Owners       *ebpf.Map `ebpf:"owners"`
 	Paths        *ebpf.Map `ebpf:"paths"`
@@ -327,6 +336,7 @@ func (m *kernelMaps) Close() error {
 		m.Flows,
 		m.Heard,
 		m.Hosts,
+		m.Hurries,
 		m.Naming,
 		m.Owners,
 		m.Paths,

@@ -9,6 +9,7 @@ import (
 const (
 	decidedByLock   = 1
 	decidedAsForged = 2
+	overflown       = 3
 	maxNumbers      = 1 << 16
 )
 
@@ -37,7 +38,7 @@ func (n *numbers) number(d firewall.Decision) uint32 {
 		clear(n.numbers)
 		clear(n.decisions)
 	}
-	n.last = max(n.last+1, decidedAsForged+1)
+	n.last = max(n.last+1, overflown+1)
 	n.numbers[d], n.decisions[n.last] = n.last, d
 	return n.last
 }
@@ -49,6 +50,8 @@ func (c *cache) decision(number, verdict uint32) firewall.Decision {
 		return firewall.Decision{Reason: firewall.ByMode}
 	case decidedAsForged:
 		return firewall.Decision{Reason: firewall.NotParsed}
+	case overflown:
+		return firewall.Decision{Reason: firewall.Overflow}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

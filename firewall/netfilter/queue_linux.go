@@ -64,7 +64,11 @@ func queues() map[uint16]uint64 {
 
 // listen takes held packets until ctx ends.
 func (r *run) listen(ctx context.Context) error {
+	read := r.events.number(packetsQueued) // those of an engine before are gone
+	r.events.note(packetsRead, read)
 	return r.queue.RegisterWithErrorFunc(ctx, func(a nfqueue.Attribute) int {
+		read++
+		r.events.note(packetsRead, read+r.overflown.Load())
 		if a.PacketID != nil {
 			var bytes []byte
 			if a.Payload != nil {
@@ -132,7 +136,9 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 			program = r.identities.program(f.owner.Program, f.owner.Pid)
 		}
 	}
-	r.events.drain()
+	if !r.holding.busy(f.owner.Program) {
+		r.events.drain()
+	}
 	f.attempt = r.attempt(flow, program, f.owner.Pid, f.owner.Uid, f.owner.Started)
 	if cookie == 0 {
 		f.attempt.UID = -1

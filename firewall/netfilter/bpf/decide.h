@@ -157,3 +157,38 @@ static __always_inline bool was_asked(struct config *c, __u64 cookie, struct rem
 	struct flow f = { .cookie = cookie, .remote = *r };
 	return (c->flags & INBOUND) && r->protocol == IPPROTO_UDP && bpf_map_lookup_elem(&heard, &f);
 }
+
+/* crowded counts a packet that goes to the engine, and tells whether too many
+ * wait for it. Nobody waits for an engine that is gone. */
+static __always_inline bool crowded(void)
+{
+	__u32 i = PACKETS_QUEUED, j = PACKETS_READ, k = ENGINE_ALIVE;
+	__u64 *queued = bpf_map_lookup_elem(&naming, &i);
+	__u64 *read = bpf_map_lookup_elem(&naming, &j);
+	__u64 *alive = bpf_map_lookup_elem(&naming, &k);
+	if (!queued || !read || !alive)
+		return false;
+	__s64 behind = __sync_fetch_and_add(queued, 1) - *(volatile __u64 *)read;
+	return behind > CROWD && bpf_ktime_get_boot_ns() - *alive < PATIENCE;
+}
+
+/* hurrying tells whether a program sends so much that others would have to
+ * wait: the queue is for all. */
+static __always_inline bool hurrying(struct program *p)
+{
+	bool crowd = crowded();
+	__u64 second = bpf_ktime_get_ns() / 1000000000;
+	struct hurry *h = bpf_map_lookup_elem(&hurries, p);
+	if (!h || h->second != second) {
+		struct hurry first = { .second = second, .count = 1 };
+		bpf_map_update_elem(&hurries, p, &first, BPF_ANY);
+		return false;
+	}
+	if (__sync_fetch_and_add(&h->count, 1) < HURRY_PER_SECOND || !crowd)
+		return false;
+	__u32 i = PACKETS_QUEUED;
+	__u64 *queued = bpf_map_lookup_elem(&naming, &i);
+	if (queued)
+		__sync_fetch_and_add(queued, -1);
+	return true;
+}

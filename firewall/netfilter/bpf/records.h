@@ -10,7 +10,7 @@ enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16, PROCESSES = 32,
 enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8, CLOSED = 16 };   /* owner flags */
 enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
 enum { EVENT_GONE = 1, EVENT_DNS };
-enum { DECIDED_BY_LOCK = 1, FORGED }; /* decision numbers that the kernel gives itself */
+enum { DECIDED_BY_LOCK = 1, FORGED, OVERFLOWN }; /* decision numbers that the kernel gives itself */
 
 /* Names one executable as one path of one mount: enough to know it again. */
 struct program {
@@ -134,6 +134,16 @@ struct tuple {
 	__u8 protocol, version;
 };
 
+/* How many packets of a program went to the engine within a second. */
+struct hurry {
+	__u64 second;
+	__u64 count;
+};
+
+/* Of a program, while the engine is so many packets behind. */
+#define HURRY_PER_SECOND 256
+#define CROWD 1024
+
 struct config {
 	__u32 epoch;
 	__u32 flags;
@@ -186,7 +196,7 @@ struct host {
 	char name[256];
 };
 
-enum { REPLIES_TOLD, REPLIES_READ, ENGINE_ALIVE, NAME_NUMBERS };
+enum { REPLIES_TOLD, REPLIES_READ, ENGINE_ALIVE, PACKETS_QUEUED, PACKETS_READ, NUMBERS };
 
 #define MAP(NAME_, TYPE_, KEY_, VALUE_, ENTRIES_, FLAGS_) \
 	struct { \
@@ -203,11 +213,12 @@ MAP(programs, LRU_HASH, struct program, struct verdict, 16384, 0);
 MAP(destinations, LRU_HASH, struct destination, struct verdict, 32768, 0);
 MAP(files, HASH, struct file_at, struct verdict, 32768, BPF_F_NO_PREALLOC);
 MAP(hosts, HASH, struct address, struct host, 4096, BPF_F_NO_PREALLOC);
-MAP(naming, ARRAY, __u32, __u64, NAME_NUMBERS, 0); /* DNS replies told and read; when, in ns since boot */
+MAP(naming, ARRAY, __u32, __u64, NUMBERS, 0); /* DNS replies and packets, told and read; when, in ns since boot */
 MAP(flows, LRU_HASH, struct flow, struct verdict, 16384, 0);
 MAP(owners, LRU_HASH, __u64, struct owner, 65536, 0);
 MAP(heard, LRU_HASH, struct flow, __u32, 16384, 0);
 MAP(tuples, LRU_HASH, struct tuple, __u64, 16384, 0);
+MAP(hurries, LRU_HASH, struct program, struct hurry, 4096, 0);
 MAP(paths, LRU_HASH, struct program, struct path_text, 4096, 0);
 MAP(scratch, PERCPU_ARRAY, __u32, struct sheet, 1, 0);
 MAP(seen_even, HASH, struct seen_key, struct seen, 16384, 0);

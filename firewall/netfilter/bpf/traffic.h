@@ -100,21 +100,28 @@ int blocked(struct __sk_buff *skb)
 		return 0;
 	read_sent(skb, c, &h);
 	__u64 *cookie = bpf_map_lookup_elem(&tuples, &h.tuple);
-	if (!cookie)
+	if (!cookie) {
+		crowded();
 		return 0;
+	}
 	__u64 ck = *cookie;
 	struct owner *o = bpf_map_lookup_elem(&owners, &ck);
 	if (!o) {
-		if (ck)
+		if (ck) {
+			crowded();
 			return 0; /* the engine finds out whose it is */
+		}
 		o = &none;
 	}
 	if (c->flags & LOCK) {
 		note(o, &h.remote, &h.local, DECIDED_BY_LOCK, BLOCK);
 		return 1;
 	}
-	if (look_up(c, o, &h.remote, ck, &a) != BLOCK)
-		return 0;
+	if (look_up(c, o, &h.remote, ck, &a) != BLOCK) {
+		if (!hurrying(&o->program))
+			return 0;
+		a.decision = OVERFLOWN;
+	}
 	note(o, &h.remote, &h.local, a.decision, BLOCK);
 	return 1;
 }
