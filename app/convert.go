@@ -107,6 +107,9 @@ func untilIn(s string) (firewall.Expiry, error) {
 		return firewall.Expiry{Exit: true, PID: pid, Started: facts.Started}, nil
 	}
 	if at, err := time.Parse(time.RFC3339, s); err == nil {
+		if !at.After(time.Now()) {
+			return firewall.Expiry{}, fmt.Errorf("%w: until %s: that is over", ui.ErrInvalid, s)
+		}
 		return firewall.Expiry{At: at}, nil
 	}
 	d, err := time.ParseDuration(s)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -152,21 +153,20 @@ func addRuleCommand(e *env) *cobra.Command {
 }
 
 func removeRuleCommand(e *env) *cobra.Command {
-	return &cobra.Command{
-		Use: "remove ID…", Short: "Remove rules", Args: arguments(1, 1<<20, "the ID of a rule"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c := e.client()
-			for _, id := range args {
-				if err := c.RemoveRule(cmd.Context(), id); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-	}
+	return eachRuleCommand(e, "remove", "Remove rules", func(ctx context.Context, c ui.Control, r ui.Rule) error {
+		return c.RemoveRule(ctx, r.ID)
+	})
 }
 
 func enableRuleCommand(e *env, name, short string, enabled bool) *cobra.Command {
+	return eachRuleCommand(e, name, short, func(ctx context.Context, c ui.Control, r ui.Rule) error {
+		r.Enabled = enabled
+		return c.ChangeRule(ctx, r)
+	})
+}
+
+// eachRuleCommand acts on the rules named, if there are all of them.
+func eachRuleCommand(e *env, name, short string, act func(context.Context, ui.Control, ui.Rule) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name + " ID…", Short: short, Args: arguments(1, 1<<20, "the ID of a rule"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -175,17 +175,17 @@ func enableRuleCommand(e *env, name, short string, enabled bool) *cobra.Command 
 			if err != nil {
 				return err
 			}
-			byID := map[string]ui.Rule{}
+			byID := make(map[string]ui.Rule, len(rules))
 			for _, r := range rules {
 				byID[r.ID] = r
 			}
 			for _, id := range args {
-				r, ok := byID[id]
-				if !ok {
+				if _, ok := byID[id]; !ok {
 					return fmt.Errorf("%w: there is no rule %q: list them with: sallyport rules", ui.ErrNotFound, id)
 				}
-				r.Enabled = enabled
-				if err := c.ChangeRule(cmd.Context(), r); err != nil {
+			}
+			for _, id := range args {
+				if err := act(cmd.Context(), c, byID[id]); err != nil {
 					return err
 				}
 			}
@@ -229,12 +229,19 @@ func confirmCommand(e *env) *cobra.Command {
 	return c
 }
 
-// ownPath refuses a path that leads to a program's file by links: the kernel
-// names a program by the path of its file, and a rule for a link never matches.
+// ownPath refuses a folder, and a path that leads to a program's file by links:
+// the kernel names a program by the path of its file, so that such a rule would
+// never match.
 func ownPath(program string) error {
 	file, err := filepath.EvalSymlinks(program)
-	if err != nil || !filepath.IsAbs(program) || file == program {
+	if err != nil || !filepath.IsAbs(program) {
 		return nil // what is not there may come
 	}
-	return fmt.Errorf("--program %s: that is a link, and its file is %s: name that one", program, file)
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return fmt.Errorf("--program %s: that is a folder: name a program's file", program)
+	}
+	if file != program {
+		return fmt.Errorf("--program %s: that is a link, and its file is %s: name that one", program, file)
+	}
+	return nil
 }
