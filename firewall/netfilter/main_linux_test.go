@@ -12,7 +12,7 @@ import (
 const roleVariable = "SALLYPORT_TEST_ROLE"
 
 func TestMain(m *testing.M) {
-	roles := map[string]func() error{"holder": holderRole, "peer": peerRole, "engine": engineRole, "recover": recoverRole}
+	roles := map[string]func() error{"holder": holderRole, "peer": peerRole, "engine": engineRole, "recover": recoverRole, "deadmount": deadMountRole}
 	if role, ok := roles[os.Getenv(roleVariable)]; ok {
 		if err := role(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

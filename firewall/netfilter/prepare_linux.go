@@ -2,20 +2,20 @@ package netfilter
 
 import (
 	"context"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
 const (
-	lookEvery   = time.Minute           // for files that came or were replaced
-	lookAtOnce  = 256                   // files that are open at a time
-	lookFor     = 2 * time.Second       // at so many files, before they are left to themselves
-	maxStuck    = 4                     // looks that a dead network mount may hold up
-	prepareWait = time.Second           // for the first look, before the firewall is ready
-	applyWait   = 50 * time.Millisecond // for a look at what rules name anew
+	lookEvery   = time.Minute            // for files that came or were replaced
+	lookAtOnce  = 256                    // files that are open at a time
+	lookFor     = 500 * time.Millisecond // at one file, before its mount counts as dead
+	prepareWait = time.Second            // for the first look, before the firewall is ready
+	applyWait   = 50 * time.Millisecond  // for a look at what rules name anew
 )
 
 // preparer tells the kernel about the programs that rules name before they
@@ -30,7 +30,7 @@ type preparer struct {
 	paths  []string
 	waits  []chan struct{} // closed when all paths have been looked at
 	stamps map[string]fileStamp
-	stuck  map[string]bool // a look at these has not ended
+	dead   map[string]bool // mounts at which a look has not ended
 }
 
 // fileStamp tells whether a file is still the same; zero is none.
@@ -39,11 +39,22 @@ type fileStamp struct {
 	changed       unix.Timespec
 }
 
+// look is one look at some files.
+type look struct {
+	paths []string
+	done  chan struct{}
+
+	mu        sync.Mutex
+	at        string // the file that is looked at
+	count     int    // of the files so far
+	abandoned bool
+}
+
 func newPreparer(i *identities, c *cache, judge judge) *preparer {
 	return &preparer{
 		identities: i, cache: c, judge: judge,
 		wake:   make(chan struct{}, 1),
-		stamps: make(map[string]fileStamp), stuck: make(map[string]bool),
+		stamps: make(map[string]fileStamp), dead: make(map[string]bool),
 	}
 }
 
@@ -68,28 +79,19 @@ func (p *preparer) run(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	all := true
-	looks := make(chan struct{}, maxStuck) // one for each look that goes on
 	for {
 		due, waits := p.due(all)
-		for part := range slices.Chunk(due, lookAtOnce) {
-			select {
-			case looks <- struct{}{}:
-			default:
-				continue // too many hang already
-			}
-			done := make(chan struct{})
-			p.mark(part, true)
-			go func() {
-				p.look(part)
-				p.mark(part, false)
-				<-looks
-				close(done)
-			}()
-			select {
-			case <-done:
-			case <-time.After(lookFor):
-			case <-ctx.Done():
+		for len(due) > 0 {
+			l := &look{paths: due[:min(lookAtOnce, len(due))], done: make(chan struct{})}
+			go p.look(l)
+			switch {
+			case l.ends(ctx):
+				due = due[len(l.paths):]
+			case ctx.Err() != nil:
+				l.abandon()
 				return
+			default:
+				due = without(due, p.bury(l))
 			}
 		}
 		for _, looked := range waits {
@@ -110,7 +112,6 @@ func (p *preparer) run(ctx context.Context) {
 // for that, and forgets those that are named no more.
 func (p *preparer) due(all bool) (due []string, waits []chan struct{}) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	stamps := make(map[string]fileStamp, len(p.paths))
 	waits, p.waits = p.waits, nil
 	for _, path := range p.paths {
@@ -118,36 +119,114 @@ func (p *preparer) due(all bool) (due []string, waits []chan struct{}) {
 		if ok {
 			stamps[path] = stamp
 		}
-		if !p.stuck[path] && (all || !ok) {
+		if all || !ok {
 			due = append(due, path)
 		}
 	}
 	p.stamps = stamps
+	dead := make([]string, 0, len(p.dead))
+	for mount := range p.dead {
+		dead = append(dead, mount)
+	}
+	p.mu.Unlock()
+	for _, mount := range dead {
+		due = without(due, mount)
+	}
 	return due, waits
 }
 
-func (p *preparer) mark(paths []string, stuck bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// without leaves out what is below a mount.
+func without(paths []string, mount string) (others []string) {
 	for _, path := range paths {
-		if stuck {
-			p.stuck[path] = true
-		} else {
-			delete(p.stuck, path)
+		if path != mount && !strings.HasPrefix(path, strings.TrimSuffix(mount, "/")+"/") {
+			others = append(others, path)
 		}
+	}
+	return others
+}
+
+// bury gives a look up that does not end, and returns the mount that holds it
+// up. Nobody looks at its files until it answers.
+func (p *preparer) bury(l *look) (mount string) {
+	at := l.abandon()
+	mounts, _ := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		within := strings.HasPrefix(at, strings.TrimSuffix(m.Mountpoint, "/")+"/")
+		return !within, false
+	})
+	for _, m := range mounts {
+		if len(m.Mountpoint) >= len(mount) {
+			mount = m.Mountpoint
+		}
+	}
+	if mount == "" {
+		mount = at
+	}
+	p.mu.Lock()
+	p.dead[mount] = true
+	p.mu.Unlock()
+	go func() {
+		<-l.done
+		p.mu.Lock()
+		delete(p.dead, mount)
+		p.mu.Unlock()
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
+	}()
+	return mount
+}
+
+// next says that a file is looked at now, and tells whether to go on.
+func (l *look) next(path string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at = path
+	l.count++
+	return !l.abandoned
+}
+
+// ends waits for the end of a look as long as it gets on.
+func (l *look) ends(ctx context.Context) bool {
+	for before := -1; ; {
+		select {
+		case <-l.done:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-time.After(lookFor):
+		}
+		l.mu.Lock()
+		now := l.count
+		l.mu.Unlock()
+		if now == before {
+			return false
+		}
+		before = now
 	}
 }
 
+func (l *look) abandon() (at string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.abandoned = true
+	return l.at
+}
+
 // look finds out which files are at the paths.
-func (p *preparer) look(paths []string) {
+func (p *preparer) look(l *look) {
 	opened := make(map[int]string)
 	stamps := make(map[string]fileStamp)
+	defer close(l.done)
 	defer func() {
 		for fd := range opened {
 			unix.Close(fd)
 		}
 	}()
-	for _, path := range paths {
+	for _, path := range l.paths {
+		if !l.next(path) {
+			return
+		}
 		var st unix.Stat_t
 		unix.Lstat(path, &st) // an error leaves it zero: no file
 		stamp := fileStamp{st.Dev, st.Ino, st.Ctim}
