@@ -191,6 +191,23 @@ func TestTheFirstStartCollectsAndThenProposes(t *testing.T) {
 	}
 }
 
+func TestTheSameAnswerTwiceIsOneRule(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	if _, err := r.AddRule(t.Context(), ui.Rule{Program: "/usr/bin/ssh", Verdict: firewall.Ask, Protocol: firewall.TCP, Port: 22, Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		c, p := r.ask(t, attempt("/usr/bin/ssh", "192.0.2.1:22"))
+		if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow}); err != nil {
+			t.Fatal(err)
+		}
+		r.decided(t, c, firewall.Allow, firewall.ByRule)
+	}
+	if rules, err := r.Rules(t.Context()); err != nil || len(rules) != 2 {
+		t.Fatalf("%d rules, error %v: %+v", len(rules), err, rules)
+	}
+}
+
 func TestLockHoldsThoughItCannotBeStored(t *testing.T) {
 	r := newRig(t, firewall.ModeAsk, onlyUs)
 	if _, err := r.AddRule(t.Context(), ui.Rule{Program: "/usr/bin/curl", Verdict: firewall.Allow, Enabled: true}); err != nil {

@@ -144,7 +144,7 @@ func (c *Control) Answer(ctx context.Context, a ui.Answer) error {
 	if err != nil {
 		return err
 	}
-	put, err := c.update(ctx, persistence.Update{Put: []firewall.Rule{rule}}, "answer: "+describe(rule))
+	put, err := c.remember(ctx, rule)
 	if len(put) == 0 {
 		if errors.Is(err, ui.ErrInvalid) {
 			return err
@@ -159,6 +159,17 @@ func (c *Control) Answer(ctx context.Context, a ui.Answer) error {
 		return failed
 	}
 	return err
+}
+
+// remember stores the rule of an answer, if it is not there already: a rule
+// that asks each time may come before it.
+func (c *Control) remember(ctx context.Context, r firewall.Rule) ([]firewall.Rule, error) {
+	what := "answer: " + describe(r)
+	if same, ok := c.state.Load().rules.Like(r); ok && !same.Proposed {
+		c.note(ctx, what)
+		return []firewall.Rule{same}, nil
+	}
+	return c.update(ctx, persistence.Update{Put: []firewall.Rule{r}}, what)
 }
 
 func (c *Control) once(ctx context.Context, a firewall.Answer, p firewall.Prompt) error {

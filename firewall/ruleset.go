@@ -45,6 +45,20 @@ func (rs Ruleset) Rule(id RuleID) (r Rule, ok bool) {
 	return r, false
 }
 
+// Like returns an enabled rule that says the same as r, whatever its ID, note
+// and use; ok is false if there is none.
+func (rs Ruleset) Like(r Rule) (found Rule, ok bool) {
+	for _, have := range rs.of(r.Program, r.Direction) {
+		like := r
+		like.ID, like.Builtin, like.Proposed, like.Note = have.ID, have.Builtin, have.Proposed, have.Note
+		like.Created, like.LastUsed, like.Hits = have.Created, have.LastUsed, have.Hits
+		if like == *have {
+			return *have, true
+		}
+	}
+	return found, false
+}
+
 // of returns the enabled rules for a program, in the order in which they
 // decide.
 func (rs Ruleset) of(program string, d Direction) []*Rule {
