@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	eventGone = 1
-	eventDNS  = 2
+	eventGone     = 1
+	eventDNS      = 2
+	eventLocalDNS = 3
 
 	eventHeader = 16                     // struct event
 	eventsEvery = 100 * time.Millisecond // at the latest
@@ -112,14 +113,21 @@ func (e *events) handle(sample []byte) {
 	switch kind {
 	case eventGone:
 		e.gone(cookie)
-	case eventDNS:
+	case eventDNS, eventLocalDNS:
 		direction := firewall.Out
 		if cookie != 0 {
 			direction = firewall.In
 		}
 		bytes := sample[eventHeader:]
-		if p, err := packet.Parse(bytes[:min(int(length), len(bytes))], direction); err == nil {
+		p, err := packet.Parse(bytes[:min(int(length), len(bytes))], direction)
+		if err == nil && (kind == eventDNS || direction == firewall.Out || fromHere(p.Flow)) {
 			e.dns(p)
 		}
 	}
+}
+
+// fromHere tells whether what came by the loopback device can be from this
+// computer: a raw socket sends in any other's name to its own.
+func fromHere(f firewall.Flow) bool {
+	return f.Remote.Addr().IsLoopback() || f.Remote.Addr() == f.Local.Addr()
 }

@@ -75,3 +75,26 @@ func TestAPermissionForLoopbackDoesNotLeaveTheComputer(t *testing.T) {
 		t.Errorf("%d datagrams left by the cable", n)
 	}
 }
+
+// What stays on this computer is not asked about, by whichever address.
+func TestEveryFormOfLoopbackStaysHereAndPasses(t *testing.T) {
+	world := newWorld(t)
+	g := world.guard(setup{})
+	server, client := world.program("server"), world.program("client")
+	listening := world.start(world.talkInside, server, "open udp6", "bind [::]:7190")
+	for _, to := range []struct{ kind, address string }{
+		{"udp4", "127.0.0.1"}, {"udp4", "127.1.2.3"}, {"udp4", "0.0.0.0"}, {"udp4", clientAddr},
+		{"udp6", "[::1]"}, {"udp6", "[::]"}, {"udp6", "[" + clientAddr6 + "]"}, {"udp6", "[::ffff:127.0.0.1]"},
+	} {
+		world.start(world.talkInside, client, "open "+to.kind, "sendto "+to.address+":7190 "+to.address)
+		if r := must(t, listening, "recv"); r.Text != to.address {
+			t.Errorf("from %s comes %q", to.address, r.Text)
+		}
+		world.start(world.talkInside, client, "open "+to.kind, "connect "+to.address+":7190", "send x")
+		must(t, listening, "recv")
+	}
+	g.unasked(t)
+	if seen := world.see("end")["udp 7190"]; seen != 0 {
+		t.Errorf("%d datagrams left", seen)
+	}
+}

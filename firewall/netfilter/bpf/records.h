@@ -9,7 +9,7 @@ enum { BY_FLOW, BY_DESTINATION, BY_PROGRAM };  /* how widely it holds */
 enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16, PROCESSES = 32, BY_NAME = 64 }; /* config flags */
 enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8, CLOSED = 16 };   /* owner flags */
 enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
-enum { EVENT_GONE = 1, EVENT_DNS };
+enum { EVENT_GONE = 1, EVENT_DNS, EVENT_LOCAL_DNS }; /* local: by the loopback device */
 enum { DECIDED_BY_LOCK = 1, FORGED, OVERFLOWN }; /* decision numbers that the kernel gives itself */
 
 /* Names one executable as one path of one mount: enough to know it again. */

@@ -142,7 +142,7 @@ static __always_inline void copy_dns(struct __sk_buff *skb, struct config *c, __
 	__u32 last = length - 1;
 	asm volatile("" : "+r"(last));
 	last &= 2047;
-	e->event.kind = EVENT_DNS;
+	e->event.kind = skb->ifindex == LOOPBACK_DEVICE ? EVENT_LOCAL_DNS : EVENT_DNS;
 	e->event.cookie = socket;
 	e->event.length = 0;
 	if (last < DNS_BYTES && !bpf_skb_load_bytes(skb, 0, e->packet, last + 1))
