@@ -236,6 +236,7 @@ func (p *activityPage) choiceOf(l LogLine) string {
 
 func (p *activityPage) draw(i int, o fyne.CanvasObject) {
 	row := o.(*logRow)
+	row.tap = func() { p.list.pick(i) }
 	l, ok := p.log.line(i)
 	if !ok {
 		row.clear(i%2 == 1)

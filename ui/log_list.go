@@ -14,11 +14,12 @@ type rowList struct {
 	widget.List
 	choose func(i int) // a row was selected
 	space  bool        // the arrow keys only move, Space selects
+	at     int         // the row that the arrow keys start from
 	act    func()      // Return or the menu key
 }
 
 func newRowList(length func() int, create func() fyne.CanvasObject, update func(int, fyne.CanvasObject)) *rowList {
-	l := &rowList{}
+	l := &rowList{at: -1}
 	l.Length, l.CreateItem, l.UpdateItem = length, create, update
 	l.HideSeparators = true
 	l.OnSelected = func(i int) {
@@ -32,22 +33,47 @@ func newRowList(length func() int, create func() fyne.CanvasObject, update func(
 	return l
 }
 
+// pick selects a row that was tapped. A row with a menu of its own has to take
+// every tap: the list never learns of those.
+func (l *rowList) pick(i int) {
+	if c := fyne.CurrentApp().Driver().CanvasForObject(l); c != nil {
+		c.Focus(l)
+	}
+	l.at = i
+	l.Select(i)
+}
+
+// FocusGained implements [fyne.Focusable]. A list that is browsed by Space marks
+// the row that has the focus; the others show what is selected.
+func (l *rowList) FocusGained() {
+	if l.space {
+		l.List.FocusGained()
+	}
+}
+
+// FocusLost implements [fyne.Focusable].
+func (l *rowList) FocusLost() {
+	if l.space {
+		l.List.FocusLost()
+	}
+}
+
 // TypedKey implements [fyne.Focusable].
 func (l *rowList) TypedKey(e *fyne.KeyEvent) {
-	switch e.Name {
-	case fyne.KeyReturn, fyne.KeyEnter, desktop.KeyMenu:
+	switch {
+	case l.space:
+		l.List.TypedKey(e)
+	case e.Name == fyne.KeyReturn, e.Name == fyne.KeyEnter, e.Name == desktop.KeyMenu:
 		if l.act != nil {
 			l.act()
 		}
-	case fyne.KeyUp, fyne.KeyDown:
-		l.List.TypedKey(e)
-		if !l.space {
-			l.List.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
-		}
-	case fyne.KeyHome:
+	case e.Name == fyne.KeyUp && l.at > 0:
+		l.pick(l.at - 1)
+	case e.Name == fyne.KeyDown && l.at < l.Length()-1:
+		l.pick(l.at + 1)
+	case e.Name == fyne.KeyHome:
+		l.at = 0
 		l.ScrollToTop()
-	default:
-		l.List.TypedKey(e)
 	}
 }
 

@@ -25,6 +25,7 @@ type logPages struct {
 	pages   []logPage
 	ended   bool // the last page is the oldest
 	loading bool
+	renew   bool   // what is held is from before the log was opened anew
 	opened  int    // counts how often the log was opened anew: late pages are dropped
 	clock   uint64 // grows with each look at a page
 }
@@ -38,11 +39,12 @@ type logPage struct {
 	used  uint64
 }
 
-// open forgets everything and reads the newest page under a query.
+// open reads the newest page under a query. What is held is shown until that
+// has come.
 func (p *logPages) open(q LogQuery) {
 	p.query = q
 	p.opened++
-	p.head, p.pages, p.ended, p.loading = nil, nil, false, false
+	p.loading, p.renew = false, true
 	p.load(0)
 }
 
@@ -103,6 +105,7 @@ func (p *logPages) load(number int) {
 		}
 		p.loading = false
 		if err != nil {
+			p.renew = false
 			p.failed(err)
 			return
 		}
@@ -112,6 +115,10 @@ func (p *logPages) load(number int) {
 }
 
 func (p *logPages) loaded(number int, lines []LogLine) {
+	if p.renew {
+		p.renew, p.pages = false, nil
+		p.head = slices.DeleteFunc(p.head, func(l LogLine) bool { return !p.query.Matches(l) })
+	}
 	if number < len(p.pages) {
 		if lines == nil {
 			lines = []LogLine{} // read, and no longer in the log
@@ -187,6 +194,6 @@ func (p *logPages) restart() {
 	lines := slices.Clone(p.head[len(p.head)-pageLines:])
 	slices.Reverse(lines)
 	p.opened++
-	p.head, p.loading, p.ended = nil, false, false
+	p.head, p.loading, p.renew, p.ended = nil, false, false, false
 	p.pages = []logPage{{last: lines[len(lines)-1].ID, count: len(lines), lines: lines}}
 }

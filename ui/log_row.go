@@ -47,6 +47,7 @@ func logColumns(width float32) (x, w [columnCount]float32) {
 type logRow struct {
 	widget.BaseWidget
 	menu func(LogLine, fyne.Position)
+	tap  func()
 
 	line     LogLine
 	blank    bool
@@ -78,6 +79,13 @@ func newLogRow(icons *iconFinder, menu func(LogLine, fyne.Position)) *logRow {
 	}
 	r.ExtendBaseWidget(r)
 	return r
+}
+
+// Tapped selects the row.
+func (r *logRow) Tapped(*fyne.PointEvent) {
+	if r.tap != nil {
+		r.tap()
+	}
 }
 
 // TappedSecondary opens the line's menu.

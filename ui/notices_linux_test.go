@@ -7,69 +7,32 @@ import (
 	"testing"
 	"time"
 
-	"github.com/godbus/dbus/v5"
-
 	"sallyport.dev/sallyport/ui"
+	"sallyport.dev/sallyport/ui/uitest"
 )
-
-const notifications = "org.freedesktop.Notifications"
-
-// notified is a notification as the desktop gets it.
-type notified struct{ title, body string }
-
-// notifier stands for a desktop's notification server.
-type notifier struct {
-	sent   chan notified
-	closed chan uint32
-}
-
-func (n *notifier) Notify(_ string, _ uint32, _, title, body string, _ []string, _ map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
-	n.sent <- notified{title, body}
-	return 7, nil
-}
-
-func (n *notifier) CloseNotification(id uint32) *dbus.Error {
-	n.closed <- id
-	return nil
-}
-
-func newNotifier(t *testing.T, p *panel) *notifier {
-	t.Helper()
-	n := &notifier{make(chan notified, 8), make(chan uint32, 8)}
-	if err := p.conn.Export(n, "/org/freedesktop/Notifications", notifications); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.conn.RequestName(notifications, dbus.NameFlagDoNotQueue); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
 
 func TestANotificationComesWithTheQuestionAndLeadsToIt(t *testing.T) {
 	d := newDesk(t, ui.Dark)
-	p := newPanel(t)
-	n := newNotifier(t, p)
+	n := uitest.NewSession(t)
 	d.ask(question("1", func(p *ui.Prompt) { p.Host = "a<b>&.example" }))
-	got := receive(t, n.sent)
-	if got.title != "updater wants to connect" || !strings.Contains(got.body, "a&lt;b&gt;&amp;.example:8080") {
+	got := receive(t, n.Sent)
+	if got.Title != "updater wants to connect" || !strings.Contains(got.Body, "a&lt;b&gt;&amp;.example:8080") {
 		t.Errorf("notified %q", got)
 	}
 	d.settle()
-	if err := p.conn.Emit("/org/freedesktop/Notifications", notifications+".ActionInvoked", uint32(7), "default"); err != nil {
-		t.Fatal(err)
-	}
+	n.ClickNotice()
 	// The keys go to the question, which therefore takes no input for a while.
 	d.loop.Until(t, "the question is guarded anew", d.Shielded)
 	d.control.Ask()
 	d.loop.Until(t, "the prompt goes", func() bool { return !d.Visible() })
-	if id := receive(t, n.closed); id != 7 {
+	if id := receive(t, n.Closed); id != 7 {
 		t.Errorf("notification %d was taken back", id)
 	}
 }
 
 func TestNoNotificationComesOnceTheyAreOff(t *testing.T) {
 	d := newDesk(t, ui.Dark)
-	n := newNotifier(t, newPanel(t))
+	n := uitest.NewSession(t)
 	set := func(value string) {
 		t.Helper()
 		if err := d.control.SetSetting(t.Context(), "notifications", value); err != nil {
@@ -83,8 +46,8 @@ func TestNoNotificationComesOnceTheyAreOff(t *testing.T) {
 	d.loop.Until(t, "the prompt goes", func() bool { return !d.Visible() })
 	set("on")
 	d.ask(question("2", func(p *ui.Prompt) { p.Name = "loud" }))
-	if got := receive(t, n.sent); got.title != "loud wants to connect" {
-		t.Errorf("notified %q", got.title)
+	if got := receive(t, n.Sent); got.Title != "loud wants to connect" {
+		t.Errorf("notified %q", got.Title)
 	}
 }
 

@@ -47,7 +47,7 @@ func newProgramsPage(u *UI) *programsPage {
 	p.list.act = p.edit
 	p.field = widget.NewEntry()
 	p.field.SetPlaceHolder(textSearchRules)
-	p.field.OnChanged = func(string) { p.arrange() }
+	p.field.OnChanged = func(string) { p.arrange(); u.main.heading() }
 	add := widget.NewButtonWithIcon(textAddRule, iconResource("add", theme.ColorNameForegroundOnPrimary), func() {
 		showRuleForm(u, Rule{Until: "always", Enabled: true})
 	})
@@ -89,7 +89,9 @@ func (p *programsPage) opened() {
 // reveal selects a rule once the page opens.
 func (p *programsPage) reveal(id string) {
 	p.chosen, p.reveals = id, id
-	p.field.SetText("")
+	if p.field.Text != "" {
+		p.field.SetText("")
+	}
 }
 
 // arrange sorts the rules that match the search under their programs.
@@ -146,8 +148,9 @@ func ruleContains(r Rule, text string) bool {
 }
 
 func (p *programsPage) draw(i int, o fyne.CanvasObject) {
-	l := p.lines[i]
-	o.(*ruleRow).set(l, l.rule != nil && l.rule.ID == p.chosen)
+	l, row := p.lines[i], o.(*ruleRow)
+	row.tap = func() { p.list.pick(i) }
+	row.set(l, l.rule != nil && l.rule.ID == p.chosen)
 }
 
 func (p *programsPage) choose(i int) {
@@ -157,6 +160,7 @@ func (p *programsPage) choose(i int) {
 	}
 	p.list.Refresh()
 	p.buttons()
+	p.opened() // how often it was used is told to nobody
 }
 
 // rule is the selected one.

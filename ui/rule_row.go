@@ -13,6 +13,7 @@ import (
 type ruleRow struct {
 	widget.BaseWidget
 	menu func(ruleLine, fyne.Position)
+	tap  func()
 
 	line     ruleLine
 	selected bool
@@ -37,6 +38,9 @@ func newRuleRow(icons *iconFinder, menu func(ruleLine, fyne.Position)) *ruleRow 
 	r.ExtendBaseWidget(r)
 	return r
 }
+
+// Tapped selects the row.
+func (r *ruleRow) Tapped(*fyne.PointEvent) { r.tap() }
 
 // TappedSecondary opens the row's menu.
 func (r *ruleRow) TappedSecondary(e *fyne.PointEvent) { r.menu(r.line, e.AbsolutePosition) }

@@ -65,7 +65,15 @@ type desktop struct {
 // window, which opens at start because there is no tray.
 func startDesktop(t testing.TB, s *screen, p installed, engine string, env ...string) *desktop {
 	t.Helper()
-	d := &desktop{installed: p, t: t, screen: s, socket: filepath.Join(p.home, "inspect.sock"), args: []string{"--socket", engine}}
+	d := launch(t, s, p, []string{"--socket", engine}, env...)
+	d.until("the main window has content", func(i inspection) bool { return len(i.Windows["main"].Texts) > 0 })
+	return d
+}
+
+// launch starts the desktop program with arguments.
+func launch(t testing.TB, s *screen, p installed, args []string, env ...string) *desktop {
+	t.Helper()
+	d := &desktop{installed: p, t: t, screen: s, socket: filepath.Join(p.home, "inspect.sock"), args: args}
 	d.env = append([]string{
 		"DISPLAY=" + s.name, "WAYLAND_DISPLAY=", "HOME=" + p.home, "XDG_RUNTIME_DIR=" + p.home, "XDG_CONFIG_HOME=" + p.home,
 		"DBUS_SESSION_BUS_ADDRESS=unix:path=" + filepath.Join(p.home, "no-bus"), "SALLYPORT_E2E_SOCKET=" + d.socket, "LANG=en_US.UTF-8",
@@ -73,7 +81,6 @@ func startDesktop(t testing.TB, s *screen, p installed, engine string, env ...st
 	d.cmd = p.asPerson(d.env, p.binary, d.args...)
 	begin(t, "desktop", "", d.cmd)
 	d.listens()
-	d.until("the main window has content", func(i inspection) bool { return len(i.Windows["main"].Texts) > 0 })
 	return d
 }
 
@@ -159,7 +166,18 @@ func (d *desktop) answer(asked inspection, button string) time.Time {
 // click clicks on a text of a window: the last one that begins so.
 func (d *desktop) click(window, s string) {
 	d.t.Helper()
-	var at image.Point
+	d.screen.Click(d.find(window, s), xscreen.Left)
+}
+
+// secondary opens the menu of what a text stands on.
+func (d *desktop) secondary(window, s string) {
+	d.t.Helper()
+	d.screen.Click(d.find(window, s), xscreen.Right)
+}
+
+// find is where a text is on the screen.
+func (d *desktop) find(window, s string) (at image.Point) {
+	d.t.Helper()
 	d.until("find "+s, func(i inspection) bool {
 		for _, t := range i.Windows[window].Texts {
 			if strings.HasPrefix(t.Text, s) {
@@ -168,5 +186,14 @@ func (d *desktop) click(window, s string) {
 		}
 		return at != image.Point{}
 	})
-	d.screen.Click(at, xscreen.Left)
+	return at
+}
+
+// ended tells whether the program has.
+func (d *desktop) ended() bool {
+	conn, err := net.Dial("unix", d.socket)
+	if err == nil {
+		conn.Close()
+	}
+	return err != nil
 }

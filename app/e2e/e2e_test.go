@@ -20,6 +20,7 @@ var (
 	allowButton = sight{image.Rect(1060, 600, 1260, 790), color.NRGBA{0x23, 0x91, 0x5b, 255}}
 	allowedPill = sight{image.Rect(980, 300, 1070, 480), color.NRGBA{0x14, 0x37, 0x2a, 255}}
 	blockedPill = sight{image.Rect(980, 300, 1070, 480), color.NRGBA{0x43, 0x20, 0x2a, 255}}
+	primary     = color.NRGBA{0x4c, 0x8d, 0xff, 255}
 	goneBanner  = sight{image.Rect(250, 50, 1070, 260), color.NRGBA{0x43, 0x20, 0x2a, 255}}
 )
 

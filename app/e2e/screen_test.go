@@ -78,6 +78,9 @@ func (s *screen) shows(in sight) bool {
 	return !found.Empty()
 }
 
+// keysym is the key of a letter that needs no other key.
+func keysym(letter rune) xproto.Keysym { return xproto.Keysym(letter) }
+
 // press presses keys together.
 func (s *screen) press(keys ...xproto.Keysym) {
 	s.t.Helper()
