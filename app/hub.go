@@ -136,6 +136,7 @@ func (h *hub) written(lines []persistence.Line) {
 	for i, l := range lines {
 		out[i] = lineOut(l)
 	}
+	h.counted() // programs that were seen are stored with the lines
 	h.tell(func(w *watching) {
 		room := max(maxPending-len(w.log), 0)
 		if room < len(out) {
