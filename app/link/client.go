@@ -274,7 +274,7 @@ func (c *Client) Watch(ctx context.Context, on func(ui.Event)) error {
 		}
 		var e ui.Event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			return c.gone(err)
+			return c.watchEnd(ctx, c.gone(err)) // a line that broke off
 		}
 		// The time that on takes is not the engine's silence.
 		alive.Stop()
