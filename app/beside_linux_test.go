@@ -88,6 +88,47 @@ func TestRunBesideAnEngineIsJudgedByBoth(t *testing.T) {
 	c.clean(t, 0)
 }
 
+// TestWhatAKilledRunLeavesIsRecovered kills one while a question is open, in a
+// cgroup that is not the root.
+func TestWhatAKilledRunLeavesIsRecovered(t *testing.T) {
+	c := newCable(t)
+	group := cgroup(t)
+	term := newTerminal(t)
+	cmd := runInside(t, c, "--", "bash", "-c", connect)
+	inside, err := os.Open(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inside.Close()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, UseCgroupFD: true, CgroupFD: int(inside.Fd())}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	term.expect(t, "once: ")
+	recovered := func() string {
+		out, err := exec.Command("nsenter", "--net=/run/netns/"+c.near, cmd.Args[2], "recover").CombinedOutput()
+		return fmt.Sprint(string(out), err)
+	}
+	if said := recovered(); !strings.Contains(said, "sallyport: ") {
+		t.Errorf("while it runs, recover says %s", said)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	var said string
+	within(t, "the killed run's cgroup goes", func() bool {
+		said += recovered()
+		left, _ := filepath.Glob(filepath.Join(group, "sallyport-run-*"))
+		return len(left) == 0
+	})
+	for _, want := range []string{"removed nft table inet sallyport", "removed pinned programs", "removed cgroup " + group + "/sallyport-run-"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("recover says %s, want %q", said, want)
+		}
+	}
+	c.clean(t, cmd.Process.Pid)
+}
+
 // cgroup makes a cgroup for the time of the test.
 func cgroup(t *testing.T) string {
 	t.Helper()

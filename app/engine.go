@@ -177,7 +177,7 @@ func serve(ctx context.Context, c *Control, front func(context.Context) error, r
 			defer close(ended)
 			err := run(own)
 			if own.Err() == nil {
-				stop(fmt.Errorf("%s ended: %w", name, errors.Join(err, errEnded)))
+				stop(endedError{name, err})
 			} else if err != nil && !errors.Is(err, context.Canceled) {
 				stopping.Go(func() error { return fmt.Errorf("stop %s: %w", name, err) })
 			}
@@ -226,12 +226,25 @@ func (c *Control) showLife(ctx context.Context, pause time.Duration) error {
 	return nil
 }
 
-var errEnded = errors.New("it ended by itself")
+// endedError says that a part ended though nobody told it to.
+type endedError struct {
+	part string
+	err  error
+}
+
+func (e endedError) Unwrap() error { return e.err }
+
+func (e endedError) Error() string {
+	if e.err == nil {
+		return "the " + e.part + " ended by itself"
+	}
+	return fmt.Sprintf("the %s failed: %v", e.part, e.err)
+}
 
 // endOf is why serving ended: nil if it was told to.
 func endOf(ctx context.Context) error {
-	if err := context.Cause(ctx); errors.Is(err, errEnded) {
-		return err
+	if failed, ok := errors.AsType[endedError](context.Cause(ctx)); ok {
+		return failed
 	}
 	return nil
 }

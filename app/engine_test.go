@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 )
 
@@ -16,8 +15,22 @@ func TestATerminatedEngineHasNotFailed(t *testing.T) {
 		t.Errorf("told to stop, it ends with %q", err)
 	}
 	broken, stop := context.WithCancelCause(context.Background())
-	stop(fmt.Errorf("journal ended: %w", errEnded))
-	if err := endOf(broken); !errors.Is(err, errEnded) {
-		t.Errorf("a part ended by itself, and the engine says %v", err)
+	stop(endedError{"journal", nil})
+	if err := endOf(broken); err == nil {
+		t.Error("a part ended by itself, and the engine says nothing")
+	}
+}
+
+func TestAPartThatFailsSaysSoInOneLine(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("cgroup /nowhere is not there"), "the backend failed: cgroup /nowhere is not there"},
+		{nil, "the backend ended by itself"},
+	} {
+		if got := (endedError{"backend", test.err}).Error(); got != test.want {
+			t.Errorf("it says %q, want %q", got, test.want)
+		}
 	}
 }

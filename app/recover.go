@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -13,6 +15,9 @@ func recoverCommand(e *env) *cobra.Command {
 		Long: "List and remove every table, program, pin and cgroup of Sallyport in this network\nnamespace, also after kill -9. It needs root, and refuses while an engine lives.",
 		Args: arguments(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if os.Geteuid() > 0 {
+				return errors.New("recover needs root: run it with sudo")
+			}
 			removed, err := recoverBackend(force)
 			for _, what := range removed {
 				fmt.Fprintf(e.out, "removed %s\n", clean(what))

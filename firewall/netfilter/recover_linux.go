@@ -3,6 +3,7 @@ package netfilter
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -60,14 +61,39 @@ func Recover(force bool) (removed []string, err error) {
 	}
 	os.Remove(pinFolder) // only if nothing else is in it
 	if root, err := cgroupRoot(); err == nil {
-		groups, _ := filepath.Glob(filepath.Join(root, runCgroup+"*"))
-		for _, g := range groups {
-			if os.Remove(g) == nil { // one with processes stays
-				removed = append(removed, "cgroup "+g)
-			}
-		}
+		removed = append(removed, removeRunCgroups(root)...)
 	}
 	return removed, nil
+}
+
+// removeRunCgroups removes the cgroups that "sallyport run" made wherever it was
+// called, save those that have processes or whose maker lives.
+func removeRunCgroups(root string) (removed []string) {
+	filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return nil
+		}
+		maker, ours := strings.CutPrefix(entry.Name(), runCgroup)
+		if !ours {
+			return nil
+		}
+		if !runsThis(maker) && os.Remove(path) == nil {
+			removed = append(removed, "cgroup "+path)
+		}
+		return fs.SkipDir
+	})
+	return removed
+}
+
+// runsThis tells whether the process with this number runs the same program as
+// this one.
+func runsThis(pid string) bool {
+	theirs, err := os.Stat(filepath.Join("/proc", pid, "exe"))
+	if err != nil {
+		return false
+	}
+	ours, err := os.Stat("/proc/self/exe")
+	return err == nil && os.SameFile(theirs, ours)
 }
 
 // nobodyLives returns an error if an engine holds a lock in this namespace.
