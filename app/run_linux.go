@@ -46,8 +46,8 @@ func (e *env) runUnder(ctx context.Context, command []string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, removeCgroup(group)) }()
-	backend, err := openBackend(group)
+	defer func() { err = errors.Join(err, removeCgroup(group.Name()), group.Close()) }()
+	backend, err := openBackend(group.Name())
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (e *env) runUnder(ctx context.Context, command []string) (err error) {
 		asked, done := context.WithCancel(ctx)
 		var asking sync.WaitGroup
 		if tty != nil {
-			asking.Go(func() { newAsker(tty, control, group).run(asked) })
+			asking.Go(func() { newAsker(tty, control, group.Name()).run(asked) })
 		}
 		status = runIn(ctx, signals, group, who, command)
 		done()
@@ -112,20 +112,28 @@ func invoker() (*user.User, error) {
 }
 
 // makeCgroup makes a cgroup below the caller's own: whatever firewall judges
-// the caller judges the command as well.
-func makeCgroup() (string, error) {
+// the caller judges the command as well. It is locked, so that a recover
+// elsewhere leaves it alone.
+func makeCgroup() (*os.File, error) {
 	mounts, err := mountinfo.GetMounts(mountinfo.FSTypeFilter("cgroup2"))
 	if err != nil {
-		return "", fmt.Errorf("find the cgroup v2 tree: %w", err)
+		return nil, fmt.Errorf("find the cgroup v2 tree: %w", err)
 	}
 	if len(mounts) == 0 {
-		return "", errors.New("run needs the cgroup v2 tree, which is not mounted here: mount -t cgroup2 none /sys/fs/cgroup")
+		return nil, errors.New("run needs the cgroup v2 tree, which is not mounted here: mount -t cgroup2 none /sys/fs/cgroup")
 	}
 	dir := filepath.Join(mounts[0].Mountpoint, ownCgroup(), "sallyport-run-"+strconv.Itoa(os.Getpid()))
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make a cgroup: %w", err)
+		return nil, fmt.Errorf("make a cgroup: %w", err)
 	}
-	return dir, nil
+	group, err := os.Open(dir)
+	if err == nil {
+		err = unix.Flock(int(group.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("hold the cgroup: %w", err), os.Remove(dir))
+	}
+	return group, nil
 }
 
 // ownCgroup is the caller's place in the cgroup v2 tree.
@@ -161,23 +169,19 @@ func removeCgroup(dir string) error {
 
 // runIn starts the command inside the cgroup, passes signals on, and returns
 // its exit status as an error.
-func runIn(ctx context.Context, signals <-chan os.Signal, group string, who *user.User, command []string) error {
+func runIn(ctx context.Context, signals <-chan os.Signal, group *os.File, who *user.User, command []string) error {
 	// The kernel ends the command with the thread that started it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	dir, err := os.Open(group)
-	if err != nil {
-		return fmt.Errorf("open the cgroup: %w", err)
-	}
-	defer dir.Close()
 	cmd := exec.Command(command[0], command[1:]...)
 	if cmd.Err != nil {
 		return fmt.Errorf("run %s: %w", command[0], cmd.Err)
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd()), Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(group.Fd()), Pdeathsig: syscall.SIGKILL}
 	cmd.Env = environment()
 	if uid, _ := strconv.Atoi(who.Uid); uid != os.Getuid() {
+		var err error
 		if cmd.SysProcAttr.Credential, err = credential(who); err != nil {
 			return err
 		}
@@ -192,7 +196,7 @@ func runIn(ctx context.Context, signals <-chan os.Signal, group string, who *use
 		select {
 		case s := <-signals:
 			// A command that is frozen for a question could not obey.
-			os.WriteFile(freezerOf(group), []byte("0"), 0)
+			os.WriteFile(freezerOf(group.Name()), []byte("0"), 0)
 			// The terminal sends its interrupt to the command as well.
 			if s != os.Interrupt || !hasTerminal() {
 				cmd.Process.Signal(s)

@@ -67,33 +67,24 @@ func Recover(force bool) (removed []string, err error) {
 }
 
 // removeRunCgroups removes the cgroups that "sallyport run" made wherever it was
-// called, save those that have processes or whose maker lives.
+// called, save those that have processes or are locked by who made them.
 func removeRunCgroups(root string) (removed []string) {
 	filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
 			return nil
 		}
-		maker, ours := strings.CutPrefix(entry.Name(), runCgroup)
-		if !ours {
+		if !strings.HasPrefix(entry.Name(), runCgroup) {
 			return nil
 		}
-		if !runsThis(maker) && os.Remove(path) == nil {
-			removed = append(removed, "cgroup "+path)
+		if f, err := os.Open(path); err == nil {
+			if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && os.Remove(path) == nil {
+				removed = append(removed, "cgroup "+path)
+			}
+			f.Close()
 		}
 		return fs.SkipDir
 	})
 	return removed
-}
-
-// runsThis tells whether the process with this number runs the same program as
-// this one.
-func runsThis(pid string) bool {
-	theirs, err := os.Stat(filepath.Join("/proc", pid, "exe"))
-	if err != nil {
-		return false
-	}
-	ours, err := os.Stat("/proc/self/exe")
-	return err == nil && os.SameFile(theirs, ours)
 }
 
 // nobodyLives returns an error if an engine holds a lock in this namespace.
