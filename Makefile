@@ -4,7 +4,8 @@
 export GOTOOLCHAIN ?= auto
 export LC_ALL = C.UTF-8
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Without git, as from an archive, the program says the version that its source names.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
@@ -15,12 +16,12 @@ help: ## list the targets
 .PHONY: build
 build: build-deps ## build the program at build/sallyport
 	@mkdir -p build
-	go build -buildvcs=false -ldflags '-X sallyport.dev/sallyport/app.Version=$(VERSION)' -o build/sallyport .
+	go build -buildvcs=false $(if $(VERSION),-ldflags '-X sallyport.dev/sallyport/app.Version=$(VERSION)') -o build/sallyport .
 
 .PHONY: static
 static: build-deps ## build it without windows, for servers: build/sallyport-static
 	@mkdir -p build
-	CGO_ENABLED=0 go build -buildvcs=false -ldflags '-X sallyport.dev/sallyport/app.Version=$(VERSION)' -o build/sallyport-static .
+	CGO_ENABLED=0 go build -buildvcs=false $(if $(VERSION),-ldflags '-X sallyport.dev/sallyport/app.Version=$(VERSION)') -o build/sallyport-static .
 
 .PHONY: build-deps
 build-deps:
@@ -68,11 +69,11 @@ generate: ## compile the eBPF programs again (clang)
 
 .PHONY: install
 install: ## install the program, its service, its policy and its menu entry (root)
-	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) scripts/install
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install
 
 .PHONY: uninstall
 uninstall: ## stop and remove it all; PURGE=1 also removes rules and log
-	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) scripts/uninstall
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/uninstall
 
 .PHONY: clean
 clean: ## remove build/
