@@ -83,8 +83,8 @@ func TestEngineGoneIsShownWithinTwoSeconds(t *testing.T) {
 	d := w.desktop()
 	gone := func(i inspection) bool { return i.reads("main", "does not answer") }
 	d.until("the window is live", func(i inspection) bool { return i.reads("main", "Alerts on") && !gone(i) })
-	stopped := time.Now()
 	end(w.engine)
+	stopped := time.Now()
 	d.until("the window says that the engine is gone", gone)
 	if took := time.Since(stopped); took > 2*time.Second {
 		t.Errorf("it took %v", took)

@@ -29,7 +29,7 @@ func Join(display string) (*Screen, error) {
 	}
 	if err := xtest.Init(conn); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("X server %q takes no clicks: %w", display, err)
+		return nil, fmt.Errorf("join X server %q, which takes no clicks: %w", display, err)
 	}
 	return &Screen{conn, xproto.Setup(conn).DefaultScreen(conn).Root}, nil
 }
