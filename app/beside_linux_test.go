@@ -41,17 +41,7 @@ func TestRunBesideAnEngineIsJudgedByBoth(t *testing.T) {
 		t.Run(fmt.Sprint(test.run, " ", test.engine), func(t *testing.T) {
 			term := newTerminal(t)
 			within(t, "no question is open", func() bool { ps, err := client.Prompts(t.Context()); return err == nil && len(ps) == 0 })
-			cmd := runInside(t, c, "--", "bash", "-c", connect)
-			inside, err := os.Open(group)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer inside.Close()
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, UseCgroupFD: true, CgroupFD: int(inside.Fd())}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
+			cmd := term.startIn(t, c, group, connect)
 			answered := make(chan struct{})
 			ctx, cancel := context.WithCancel(t.Context())
 			go func() {
@@ -94,17 +84,7 @@ func TestWhatAKilledRunLeavesIsRecovered(t *testing.T) {
 	c := newCable(t)
 	group := cgroup(t)
 	term := newTerminal(t)
-	cmd := runInside(t, c, "--", "bash", "-c", connect)
-	inside, err := os.Open(group)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer inside.Close()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, UseCgroupFD: true, CgroupFD: int(inside.Fd())}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd := term.startIn(t, c, group, connect)
 	term.expect(t, "once: ")
 	recovered := func() string {
 		out, err := exec.Command("nsenter", "--net=/run/netns/"+c.near, cmd.Args[2], "recover").CombinedOutput()

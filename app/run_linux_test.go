@@ -89,6 +89,23 @@ func (term terminal) start(t *testing.T, c cable, script string, env ...string) 
 	return cmd
 }
 
+// startIn is start for a caller in a cgroup.
+func (term terminal) startIn(t *testing.T, c cable, group, script string) *exec.Cmd {
+	t.Helper()
+	inside, err := os.Open(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inside.Close()
+	cmd := runInside(t, c, "--", "bash", "-c", script)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, UseCgroupFD: true, CgroupFD: int(inside.Fd())}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
 // ends waits for the end of a run, which leaves nothing.
 func (c cable) ends(t *testing.T, cmd *exec.Cmd, status int) {
 	t.Helper()
