@@ -38,6 +38,7 @@ type Resolvers struct {
 	stamps  []stamp
 	addrs   map[netip.Addr]bool
 	checked time.Time
+	reads   int // of the files, so far
 }
 
 // stamp tells two versions of a file apart; the zero stamp is no file.
@@ -76,16 +77,21 @@ func (r *Resolvers) IsResolver(addr netip.Addr) bool {
 
 // List returns the configured resolvers in order.
 func (r *Resolvers) List() []netip.Addr {
+	list, _ := r.current()
+	return list
+}
+
+func (r *Resolvers) current() (list []netip.Addr, reads int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh()
-	return r.list()
+	return r.list(), r.reads
 }
 
 // Watch calls changed with the resolvers at once, and again within two seconds
-// each time they changed, until ctx ends.
+// each time a file changed, until ctx ends; also if all is as it was before.
 func (r *Resolvers) Watch(ctx context.Context, changed func([]netip.Addr)) {
-	known := r.List()
+	known, reads := r.current()
 	changed(known)
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -95,8 +101,8 @@ func (r *Resolvers) Watch(ctx context.Context, changed func([]netip.Addr)) {
 			return
 		case <-tick.C:
 		}
-		if now := r.List(); !slices.Equal(now, known) {
-			known = now
+		if now, n := r.current(); n != reads {
+			reads = n
 			changed(now)
 		}
 	}
@@ -124,6 +130,7 @@ func (r *Resolvers) refresh() {
 
 func (r *Resolvers) read() {
 	r.checked = time.Now()
+	r.reads++
 	r.addrs = map[netip.Addr]bool{}
 	for i, path := range r.paths {
 		// The stamp is older than what is read: a change in between is seen next time.

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -177,4 +178,37 @@ func TestAnAddressIsJudgedByTheNameItHasNow(t *testing.T) {
 		t.Errorf("after the restart, the allowed name: %v", got)
 	}
 	g.unasked(t)
+}
+
+// A laptop comes to another network: its resolver is one that was nobody
+// special before.
+func TestAResolverCountsOnceItIsConfigured(t *testing.T) {
+	world := newWorld(t)
+	conf := filepath.Join(world.dir, "resolv.conf")
+	configure := func(address string) {
+		t.Helper()
+		if err := os.WriteFile(conf, []byte("nameserver "+address+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure(peerAddr6)
+	world.mustRun(world.outside("mount", "--bind", conf, "/etc/resolv.conf"))
+	world.guard(setup{Mode: firewall.ModeBlock})
+	program := world.talk(world.program("asks"))
+	asks := func() string {
+		must(t, program, "open udp4")
+		r := do(t, program, "sendto 10.77.0.2:53 x")
+		must(t, program, "close")
+		return r.Error
+	}
+	await(t, "the kernel to block a stranger", func() bool { return asks() == "EPERM" })
+	if n := world.see("blocked")["udp 53"]; n != 0 {
+		t.Errorf("%d questions reached a stranger", n)
+	}
+	configure(peerAddr)
+	await(t, "the resolver to be asked", func() bool { return asks() == "" })
+	world.peer.send(t, "await udp 53")
+	world.peer.next(t)
+	configure(peerAddr6)
+	await(t, "the former resolver to be a stranger", func() bool { return asks() == "EPERM" })
 }

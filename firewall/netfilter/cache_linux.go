@@ -46,6 +46,7 @@ type judge func(firewall.Attempt) (firewall.Decision, bool)
 type cache struct {
 	k     *kernelSide
 	known func(netip.Addr) (host string, until time.Time)
+	place func(kernelRemote) firewall.Place
 
 	mu     sync.Mutex
 	config kernelConfig // as the kernel has it
@@ -66,9 +67,9 @@ type remembered struct {
 	host    bool // the verdict depends on the address's name
 }
 
-func newCache(k *kernelSide, known func(netip.Addr) (string, time.Time)) *cache {
+func newCache(k *kernelSide, known func(netip.Addr) (string, time.Time), place func(kernelRemote) firewall.Place) *cache {
 	return &cache{
-		k: k, known: known,
+		k: k, known: known, place: place,
 		numbers: newNumbers(),
 		mirror:  make(map[kernelDestination]remembered),
 		hosts:   make(map[[4]uint32]int),
@@ -206,12 +207,15 @@ func (c *cache) renamed(addr netip.Addr) {
 
 // moved forgets what was decided for remotes whose place is another one now:
 // the resolvers changed.
-func (c *cache) moved(place func(kernelRemote) firewall.Place) {
+func (c *cache) moved(resolvers []netip.Addr) {
+	now := make(map[[4]uint32]bool, len(resolvers))
+	for _, addr := range resolvers {
+		now[addressWords(addr)] = true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, m := range c.mirror {
-		was, is := m.place == firewall.Resolver, place(key.Remote) == firewall.Resolver
-		if !key.whole() && was != is {
+		if key.Remote != (kernelRemote{}) && now[key.Remote.Address] != (m.place == firewall.Resolver) {
 			c.drop(key)
 		}
 	}

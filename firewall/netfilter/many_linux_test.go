@@ -2,8 +2,10 @@ package netfilter_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +81,15 @@ func TestAnAnswerAmongManyRulesIsInForceAtOnce(t *testing.T) {
 	}
 	t.Logf("connected within %v, half of them within %v, all within %v", took[0], took[rounds/2], took[rounds-1])
 	t.Logf("a change was wholly in force within %v, half of them within %v", changes[0], changes[rounds/2])
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		if strings.HasPrefix(line, "VmRSS") {
+			t.Log(strings.TrimSpace(line)) // of the test's engine, the whole test binary
+		}
+	}
 	before := world.queued()
 	for port := range learnt {
 		must(t, talker, fmt.Sprintf("sendto 10.77.0.2:%d x", 10000+port))

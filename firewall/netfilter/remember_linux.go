@@ -58,6 +58,9 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 		c.pinName(a.Remote.Addr(), host, until)
 	}
 	cookie, r := flow.Cookie, flow.Remote
+	if (c.place(r) == firewall.Resolver) != (a.Place == firewall.Resolver) {
+		return // judged as, or not as, what was a resolver then
+	}
 	v := c.verdict(d)
 	key, wide := keyOf(o, r, d)
 	switch {

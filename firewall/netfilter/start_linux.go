@@ -53,11 +53,11 @@ func (r *run) prepare(ctx context.Context, p firewall.Policy, wait *sync.WaitGro
 	r.cache.names(p.Programs, r.sink.Judge)
 	looked := r.preparer.want(p.Programs)
 	wait.Go(func() { r.preparer.run(ctx) })
-	wait.Go(func() { r.resolvers.Watch(ctx, func([]netip.Addr) { r.cache.moved(r.place) }) })
+	wait.Go(func() { r.resolvers.Watch(ctx, r.cache.moved) })
 	taken := make(chan struct{})
 	go func() {
 		defer close(taken)
-		if err := r.cache.takeOver(r.identities.lasting, r.place, r.sink.Judge); err != nil {
+		if err := r.cache.takeOver(r.identities.lasting, r.sink.Judge); err != nil {
 			r.log.Warn("read what an engine before decided", "error", err)
 		}
 	}()
@@ -81,7 +81,7 @@ func (r *run) open() (err error) {
 		IsResolver: r.resolvers.IsResolver,
 		Changed:    func(a netip.Addr) { r.cache.renamed(a) },
 	})
-	r.cache = newCache(r.kernel, r.names.Known)
+	r.cache = newCache(r.kernel, r.names.Known, r.place)
 	if r.cutter, err = newCutter(); err != nil {
 		return err
 	}

@@ -94,13 +94,13 @@ func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kerne
 }
 
 // takeOver judges again what an engine that was killed left in the kernel.
-func (c *cache) takeOver(identify func(kernelProgram) (firewall.Program, bool), place func(kernelRemote) firewall.Place, judge judge) error {
+func (c *cache) takeOver(identify func(kernelProgram) (firewall.Program, bool), judge judge) error {
 	take := func(key kernelDestination) {
 		p, ok := identify(key.Program)
 		if !ok {
 			return
 		}
-		m := remembered{program: p, place: place(key.Remote)}
+		m := remembered{program: p, place: c.place(key.Remote)}
 		if key.Remote.Stays != 0 && !address(key.Remote.Address).IsLoopback() {
 			return // only its packets tell whether it is from an address to itself
 		}
