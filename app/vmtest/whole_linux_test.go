@@ -221,6 +221,17 @@ func TestWholeSystem(t *testing.T) {
 		}
 		c.refused(beta)
 	})
+	step("a lock stops all but loopback, and lifted brings it back", func(c computer) {
+		c.run("sallyport mode lock")
+		c.refused(alpha)
+		c.fails("ping -n -c1 -W2 10.99.0.2")
+		c.fails("ip netns exec outside ping -n -c1 -W2 10.99.0.1")
+		c.fails("ip netns exec outside curl -sS -m 5 http://10.99.0.1/")
+		c.run("ping -n -c1 -W20 127.0.0.1; curl -sS -m 30 http://127.0.0.1/")
+		c.run("sallyport mode ask")
+		c.connects(alpha)
+		c.run("ip netns exec outside ping -n -c1 -W20 10.99.0.1; ip netns exec outside curl -sS -m 30 http://10.99.0.1/")
+	})
 	step("a held connection survives kill -9", func(c computer) {
 		a := c.starts(gamma)
 		c.asked(gamma)
