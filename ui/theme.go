@@ -26,66 +26,46 @@ const (
 	colorAskBack   fyne.ThemeColorName = "sallyportAskBack"
 )
 
-var darkColors = map[fyne.ThemeColorName]color.Color{
-	theme.ColorNameBackground:        rgb(0x0f141c),
-	theme.ColorNameForeground:        rgb(0xe6ebf2),
-	theme.ColorNamePrimary:           rgb(0x4c8dff),
-	theme.ColorNameHyperlink:         rgb(0x6ea3ff),
-	theme.ColorNameButton:            rgb(0x222c3b),
-	theme.ColorNameDisabledButton:    rgb(0x1a222e),
-	theme.ColorNameDisabled:          rgb(0x5a6678),
-	theme.ColorNameInputBackground:   rgb(0x1d2634),
-	theme.ColorNameInputBorder:       rgb(0x2b3647),
-	theme.ColorNameHover:             rgba(0xffffff, 14),
-	theme.ColorNamePressed:           rgba(0xffffff, 30),
-	theme.ColorNameSelection:         rgba(0x4c8dff, 60),
-	theme.ColorNameFocus:             rgba(0x4c8dff, 80),
-	theme.ColorNameSeparator:         rgb(0x1f2835),
-	theme.ColorNamePlaceHolder:       rgb(0x75839a),
-	theme.ColorNameOverlayBackground: rgb(0x161d28),
-	theme.ColorNameMenuBackground:    rgb(0x1b2431),
-	theme.ColorNameHeaderBackground:  rgb(0x131a24),
-	theme.ColorNameShadow:            rgba(0x000000, 90),
-	theme.ColorNameScrollBar:         rgba(0xffffff, 60),
-	theme.ColorNameError:             rgb(0xc93c43),
-	theme.ColorNameSuccess:           rgb(0x23915b),
-	theme.ColorNameWarning:           rgb(0xe0a33a),
+// shades are a colour in dark and in light windows.
+type shades struct{ dark, light color.NRGBA }
 
-	colorSidebar: rgb(0x0b0f16), colorCard: rgb(0x161d28), colorBorder: rgb(0x263041), colorMuted: rgb(0x8b98ab),
-	colorRowAlt: rgba(0xffffff, 6), colorChangeRow: rgba(0x4c8dff, 26), colorSelected: rgb(0x1c2a44),
-	colorOK: rgb(0x5fdba0), colorBad: rgb(0xff8a8e), colorAsk: rgb(0xf5c469),
-	colorOKBack: rgb(0x14372a), colorBadBack: rgb(0x43202a), colorAskBack: rgb(0x3d3118),
-}
-
-var lightColors = map[fyne.ThemeColorName]color.Color{
-	theme.ColorNameBackground:        rgb(0xf5f7fa),
-	theme.ColorNameForeground:        rgb(0x18212f),
-	theme.ColorNamePrimary:           rgb(0x2563eb),
-	theme.ColorNameHyperlink:         rgb(0x2563eb),
-	theme.ColorNameButton:            rgb(0xe9eef5),
-	theme.ColorNameDisabledButton:    rgb(0xeef1f6),
-	theme.ColorNameDisabled:          rgb(0xa3adbb),
-	theme.ColorNameInputBackground:   rgb(0xf0f3f8),
-	theme.ColorNameInputBorder:       rgb(0xe2e8f0),
-	theme.ColorNameHover:             rgba(0x000000, 14),
-	theme.ColorNamePressed:           rgba(0x000000, 30),
-	theme.ColorNameSelection:         rgba(0x2563eb, 40),
-	theme.ColorNameFocus:             rgba(0x2563eb, 60),
-	theme.ColorNameSeparator:         rgb(0xe6ebf1),
-	theme.ColorNamePlaceHolder:       rgb(0x74839a),
-	theme.ColorNameOverlayBackground: rgb(0xffffff),
-	theme.ColorNameMenuBackground:    rgb(0xffffff),
-	theme.ColorNameHeaderBackground:  rgb(0xf8fafc),
-	theme.ColorNameShadow:            rgba(0x000000, 40),
-	theme.ColorNameScrollBar:         rgba(0x000000, 60),
-	theme.ColorNameError:             rgb(0xd63a40),
-	theme.ColorNameSuccess:           rgb(0x1b9a5e),
-	theme.ColorNameWarning:           rgb(0xc98715),
-
-	colorSidebar: rgb(0xffffff), colorCard: rgb(0xffffff), colorBorder: rgb(0xdfe5ed), colorMuted: rgb(0x637186),
-	colorRowAlt: rgba(0x28466e, 8), colorChangeRow: rgba(0x2563eb, 18), colorSelected: rgb(0xe4edff),
-	colorOK: rgb(0x11734a), colorBad: rgb(0xb3262d), colorAsk: rgb(0x8a5b05),
-	colorOKBack: rgb(0xd9f4e6), colorBadBack: rgb(0xfde2e3), colorAskBack: rgb(0xfdf0d2),
+var colors = map[fyne.ThemeColorName]shades{
+	theme.ColorNameBackground:        {rgb(0x0f141c), rgb(0xf5f7fa)},
+	theme.ColorNameForeground:        {rgb(0xe6ebf2), rgb(0x18212f)},
+	theme.ColorNamePrimary:           {rgb(0x4c8dff), rgb(0x2563eb)},
+	theme.ColorNameHyperlink:         {rgb(0x6ea3ff), rgb(0x2563eb)},
+	theme.ColorNameButton:            {rgb(0x222c3b), rgb(0xe9eef5)},
+	theme.ColorNameDisabledButton:    {rgb(0x1a222e), rgb(0xeef1f6)},
+	theme.ColorNameDisabled:          {rgb(0x5a6678), rgb(0xa3adbb)},
+	theme.ColorNameInputBackground:   {rgb(0x1d2634), rgb(0xf0f3f8)},
+	theme.ColorNameInputBorder:       {rgb(0x2b3647), rgb(0xe2e8f0)},
+	theme.ColorNameHover:             {rgba(0xffffff, 14), rgba(0x000000, 14)},
+	theme.ColorNamePressed:           {rgba(0xffffff, 30), rgba(0x000000, 30)},
+	theme.ColorNameSelection:         {rgba(0x4c8dff, 60), rgba(0x2563eb, 40)},
+	theme.ColorNameFocus:             {rgba(0x4c8dff, 80), rgba(0x2563eb, 60)},
+	theme.ColorNameSeparator:         {rgb(0x1f2835), rgb(0xe6ebf1)},
+	theme.ColorNamePlaceHolder:       {rgb(0x75839a), rgb(0x74839a)},
+	theme.ColorNameOverlayBackground: {rgb(0x161d28), rgb(0xffffff)},
+	theme.ColorNameMenuBackground:    {rgb(0x1b2431), rgb(0xffffff)},
+	theme.ColorNameHeaderBackground:  {rgb(0x131a24), rgb(0xf8fafc)},
+	theme.ColorNameShadow:            {rgba(0x000000, 90), rgba(0x000000, 40)},
+	theme.ColorNameScrollBar:         {rgba(0xffffff, 60), rgba(0x000000, 60)},
+	theme.ColorNameError:             {rgb(0xc93c43), rgb(0xd63a40)},
+	theme.ColorNameSuccess:           {rgb(0x23915b), rgb(0x1b9a5e)},
+	theme.ColorNameWarning:           {rgb(0xe0a33a), rgb(0xc98715)},
+	colorSidebar:                     {rgb(0x0b0f16), rgb(0xffffff)},
+	colorCard:                        {rgb(0x161d28), rgb(0xffffff)},
+	colorBorder:                      {rgb(0x263041), rgb(0xdfe5ed)},
+	colorMuted:                       {rgb(0x8b98ab), rgb(0x637186)},
+	colorRowAlt:                      {rgba(0xffffff, 6), rgba(0x28466e, 8)},
+	colorChangeRow:                   {rgba(0x4c8dff, 26), rgba(0x2563eb, 18)},
+	colorSelected:                    {rgb(0x1c2a44), rgb(0xe4edff)},
+	colorOK:                          {rgb(0x5fdba0), rgb(0x11734a)},
+	colorBad:                         {rgb(0xff8a8e), rgb(0xb3262d)},
+	colorAsk:                         {rgb(0xf5c469), rgb(0x8a5b05)},
+	colorOKBack:                      {rgb(0x14372a), rgb(0xd9f4e6)},
+	colorBadBack:                     {rgb(0x43202a), rgb(0xfde2e3)},
+	colorAskBack:                     {rgb(0x3d3118), rgb(0xfdf0d2)},
 }
 
 // Appearance says whether the windows are light or dark.
@@ -130,14 +110,14 @@ func (t *sallyportTheme) Color(n fyne.ThemeColorName, v fyne.ThemeVariant) color
 		return color.White
 	}
 	v = t.variant(v)
-	colors := darkColors
-	if v == theme.VariantLight {
-		colors = lightColors
+	c, ok := colors[n]
+	switch {
+	case !ok:
+		return theme.DefaultTheme().Color(n, v)
+	case v == theme.VariantLight:
+		return c.light
 	}
-	if c, ok := colors[n]; ok {
-		return c
-	}
-	return theme.DefaultTheme().Color(n, v)
+	return c.dark
 }
 
 func (t *sallyportTheme) Font(s fyne.TextStyle) fyne.Resource {

@@ -34,3 +34,12 @@ func (u *UI) ExportTo(to io.WriteCloser) { u.exportTo(to) }
 
 // ImportFrom is what happens once the person has chosen a file.
 func (u *UI) ImportFrom(from io.ReadCloser) { u.importFrom(from) }
+
+// HeldLines is how many lines of the log are in memory.
+func (u *UI) HeldLines() int {
+	n := len(u.main.activity.log.head)
+	for _, p := range u.main.activity.log.pages {
+		n += len(p.lines)
+	}
+	return n
+}
