@@ -66,6 +66,9 @@ func BenchmarkAnswer(b *testing.B) {
 					b.Fatal(err)
 				}
 				<-c.Decided()
+				b.StopTimer()
+				c.Close()
+				b.StartTimer()
 			}
 		})
 	}

@@ -17,7 +17,7 @@ import (
 const (
 	batchDelay  = 200 * time.Millisecond // from the first entry of a batch to its writing
 	retryDelay  = time.Second            // after a failure
-	backupDelay = 2 * time.Second        // from a change to its backup
+	backupDelay = 10 * time.Second       // from a change to its backup: a person answers several questions in a row
 	trimDelay   = 10 * time.Minute       // between looks at the age of an idle log
 	queueBound  = 1 << 16                // entries that wait for the disk
 	batchBound  = 1 << 10                // entries of one transaction: an answer waits for it to end
