@@ -170,6 +170,39 @@ func TestALibraryInTheEnvironmentCannotAnswer(t *testing.T) {
 	}
 }
 
+// TestAProgramThatTakesTheNameOfTheDesktopProgramCannotAnswer has one that
+// makes /proc say that it runs the desktop program's file.
+func TestAProgramThatTakesTheNameOfTheDesktopProgramCannotAnswer(t *testing.T) {
+	if !privileged(t) {
+		t.Skip("playing other users needs root")
+	}
+	dir := shared(t)
+	spoof := filepath.Join(dir, "spoof")
+	if out, err := exec.Command("gcc", "-O1", "-fno-stack-protector", "-o", spoof, "testdata/spoof.c").CombinedOutput(); err != nil {
+		if os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") != "1" {
+			t.Skipf("building it needs gcc: %v", err)
+		}
+		t.Fatalf("%v: %s", err, out)
+	}
+	installed := copyProgram(t, filepath.Join(dir, "installed"), 0, markGID, 0o755|os.ModeSetgid)
+	socket := startEngine(t, installed, filepath.Join(dir, "installed"))
+	cmd := exec.Command(spoof, socket, installed)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyUID, Gid: nobodyUID}}
+	out, err := cmd.CombinedOutput()
+	switch said := string(out); {
+	case err != nil:
+		t.Logf("this kernel does not let it: %v: %s", err, said)
+	case !strings.Contains(said, "403 Forbidden") || !strings.Contains(said, "so that another program can control it"):
+		t.Errorf("the engine replied %s", said)
+	}
+	rules, err := link.NewClient(socket).Rules(t.Context())
+	for _, r := range rules {
+		if err != nil || r.Program == "/usr/bin/evil" {
+			t.Errorf("it added %+v (%v)", r, err)
+		}
+	}
+}
+
 // TestAProgramThatIsNotInstalledOnlyShows has an engine from a build tree.
 func TestAProgramThatIsNotInstalledOnlyShows(t *testing.T) {
 	if !privileged(t) {
