@@ -2,7 +2,9 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/persistence"
@@ -24,6 +26,9 @@ func withRules(b *testing.B, n int) *rig {
 	r.changing.Lock()
 	defer r.changing.Unlock()
 	if _, err := r.update(b.Context(), persistence.Update{Put: append(firewall.BuiltinRules(), manyRules(n)...)}, "many rules"); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := r.store.Backup(); err != nil { // it would be made meanwhile
 		b.Fatal(err)
 	}
 	return r
@@ -52,24 +57,26 @@ func BenchmarkChangeInMemory(b *testing.B) {
 	}
 }
 
-// From the answer to the release of the flow, with the rule on disk.
+// From the answer to the release of the flow, with the rule on disk. The median
+// counts: the disk is not this program's alone.
 func BenchmarkAnswer(b *testing.B) {
 	for _, n := range []int{10, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			r := withRules(b, n)
-			for i := range b.N {
-				b.StopTimer()
+			var took []time.Duration
+			for i := 0; b.Loop(); i++ {
 				c := r.memory.Dial(attempt(fmt.Sprintf("/usr/bin/p%d", i), "192.0.2.1:443"))
 				prompts := r.engine.Prompts()
-				b.StartTimer()
+				start := time.Now()
 				if err := r.Answer(b.Context(), ui.Answer{ID: string(prompts[0].ID), Verdict: firewall.Allow}); err != nil {
 					b.Fatal(err)
 				}
 				<-c.Decided()
-				b.StopTimer()
+				took = append(took, time.Since(start))
 				c.Close()
-				b.StartTimer()
 			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs/answer")
 		})
 	}
 }
