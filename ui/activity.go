@@ -87,7 +87,7 @@ func newLogHead() fyne.CanvasObject {
 
 type headLayout struct{}
 
-func (headLayout) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(560, 30) }
+func (headLayout) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(rowLeast, 30) }
 func (headLayout) Layout(objects []fyne.CanvasObject, size fyne.Size) {
 	x, w := logColumns(size.Width)
 	for i, o := range objects {

@@ -26,6 +26,9 @@ const (
 // rowHeight is a multiple of 4, so that the place of the millionth row is exact.
 const rowHeight = 32
 
+// columnLeast is what program and remote get together at least, rowLeast a row.
+const columnLeast, rowLeast = 230, 620
+
 // logColumns shares a row's width out: where each column starts, and its width.
 func logColumns(width float32) (x, w [columnCount]float32) {
 	w = [columnCount]float32{columnTime: 118, columnProtocol: 62, columnDirection: 48, columnReason: 128, columnVerdict: 84}
@@ -33,8 +36,13 @@ func logColumns(width float32) (x, w [columnCount]float32) {
 	for _, k := range w {
 		rest -= k
 	}
+	// In a narrow window the reason makes room.
+	if missing := columnLeast - rest; missing > 0 {
+		w[columnReason] = max(0, w[columnReason]-missing)
+		rest = columnLeast
+	}
 	w[columnProgram] = max(110, rest*0.42)
-	w[columnRemote] = max(120, rest-w[columnProgram])
+	w[columnRemote] = rest - w[columnProgram]
 	at := float32(12)
 	for i := range w {
 		x[i] = at
@@ -215,7 +223,7 @@ func (x *logRowRenderer) Layout(size fyne.Size) {
 	}
 }
 
-func (x *logRowRenderer) MinSize() fyne.Size           { return fyne.NewSize(560, rowHeight) }
+func (x *logRowRenderer) MinSize() fyne.Size           { return fyne.NewSize(rowLeast, rowHeight) }
 func (x *logRowRenderer) Refresh()                     {}
 func (x *logRowRenderer) Objects() []fyne.CanvasObject { return x.r.objects }
 func (x *logRowRenderer) Destroy()                     {}

@@ -38,7 +38,7 @@ var colors = map[fyne.ThemeColorName]shades{
 	theme.ColorNameDisabledButton:    {rgb(0x1a222e), rgb(0xeef1f6)},
 	theme.ColorNameDisabled:          {rgb(0x5a6678), rgb(0xa3adbb)},
 	theme.ColorNameInputBackground:   {rgb(0x1d2634), rgb(0xf0f3f8)},
-	theme.ColorNameInputBorder:       {rgb(0x2b3647), rgb(0xe2e8f0)},
+	theme.ColorNameInputBorder:       {rgb(0x2b3647), rgb(0xffffff)}, // the GL driver draws it darker
 	theme.ColorNameHover:             {rgba(0xffffff, 14), rgba(0x000000, 14)},
 	theme.ColorNamePressed:           {rgba(0xffffff, 30), rgba(0x000000, 30)},
 	theme.ColorNameSelection:         {rgba(0x4c8dff, 60), rgba(0x2563eb, 40)},
