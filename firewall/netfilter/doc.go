@@ -15,10 +15,10 @@
 //   - pins of these programs, and of their maps, below
 //     /sys/fs/bpf/sallyport, a folder of mode 0700, so that decisions outlive a
 //     killed engine. The BPF file system is mounted where it is missing.
-//   - the nft table "inet sallyport" ("inet sallyport_ID" for a cgroup): bare
-//     SYNs and everything that is not TCP, unless its socket is decided, go to
-//     a queue from 27100 on. Established TCP is never looked at, unless all
-//     traffic is locked.
+//   - the nft table "inet sallyport" ("inet sallyport_ID" for a cgroup): the
+//     segments of TCP that open a connection and everything that is not TCP,
+//     unless its socket is decided, go to a queue from 27100 on. Established
+//     TCP is never looked at, unless all traffic is locked.
 //   - a lock in /run/sallyport.
 //
 // # To undo it by hand

@@ -241,39 +241,6 @@ func (r *run) carryOut(d release) {
 	}
 }
 
-// refuse drops packets so that their program sees an error at once.
-func (r *run) refuse(f *heldFlow, packets []uint32) {
-	cut, udp, many := false, false, false
-	switch f.attempt.Protocol {
-	case firewall.TCP:
-		cut = r.cutter.cut(f.attempt.Flow, f.key.Cookie) == nil
-	case firewall.UDP, firewall.UDPLite:
-		// Not an unconnected socket that also serves others.
-		var o kernelOwner
-		udp, many = true, r.kernel.Owners.Lookup(&f.key.Cookie, &o) != nil || o.Flags&ownerMany != 0
-		if !many {
-			cut = r.cutter.cut(f.attempt.Flow, f.key.Cookie) == nil
-		}
-	}
-	if !cut && udp && !many {
-		// The kernel ends no sockets of UDP-Lite, but can tell them.
-		if found, ok := r.owners.find(f.key.Cookie); ok {
-			if err := hearRefusal(found.Pid, found.Fd); err != nil {
-				r.log.Warn("tell a program that its datagram is blocked", "error", err)
-			}
-		}
-	}
-	for _, id := range packets {
-		if cut {
-			r.drop(id)
-			continue
-		}
-		if err := r.queue.SetVerdictWithOption(id, nfqueue.NfRepeat, nfqueue.WithMark(rejectMark)); err != nil {
-			r.log.Warn("reject a held packet", "error", err)
-		}
-	}
-}
-
 func (r *run) accept(id uint32) { r.verdict(id, nfqueue.NfAccept) }
 func (r *run) drop(id uint32)   { r.verdict(id, nfqueue.NfDrop) }
 
