@@ -270,10 +270,16 @@ func (g *guard) await(what string, condition func() bool) {
 		case <-g.ended:
 			g.w.t.Fatalf("the engine ended while the test waited for %s: %v\n%s", what, g.err, g.noise.String())
 		case <-end:
-			g.w.t.Fatalf("waited %v for %s; prompts %+v; entries %+v\n%s", deadline, what, g.prompts, g.entries, g.noise.String())
+			g.mu.Lock()
+			state := fmt.Sprintf("%d prompts, the last %+v; %d entries, the last %+v", len(g.prompts), last(g.prompts), len(g.entries), last(g.entries))
+			g.mu.Unlock()
+			g.w.t.Fatalf("waited %v for %s; %s\n%s", deadline, what, state, g.noise.String())
 		}
 	}
 }
+
+// last is what list ends with, at most a few.
+func last[T any](list []T) []T { return list[max(0, len(list)-5):] }
 
 // at has the rest of a subtest fail by itself.
 func (w *world) at(t *testing.T, g *guard) *world {

@@ -22,7 +22,7 @@ const (
 
 	eventHeader = 16                     // struct event
 	eventsEvery = 100 * time.Millisecond // at the latest
-	drainFor    = 20 * time.Millisecond  // at most
+	drainFor    = 100 * time.Millisecond // at most
 
 	repliesTold, repliesRead, engineAlive, packetsQueued, packetsRead = 0, 1, 2, 3, 4
 )
@@ -64,8 +64,10 @@ func (e *events) read() {
 			e.note(repliesRead, told)
 			e.note(engineAlive, uint64(bootTimeOf(time.Now())))
 			pause = eventsEvery
+			if e.wanted.Add(-wanted) > 0 {
+				pause = 0 // somebody asked meanwhile, and it may be this flush that they sent
+			}
 			if wanted > 0 {
-				e.wanted.Add(-wanted)
 				select {
 				case e.passes <- struct{}{}:
 				default:
