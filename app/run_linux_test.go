@@ -27,7 +27,9 @@ func runInside(t *testing.T, c cable, args ...string) *exec.Cmd {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	return exec.CommandContext(ctx, "nsenter", append([]string{"--net=/run/netns/" + c.near, program, "run"}, args...)...)
+	cmd := exec.CommandContext(ctx, "nsenter", append([]string{"--net=/run/netns/" + c.near, program, "run"}, args...)...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	return cmd
 }
 
 // clean checks that a run left nothing.
@@ -80,7 +82,7 @@ func TestRunAsksOnTheTerminal(t *testing.T) {
 func (term terminal) start(t *testing.T, c cable, script string, env ...string) *exec.Cmd {
 	t.Helper()
 	cmd := runInside(t, c, "--", "bash", "-c", script)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := cmd.Start(); err != nil {
@@ -195,7 +197,7 @@ func TestRunIsTheInvokingUserAndPassesEverythingOn(t *testing.T) {
 	run := func(env []string, args ...string) (string, int) {
 		t.Helper()
 		cmd := runInside(t, c, args...)
-		cmd.Env = append(os.Environ(), env...)
+		cmd.Env = append(cmd.Env, env...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		out, _ := cmd.CombinedOutput()
 		c.clean(t, cmd.Process.Pid)
