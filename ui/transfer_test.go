@@ -16,10 +16,10 @@ import (
 // file is a file that was chosen in a dialog.
 type file struct {
 	bytes.Buffer
-	closed bool
+	closed chan struct{}
 }
 
-func (f *file) Close() error { f.closed = true; return nil }
+func (f *file) Close() error { close(f.closed); return nil }
 
 func TestRulesGoToAFileAndComeBackAfterTheDifferenceWasShown(t *testing.T) {
 	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 10), ui.ViewPrograms)
@@ -35,9 +35,9 @@ func TestRulesGoToAFileAndComeBackAfterTheDifferenceWasShown(t *testing.T) {
 	d.picture("transfer-menu")
 	d.window.Canvas().Overlays().Remove(d.window.Canvas().Overlays().Top())
 
-	f := &file{}
+	f := &file{closed: make(chan struct{})}
 	d.ui.ExportTo(f)
-	d.loop.Until(t, "the file is written", func() bool { return f.closed })
+	<-f.closed
 	if !strings.Contains(f.String(), "/usr/bin/curl") {
 		t.Fatalf("exported %q", f.String())
 	}
