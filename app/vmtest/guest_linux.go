@@ -148,7 +148,7 @@ func (g *Guest) read(conn net.Conn) {
 // Run runs a bash script in the guest. A failing script is no error: see
 // Result.Code.
 func (g *Guest) Run(ctx context.Context, script string, stdin []byte) (Result, error) {
-	limit := 2 * time.Minute
+	limit := 5 * time.Minute // the machine may be busy, and the guest is slow
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline))
 	}

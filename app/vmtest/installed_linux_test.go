@@ -147,7 +147,7 @@ func TestInstalledOnAComputer(t *testing.T) {
 		c.connects(allowed)
 		c.refused(blocked)
 		c.run(`rm -f /tmp/stop /tmp/wrong
-			each() { (while [ ! -e /tmp/stop ]; do eval "$2" >/dev/null 2>>/tmp/said.$1 || true; echo >>/tmp/rounds.$1; done; touch /tmp/ended.$1) >/dev/null 2>&1 & }
+			each() { (while [ ! -e /tmp/stop ]; do eval "$2" >/dev/null 2>>/tmp/said.$1 || true; echo >>/tmp/rounds.$1; sleep 0.3; done; touch /tmp/ended.$1) >/dev/null 2>&1 & }
 			each allowed '/opt/tools/allowed -sS -m 100 http://10.99.0.2/ || echo the allowed program was cut >>/tmp/wrong'
 			each blocked '! /opt/tools/blocked -sS -m 100 http://10.99.0.2/ || echo the blocked program connected >>/tmp/wrong'
 			each unknown '! /opt/tools/unknown -sS -m 2 http://10.99.0.2/ || echo the unknown program connected >>/tmp/wrong'

@@ -40,7 +40,7 @@ type computer struct {
 // run runs a script that must succeed, and gives what it printed.
 func (c computer) run(script string) string {
 	c.Helper()
-	r, err := c.guest.Run(deadline(c.T, 3*time.Minute), script, nil)
+	r, err := c.guest.Run(deadline(c.T, 6*time.Minute), script, nil)
 	if err != nil || r.Code != 0 {
 		c.Fatalf("%s\nexit %d %v\n%s%s\n%s", script, r.Code, err, r.Stdout, r.Stderr, c.journal())
 	}
@@ -50,7 +50,7 @@ func (c computer) run(script string) string {
 // fails runs a script that must fail, and gives what it printed on stderr.
 func (c computer) fails(script string) string {
 	c.Helper()
-	r, err := c.guest.Run(deadline(c.T, 3*time.Minute), script, nil)
+	r, err := c.guest.Run(deadline(c.T, 6*time.Minute), script, nil)
 	if err != nil || r.Code == 0 {
 		c.Fatalf("%s\nshould fail: exit %d %v\n%s%s\n%s", script, r.Code, err, r.Stdout, r.Stderr, c.journal())
 	}
