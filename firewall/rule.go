@@ -114,7 +114,7 @@ func (r Rule) validateRemote() error {
 	if _, err := netip.ParseAddr(r.Host); err == nil {
 		return fmt.Errorf("host %q: give an address as remote", r.Host)
 	}
-	if strings.HasPrefix(r.Host, ".") || strings.HasSuffix(r.Host, ".") || strings.Trim(r.Host, hostBytes) != "" {
+	if strings.HasPrefix(r.Host, ".") || strings.HasSuffix(r.Host, ".") || strings.Contains(r.Host, "..") || strings.Trim(r.Host, hostBytes) != "" {
 		return fmt.Errorf("host %q: want one whole name such as example.com, in lower case", r.Host)
 	}
 	return nil

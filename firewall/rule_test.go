@@ -85,6 +85,7 @@ func TestValidateSaysWhatIsWrong(t *testing.T) {
 		{"as remote", func(r *Rule) { r.Host = "10.0.0.1" }},
 		{"lower case", func(r *Rule) { r.Host = "Example.com" }},
 		{"lower case", func(r *Rule) { r.Host = "example.com." }},
+		{"one whole name", func(r *Rule) { r.Host = "bad..example" }},
 		{"whole name", func(r *Rule) { r.Host = "*.example.com" }},
 		{"at most", func(r *Rule) { r.Host = strings.Repeat("a", 254) }},
 		{"icmp has no ports", func(r *Rule) { r.Protocol, r.Port = ICMP, 1 }},
