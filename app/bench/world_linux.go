@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -72,7 +73,7 @@ for n in %[1]s %[2]s; do ip netns exec $n sh -c 'cd /proc/sys/net
 	if out, err := exec.CommandContext(ctx, "sh", "-c", script).CombinedOutput(); err != nil {
 		return w, fmt.Errorf("make namespaces: %w: %s", err, out)
 	}
-	w.server = w.in(ctx, w.peer, load, "server")
+	w.server = w.in(ctx, w.peer, append(processors("0"), load, "server")...)
 	out, err := w.server.StdoutPipe()
 	if err != nil {
 		return w, err
@@ -93,9 +94,19 @@ func (w *world) in(ctx context.Context, namespace string, args ...string) *exec.
 	return c
 }
 
+// processors keeps a command on these processors. Client and server have
+// their own: whether the scheduler happens to put both on one changes a round
+// trip more than a firewall does.
+func processors(list string) []string {
+	if runtime.NumCPU() == 1 {
+		return nil
+	}
+	return []string{"taskset", "--cpu-list", list}
+}
+
 // clientCommand is a program that the firewall is to judge.
 func (w *world) clientCommand(ctx context.Context, args ...string) *exec.Cmd {
-	c := w.in(ctx, w.client, args...)
+	c := w.in(ctx, w.client, append(processors(fmt.Sprintf("1-%d", runtime.NumCPU()-1)), args...)...)
 	c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(w.group.Fd())
 	return c
 }
