@@ -178,7 +178,7 @@ func TestAProgramThatTakesTheNameOfTheDesktopProgramCannotAnswer(t *testing.T) {
 	}
 	dir := shared(t)
 	spoof := filepath.Join(dir, "spoof")
-	if out, err := exec.Command("gcc", "-O1", "-fno-stack-protector", "-o", spoof, "testdata/spoof.c").CombinedOutput(); err != nil {
+	if out, err := exec.Command("gcc", "-O1", "-fno-stack-protector", "-o", spoof, "../firewall/firewalltest/testdata/spoof.c").CombinedOutput(); err != nil {
 		if os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") != "1" {
 			t.Skipf("building it needs gcc: %v", err)
 		}

@@ -24,6 +24,8 @@ import (
 	"sallyport.dev/sallyport/ui"
 )
 
+const server = "10.77.0.2" // the load generator's default
+
 // world is a client's and a server's network namespace with a cable between
 // them, a cgroup for the client's programs, and the firewall around these.
 type world struct {
@@ -63,13 +65,13 @@ func newWorld(ctx context.Context, program, load string) (w *world, err error) {
 	script := fmt.Sprintf(`set -e
 ip netns add %[1]s; ip netns add %[2]s
 ip -n %[1]s link add vc type veth peer name vs netns %[2]s
-ip -n %[1]s addr add 10.77.0.1/24 dev vc; ip -n %[2]s addr add 10.77.0.2/24 dev vs
+ip -n %[1]s addr add 10.77.0.1/24 dev vc; ip -n %[2]s addr add %[3]s/24 dev vs
 for n in %[1]s %[2]s; do ip -n $n link set lo up; done
 ip -n %[1]s link set vc up; ip -n %[2]s link set vs up
 for n in %[1]s %[2]s; do ip netns exec $n sh -c 'cd /proc/sys/net
   echo "1024 65535" > ipv4/ip_local_port_range
   for i in ipv4/tcp_max_tw_buckets=0 core/somaxconn=4096 ipv4/tcp_max_syn_backlog=8192 ipv4/tcp_syncookies=0; do
-    [ ! -w "${i%%=*}" ] || echo "${i#*=}" > "${i%%=*}"; done'; done`, w.client, w.peer)
+    [ ! -w "${i%%=*}" ] || echo "${i#*=}" > "${i%%=*}"; done'; done`, w.client, w.peer, server)
 	if out, err := exec.CommandContext(ctx, "sh", "-c", script).CombinedOutput(); err != nil {
 		return w, fmt.Errorf("make namespaces: %w: %s", err, out)
 	}
@@ -145,7 +147,7 @@ func (w *world) start(ctx context.Context, data string) error {
 	if err := os.MkdirAll(filepath.Dir(socket), 0o700); err != nil {
 		return err
 	}
-	w.engine = w.in(ctx, w.client, w.program, "engine", "--cgroup", w.cgroup, "--data", filepath.Join(w.dir, data), "--socket", socket)
+	w.engine = w.in(ctx, w.client, append(w.resolving(), w.program, "engine", "--cgroup", w.cgroup, "--data", filepath.Join(w.dir, data), "--socket", socket)...)
 	w.engine.Stderr = &w.engineSays
 	if err := w.engine.Start(); err != nil {
 		return err
@@ -162,6 +164,14 @@ func (w *world) start(ctx context.Context, data string) error {
 			return fmt.Errorf("the engine does not start: %w: %s", err, w.engineSays.String())
 		}
 	}
+}
+
+// resolving runs a command for which the server is the configured resolver, so
+// that its names are learnt as a resolver's are.
+func (w *world) resolving() []string {
+	return []string{"unshare", "--mount", "sh", "-ec", `echo "nameserver ` + server + `" >"$0"
+mount --bind "$0" /etc/resolv.conf
+exec "$@"`, filepath.Join(w.dir, "resolv.conf")}
 }
 
 // stop ends the engine; networking is then as without it.

@@ -48,31 +48,44 @@ func newEvents(k *kernelSide, gone func(uint64), dns func(packet.Packet)) (*even
 // read handles events until the reader is closed.
 func (e *events) read() {
 	var record ringbuf.Record
-	pause := time.Duration(0)
-	for {
-		// Both are of before the ring is found empty.
-		wanted, told := e.wanted.Load(), e.number(repliesTold)
+	for pause := time.Duration(0); ; {
 		e.reader.SetDeadline(time.Now().Add(pause))
-		err := e.reader.ReadInto(&record)
+		wanted, told, err := e.pass(&record)
 		switch {
-		case err == nil:
-			e.handle(record.RawSample)
-			pause = 0
 		case errors.Is(err, ringbuf.ErrClosed):
 			return
 		case errors.Is(err, ringbuf.ErrFlushed), errors.Is(err, os.ErrDeadlineExceeded):
-			e.note(repliesRead, told)
-			e.note(engineAlive, uint64(bootTimeOf(time.Now())))
-			pause = eventsEvery
-			if e.wanted.Add(-wanted) > 0 {
-				pause = 0 // somebody asked meanwhile, and it may be this flush that they sent
+		default:
+			continue
+		}
+		e.note(repliesRead, told)
+		e.note(engineAlive, uint64(bootTimeOf(time.Now())))
+		pause = eventsEvery
+		if e.wanted.Add(-wanted) > 0 {
+			pause = 0 // somebody asked meanwhile, and it may be this flush that they sent
+		}
+		if wanted > 0 {
+			select {
+			case e.passes <- struct{}{}:
+			default:
 			}
-			if wanted > 0 {
-				select {
-				case e.passes <- struct{}{}:
-				default:
-				}
-			}
+		}
+	}
+}
+
+// pass handles events until the ring is found empty. It returns who had asked
+// for that, and how many replies had been told, before.
+func (e *events) pass(record *ringbuf.Record) (wanted int32, told uint64, err error) {
+	for empty := true; ; {
+		if empty {
+			wanted, told = e.wanted.Load(), e.number(repliesTold)
+		}
+		if err := e.reader.ReadInto(record); err != nil {
+			return wanted, told, err
+		}
+		e.handle(record.RawSample)
+		if empty = record.Remaining == 0; empty {
+			e.reader.SetDeadline(time.Now())
 		}
 	}
 }

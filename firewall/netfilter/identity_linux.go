@@ -21,6 +21,10 @@ import (
 
 const maxPrograms = 8192
 
+// impostor is the inode of a program that says it runs a file that it does
+// not run; see records.h.
+const impostor = 1
+
 // identities turns the kernel's keys of executables into programs.
 type identities struct {
 	paths   *ebpf.Map
@@ -83,6 +87,9 @@ func (i *identities) lasting(key kernelProgram) (p firewall.Program, ok bool) {
 func (i *identities) identify(key kernelProgram, pid uint32) firewall.Program {
 	unidentified := func(why string) firewall.Program {
 		return firewall.Program{File: fmt.Sprintf("process %d: %s", pid, why), Why: why}
+	}
+	if key.Inode == impostor {
+		return unidentified("says that it runs a file that it does not run")
 	}
 	var text kernelPathText
 	if err := i.paths.Lookup(&key, &text); err != nil {

@@ -178,9 +178,11 @@ const (
 	kernelMapOwners       = "owners"
 	kernelMapPaths        = "paths"
 	kernelMapPrograms     = "programs"
+	kernelMapResolvers    = "resolvers"
 	kernelMapScratch      = "scratch"
 	kernelMapSeenEven     = "seen_even"
 	kernelMapSeenOdd      = "seen_odd"
+	kernelMapStrangers    = "strangers"
 	kernelMapTicks        = "ticks"
 	kernelMapTuples       = "tuples"
 	kernelMapWanteds      = "wanteds"
@@ -271,9 +273,11 @@ type kernelMapSpecs struct {
 	Owners       *ebpf.MapSpec `ebpf:"owners"`
 	Paths        *ebpf.MapSpec `ebpf:"paths"`
 	Programs     *ebpf.MapSpec `ebpf:"programs"`
+	Resolvers    *ebpf.MapSpec `ebpf:"resolvers"`
 	Scratch      *ebpf.MapSpec `ebpf:"scratch"`
 	SeenEven     *ebpf.MapSpec `ebpf:"seen_even"`
 	SeenOdd      *ebpf.MapSpec `ebpf:"seen_odd"`
+	Strangers    *ebpf.MapSpec `ebpf:"strangers"`
 	Ticks        *ebpf.MapSpec `ebpf:"ticks"`
 	Tuples       *ebpf.MapSpec `ebpf:"tuples"`
 	Wanteds      *ebpf.MapSpec `ebpf:"wanteds"`
@@ -318,9 +322,11 @@ type kernelMaps struct {
 	Owners       *ebpf.Map `ebpf:"owners"`
 	Paths        *ebpf.Map `ebpf:"paths"`
 	Programs     *ebpf.Map `ebpf:"programs"`
+	Resolvers    *ebpf.Map `ebpf:"resolvers"`
 	Scratch      *ebpf.Map `ebpf:"scratch"`
 	SeenEven     *ebpf.Map `ebpf:"seen_even"`
 	SeenOdd      *ebpf.Map `ebpf:"seen_odd"`
+	Strangers    *ebpf.Map `ebpf:"strangers"`
 	Ticks        *ebpf.Map `ebpf:"ticks"`
 	Tuples       *ebpf.Map `ebpf:"tuples"`
 	Wanteds      *ebpf.Map `ebpf:"wanteds"`
@@ -341,9 +347,11 @@ func (m *kernelMaps) Close() error {
 		m.Owners,
 		m.Paths,
 		m.Programs,
+		m.Resolvers,
 		m.Scratch,
 		m.SeenEven,
 		m.SeenOdd,
+		m.Strangers,
 		m.Ticks,
 		m.Tuples,
 		m.Wanteds,

@@ -22,6 +22,9 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	if err := r.cache.takeNames(r.names); err != nil {
 		r.log.Warn("read the names that an engine before knew", "error", err)
 	}
+	if err := r.kernel.heed(r.resolvers.List()); err != nil {
+		return err
+	}
 	if err := r.kernel.attach(); err != nil {
 		return err
 	}
@@ -53,7 +56,7 @@ func (r *run) prepare(ctx context.Context, p firewall.Policy, wait *sync.WaitGro
 	r.cache.names(p.Programs, r.sink.Judge)
 	looked := r.preparer.want(p.Programs)
 	wait.Go(func() { r.preparer.run(ctx) })
-	wait.Go(func() { r.resolvers.Watch(ctx, r.cache.moved) })
+	wait.Go(func() { r.resolvers.Watch(ctx, r.configured) })
 	taken := make(chan struct{})
 	go func() {
 		defer close(taken)

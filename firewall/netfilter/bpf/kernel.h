@@ -78,6 +78,7 @@ struct path {
 };
 
 struct file {
+	unsigned int f_flags;
 	struct path f_path;
 	struct inode *f_inode;
 };

@@ -12,6 +12,10 @@ enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
 enum { EVENT_GONE = 1, EVENT_DNS, EVENT_LOCAL_DNS }; /* local: by the loopback device */
 enum { DECIDED_BY_LOCK = 1, FORGED, OVERFLOWN }; /* decision numbers that the kernel gives itself */
 
+/* In the place of a program's inode: the process says that it runs a file that
+ * it does not run. */
+#define IMPOSTOR 1
+
 /* Names one executable as one path of one mount: enough to know it again. */
 struct program {
 	__u64 dentry, mount, inode; /* kernel addresses */
@@ -134,7 +138,7 @@ struct tuple {
 	__u8 protocol, version;
 };
 
-/* How many packets of a program went to the engine within a second. */
+/* How many packets went to the engine within a second. */
 struct hurry {
 	__u64 second;
 	__u64 count;
@@ -160,11 +164,16 @@ struct event {
 };
 
 #define DNS_BYTES 1536
+#define DNS_SHORT 256 /* most messages are no longer than this */
 
 struct dns_event {
 	struct event event;
-	__u8 packet[DNS_BYTES];
+	__u8 packet[];
 };
+
+/* A configured resolver's messages are all copied. Of others only so many a
+ * second that the engine sees when one of them becomes a resolver. */
+#define STRANGERS_PER_SECOND 64
 
 /* A socket as the iterator finds it. */
 struct found {
@@ -214,6 +223,8 @@ MAP(destinations, LRU_HASH, struct destination, struct verdict, 32768, 0);
 MAP(files, HASH, struct file_at, struct verdict, 32768, BPF_F_NO_PREALLOC);
 MAP(hosts, HASH, struct address, struct host, 4096, BPF_F_NO_PREALLOC);
 MAP(naming, ARRAY, __u32, __u64, NUMBERS, 0); /* DNS replies and packets, told and read; when, in ns since boot */
+MAP(resolvers, HASH, struct address, __u32, 256, BPF_F_NO_PREALLOC);
+MAP(strangers, ARRAY, __u32, struct hurry, 1, 0); /* DNS messages of servers that are not configured */
 MAP(flows, LRU_HASH, struct flow, struct verdict, 16384, 0);
 MAP(owners, LRU_HASH, __u64, struct owner, 65536, 0);
 MAP(heard, LRU_HASH, struct flow, __u32, 16384, 0);

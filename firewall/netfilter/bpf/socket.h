@@ -11,7 +11,7 @@ static __always_inline struct file *describe(struct owner *o)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct file *file = executable(task);
 	if (file)
-		identify(file, &o->program);
+		identify_running(file, &o->program);
 	o->pid = bpf_get_current_pid_tgid() >> 32;
 	o->uid = bpf_get_current_uid_gid();
 	struct task_struct *leader = task->group_leader;
@@ -226,7 +226,7 @@ int sockets(struct bpf_iter__task_file *ctx)
 	}
 	struct file *exe = executable(task);
 	if (exe) {
-		identify(exe, &f.program);
+		identify_running(exe, &f.program);
 		if (f.member)
 			remember_path(kernel_address(task), &f.program);
 	}

@@ -126,44 +126,80 @@ int blocked(struct __sk_buff *skb)
 	return 1;
 }
 
-/* copy_dns tells the engine about a DNS message; socket is the one that an
- * answer is for, or 0. */
-static __always_inline void copy_dns(struct __sk_buff *skb, struct config *c, __u64 socket)
+/* heeded tells whether the engine is to see what is said with a DNS server. */
+static __always_inline bool heeded(struct address *server)
 {
-	struct dns_event *e = bpf_ringbuf_reserve(&events, sizeof *e, 0);
-	if (!e) {
-		count(COUNT_LOST);
-		return;
+	if (bpf_map_lookup_elem(&resolvers, server))
+		return true;
+	__u32 zero = 0;
+	struct hurry *h = bpf_map_lookup_elem(&strangers, &zero);
+	if (!h)
+		return false;
+	__u64 second = bpf_ktime_get_boot_ns() / 1000000000;
+	if (h->second != second) {
+		h->second = second;
+		h->count = 0;
 	}
-	__u32 length = skb->len;
-	if (length > DNS_BYTES)
-		length = DNS_BYTES;
-	/* The verifier must see at each step that it is from 1 to DNS_BYTES. */
+	return __sync_fetch_and_add(&h->count, 1) < STRANGERS_PER_SECOND;
+}
+
+/* copy copies a packet of up to size bytes into the ring of events; false if
+ * there is no room. socket is the one that an answer is for, or 0. */
+static __always_inline bool copy(struct __sk_buff *skb, __u32 length, __u32 size, __u64 socket, __u64 flags)
+{
+	struct dns_event *e = bpf_ringbuf_reserve(&events, sizeof *e + size, 0);
+	if (!e)
+		return false;
+	/* The verifier must see at each step that it is from 1 to size. */
 	__u32 last = length - 1;
 	asm volatile("" : "+r"(last));
 	last &= 2047;
 	e->event.kind = skb->ifindex == LOOPBACK_DEVICE ? EVENT_LOCAL_DNS : EVENT_DNS;
 	e->event.cookie = socket;
 	e->event.length = 0;
-	if (last < DNS_BYTES && !bpf_skb_load_bytes(skb, 0, e->packet, last + 1))
+	if (last < size && !bpf_skb_load_bytes(skb, 0, e->packet, last + 1))
 		e->event.length = last + 1;
-	bool now = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > 1 << 19;
 	if (socket) {
 		/* Counted after its place is taken and before its program can read it. */
 		__u32 i = REPLIES_TOLD;
 		__u64 *told = bpf_map_lookup_elem(&naming, &i);
 		if (told)
 			__sync_fetch_and_add(told, 1);
-		now = now || c->flags & BY_NAME;
 	}
-	/* The engine looks by itself before it needs a name, and regularly. */
-	bpf_ringbuf_submit(e, now ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(e, flags);
+	return true;
+}
+
+/* copy_dns tells the engine about a DNS message. The engine looks by itself
+ * before it needs a name, and regularly. */
+static __always_inline void copy_dns(struct __sk_buff *skb, struct config *c, __u64 socket)
+{
+	bool now = socket && c->flags & BY_NAME;
+	now = now || bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > 1 << 19;
+	__u64 flags = now ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	bool copied = skb->len <= DNS_SHORT ? copy(skb, skb->len, DNS_SHORT, socket, flags) :
+		      copy(skb, skb->len < DNS_BYTES ? skb->len : DNS_BYTES, DNS_BYTES, socket, flags);
+	if (!copied)
+		count(COUNT_LOST);
 }
 
 static __always_inline bool here(struct config *c, struct __sk_buff *skb)
 {
 	struct sock *sk = (void *)kernel_address(skb->sk);
 	return BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) == c->netns;
+}
+
+/* endpoint is the address of a packet's sender, or its receiver. */
+static __always_inline void endpoint(struct __sk_buff *skb, bool sender, struct address *a)
+{
+	__u8 version = 0;
+	bpf_skb_load_bytes(skb, 0, &version, 1);
+	if (version >> 4 == 4) {
+		a->words[2] = MAPPED;
+		bpf_skb_load_bytes(skb, sender ? 12 : 16, &a->words[3], 4);
+	} else {
+		bpf_skb_load_bytes(skb, sender ? 8 : 24, a->words, 16);
+	}
 }
 
 /* transport reads what is needed of a packet at little cost: its protocol and
@@ -204,8 +240,12 @@ int ingress(struct __sk_buff *skb)
 	if (protocol != IPPROTO_UDP && (protocol != IPPROTO_TCP || source != 53))
 		return 1;
 	__u64 cookie = bpf_get_socket_cookie(skb);
-	if (source == 53 && here(c, skb))
-		copy_dns(skb, c, cookie);
+	if (source == 53 && here(c, skb)) {
+		struct address server = {};
+		endpoint(skb, true, &server);
+		if (heeded(&server))
+			copy_dns(skb, c, cookie);
+	}
 	if (protocol != IPPROTO_UDP || (skb->ifindex == LOOPBACK_DEVICE && (c->flags & LOOPBACK)))
 		return 1;
 	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
@@ -268,7 +308,11 @@ int egress(struct __sk_buff *skb)
 	 * look like it passes only if its program is allowed. */
 	if (protocol != IPPROTO_UDP && skb->ifindex != LOOPBACK_DEVICE && forged(c, skb))
 		return 0;
-	if (target == 53 && (protocol == IPPROTO_UDP || protocol == IPPROTO_TCP) && here(c, skb))
-		copy_dns(skb, c, 0);
+	if (target == 53 && (protocol == IPPROTO_UDP || protocol == IPPROTO_TCP) && here(c, skb)) {
+		struct address server = {};
+		endpoint(skb, false, &server);
+		if (heeded(&server))
+			copy_dns(skb, c, 0);
+	}
 	return 1;
 }

@@ -1,6 +1,8 @@
-// spoof SOCKET PROGRAM: is another executable in /proc, as a user namespace permits, and adds a rule as the desktop
-// program. It prints what the engine replies.
+// spoof ADDRESS PROGRAM: is another executable in /proc, as a user namespace permits. Where ADDRESS is the path of the
+// engine's socket it adds a rule as the desktop program, and prints what the engine replies. Where it is IPV4:PORT it
+// connects, and prints whether it could.
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
 #include <sched.h>
@@ -24,10 +26,10 @@ struct tools {
   void *(*memcpy)(void *, const void *, size_t);
   void (*quit)(int);
   struct prctl_mm_map map;
-  struct sockaddr_un address;
+  union { struct sockaddr any; struct sockaddr_un path; struct sockaddr_in ip; } address;
   struct { void *at; size_t size; } parts[16];
-  int nparts, sock, failed;
-  char hello[300], rule[600], mark[16], quote[4], reply[4096], bad[32];
+  int nparts, sock;
+  char hello[300], rule[600], mark[16], quote[4], reply[4096], bad[32], refused[16], connected[16];
 };
 
 // It is copied elsewhere before it runs, and calls nothing by name.
@@ -38,7 +40,12 @@ __attribute__((noinline)) static void spoof(struct tools *t) {
     t->quit(1);
   }
   t->prctl(4 /* PR_SET_DUMPABLE */, 0, 0, 0, 0);
-  t->connect(t->sock, (struct sockaddr *)&t->address, sizeof t->address);
+  int failed = t->connect(t->sock, &t->address.any, sizeof t->address);
+  if (t->address.any.sa_family == AF_INET) {
+    char *said = failed ? t->refused : t->connected;
+    t->write(1, said, t->strlen(said));
+    t->quit(0);
+  }
   t->write(t->sock, t->hello, t->strlen(t->hello));
   t->read(t->sock, t->reply, sizeof t->reply - 1);
   char *token = t->strstr(t->reply, t->mark), *gap = t->strstr(t->rule, t->quote);
@@ -56,10 +63,16 @@ __attribute__((noinline)) static void spoof(struct tools *t) {
 int main(int argc, char **argv) {
   struct tools *t = mmap(0, sizeof *t, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   *t = (struct tools){munmap, prctl, connect, write, read, strstr, strlen, memcpy, _exit};
-  t->address.sun_family = AF_UNIX;
-  strcpy(t->address.sun_path, argv[1]);
+  char *colon = argv[1][0] == '/' ? 0 : strchr(argv[1], ':');
+  if (colon) {
+    *colon = 0;
+    t->address.ip = (struct sockaddr_in){AF_INET, htons(atoi(colon + 1)), {inet_addr(argv[1])}};
+  } else {
+    t->address.path.sun_family = AF_UNIX;
+    strcpy(t->address.path.sun_path, argv[1]);
+  }
   int exe = open(argv[2], O_RDONLY);
-  t->sock = socket(AF_UNIX, SOCK_STREAM, 0);
+  t->sock = socket(t->address.any.sa_family, SOCK_STREAM, 0);
   if (exe < 0 || t->sock < 0 || unshare(CLONE_NEWUSER)) return perror("spoof"), 2;
   unsigned long a = 1 << 20;
   t->map = (struct prctl_mm_map){a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6, a + 7, a + 8, a + 9, a + 10, 0, 0, exe};
@@ -70,6 +83,8 @@ int main(int argc, char **argv) {
   strcpy(t->mark, "\"token\":\"");
   strcpy(t->quote, "@@@");
   strcpy(t->bad, "the kernel forbids it\n");
+  strcpy(t->refused, "refused\n");
+  strcpy(t->connected, "connected\n");
   char self[4096], line[4096];
   self[readlink("/proc/self/exe", self, sizeof self - 1)] = 0;
   FILE *maps = fopen("/proc/self/maps", "r");
