@@ -55,7 +55,7 @@ vulncheck: build-deps ## known vulnerabilities of what we import (asks the Go vu
 	go tool govulncheck ./...
 
 .PHONY: bench
-bench: build-deps ## speed with the firewall as a ratio of speed without it (about five minutes, root)
+bench: build-deps ## speed with the firewall as a ratio of speed without it (about eight minutes, root)
 	@scripts/bench
 
 .PHONY: soak

@@ -16,6 +16,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -23,9 +25,18 @@ func main() {
 	program := flag.String("sallyport", "build/sallyport", "the program to measure")
 	load := flag.String("load", "build/load", "the load generator")
 	rounds := flag.Int("rounds", 10, "how often each set-up has its turn")
+	only := flag.String("only", "", "do only this work: "+names(works))
 	each := flag.Duration("each", 700*time.Millisecond, "how long each work is done")
 	limit := flag.Duration("limit", 10*time.Minute, "when to give up")
 	flag.Parse()
+	if *only != "" {
+		works = slices.DeleteFunc(works, func(k work) bool { return k.name != *only })
+		rows = slices.DeleteFunc(rows, func(r row) bool { return r.work != *only })
+	}
+	if len(works) == 0 || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, *limit)
@@ -36,19 +47,29 @@ func main() {
 	}
 }
 
-// work is one kind of load.
+// work is one kind of load, and for how many times the usual time it is done:
+// what varies most takes longest.
 type work struct {
-	name string
-	args []string
+	name  string
+	args  []string
+	times time.Duration
 }
 
 var works = []work{
-	{"tcp1", []string{"tcp", "-c", "1"}},
-	{"tcp16", []string{"tcp", "-c", "16"}},
-	{"udp1", []string{"udp", "-c", "1"}},
-	{"dns1", []string{"dns", "-c", "1"}},
-	{"spawn1", []string{"spawn", "-c", "1"}},
-	{"bulk", []string{"bulk"}},
+	{"tcp1", []string{"tcp", "-c", "1"}, 2},
+	{"tcp16", []string{"tcp", "-c", "16"}, 1},
+	{"udp1", []string{"udp", "-c", "1"}, 1},
+	{"dns1", []string{"dns", "-c", "1"}, 1},
+	{"spawn1", []string{"spawn", "-c", "1"}, 1},
+	{"bulk", []string{"bulk"}, 3},
+}
+
+func names(works []work) string {
+	var names []string
+	for _, k := range works {
+		names = append(names, k.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // setup is with how many rules of other programs the work is done; without a
@@ -121,8 +142,13 @@ func measure(ctx context.Context, w *world, s setup, each time.Duration, r *repo
 	if _, err := w.load(ctx, "tcp", "-c", "16", "-d", "500ms"); err != nil { // warm up
 		return err
 	}
+	before, err := w.busy()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
 	for _, k := range works {
-		result, err := w.load(ctx, append(k.args, "-d", each.String())...)
+		result, err := w.load(ctx, append(k.args, "-d", (k.times*each).String())...)
 		if err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
 		}
@@ -131,6 +157,11 @@ func measure(ctx context.Context, w *world, s setup, each time.Duration, r *repo
 	if s.rules < 0 {
 		return nil
 	}
+	after, err := w.busy()
+	if err != nil {
+		return err
+	}
+	r.share(s.name, float64(after-before)/float64(time.Since(start)))
 	for range 3 {
 		asked, connected, err := w.ask(ctx)
 		if err != nil {

@@ -15,10 +15,11 @@ type report struct {
 	asked     map[string][]time.Duration
 	connected map[string][]time.Duration
 	resident  map[string][]uint64
+	busy      map[string][]float64
 }
 
 func newReport() *report {
-	return &report{map[[2]string][]result{}, map[string][]time.Duration{}, map[string][]time.Duration{}, map[string][]uint64{}}
+	return &report{map[[2]string][]result{}, map[string][]time.Duration{}, map[string][]time.Duration{}, map[string][]uint64{}, map[string][]float64{}}
 }
 
 func (r *report) add(setup, work string, x result) {
@@ -32,6 +33,9 @@ func (r *report) question(setup string, asked, connected time.Duration) {
 }
 
 func (r *report) memory(setup string, n uint64) { r.resident[setup] = append(r.resident[setup], n) }
+
+// share takes how much of one processor the engine used while the work was done.
+func (r *report) share(setup string, x float64) { r.busy[setup] = append(r.busy[setup], x) }
 
 // row is one figure as a ratio to the computer without a firewall, and what
 // it should be: at least target, or at most where less is better.
@@ -87,6 +91,7 @@ func (r *report) print(to io.Writer) error {
 		fmt.Fprintf(w, "\n%s:\n", s.name)
 		fmt.Fprintf(w, "connect() to the question at its watchers\t%s\n", asked.Round(10*time.Microsecond))
 		fmt.Fprintf(w, "answer to connected\t%s%s\tat most 5ms\n", connected.Round(10*time.Microsecond), mark(connected <= 5*time.Millisecond))
+		fmt.Fprintf(w, "engine, of one processor during the work\t%.1f %%\n", 100*quantile(r.busy[s.name], 0.5))
 		fmt.Fprintf(w, "engine, resident at most\t%.1f MB%s\tat most 60 MB\n", float64(resident)/1e6, mark(resident <= 60e6))
 	}
 	return w.Flush()

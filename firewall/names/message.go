@@ -2,7 +2,6 @@ package names
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -16,9 +15,9 @@ const (
 )
 
 // question is what a DNS message asks for. The name is in lower case, since
-// resolvers answer in the asker's mix of cases, without the final dot.
+// resolvers answer in the asker's mix of cases.
 type question struct {
-	name  string
+	name  dnsmessage.Name
 	kind  dnsmessage.Type
 	class dnsmessage.Class
 }
@@ -48,8 +47,8 @@ func parseQuestion(message []byte) (id uint16, q question, ok bool) {
 	if _, err = p.Question(); err != dnsmessage.ErrSectionDone {
 		return 0, question{}, false
 	}
-	name, ok := hostName(asked.Name)
-	return h.ID, question{name, asked.Type, asked.Class}, ok
+	ok = lower(&asked.Name)
+	return h.ID, question{asked.Name, asked.Type, asked.Class}, ok
 }
 
 // answer is an address that answers a question, directly or by aliases.
@@ -58,44 +57,42 @@ type answer struct {
 	age  time.Duration // the least time to live on the way to the address
 }
 
-// parseAnswers returns the addresses that the message gives for its question.
-// Records that have nothing to do with the question do not count.
-func parseAnswers(message []byte, q question) []answer {
+// parseAnswers returns the addresses that the message gives for the name that
+// was asked for. Records that have nothing to do with it do not count.
+func parseAnswers(message []byte, name string) []answer {
 	var p dnsmessage.Parser
 	h, err := p.Start(message)
 	if err != nil || h.RCode != dnsmessage.RCodeSuccess || p.SkipAllQuestions() != nil {
 		return nil
 	}
 	type record struct {
-		owner string
+		owner, alias string
 		answer
 	}
-	var addresses []record
-	aliases := map[string]record{} // by owner; the target is in the record's owner
+	records := make([]record, 0, 16)
 	for range maxAnswers {
 		r, err := p.AnswerHeader()
 		if err != nil {
 			break
 		}
-		owner, ok := hostName(r.Name)
-		if !ok || r.Class != dnsmessage.ClassINET {
+		if !lower(&r.Name) || r.Class != dnsmessage.ClassINET {
 			r.Type = 0
 		}
-		age := time.Duration(r.TTL) * time.Second
+		new := record{answer: answer{age: time.Duration(r.TTL) * time.Second}}
 		switch r.Type {
 		case dnsmessage.TypeA:
 			var a dnsmessage.AResource
 			a, err = p.AResource()
-			addresses = append(addresses, record{owner, answer{netip.AddrFrom4(a.A), age}})
+			new.addr = netip.AddrFrom4(a.A)
 		case dnsmessage.TypeAAAA:
 			var a dnsmessage.AAAAResource
 			a, err = p.AAAAResource()
-			addresses = append(addresses, record{owner, answer{netip.AddrFrom16(a.AAAA).Unmap(), age}})
+			new.addr = netip.AddrFrom16(a.AAAA).Unmap()
 		case dnsmessage.TypeCNAME:
 			var c dnsmessage.CNAMEResource
 			c, err = p.CNAMEResource()
-			if target, ok := hostName(c.CNAME); ok {
-				aliases[owner] = record{target, answer{age: age}}
+			if lower(&c.CNAME) {
+				new.alias = hostName(c.CNAME)
 			}
 		default:
 			err = p.SkipAnswer()
@@ -103,36 +100,48 @@ func parseAnswers(message []byte, q question) []answer {
 		if err != nil {
 			break // a truncated message still gives what it holds
 		}
-	}
-	names := map[string]time.Duration{q.name: 1<<63 - 1}
-	for name, age := q.name, time.Duration(1<<63-1); len(names) <= maxAliases; {
-		alias, ok := aliases[name]
-		if !ok {
-			break
+		if new.addr.IsValid() || new.alias != "" {
+			new.owner = hostName(r.Name)
+			records = append(records, new)
 		}
-		name, age = alias.owner, min(age, alias.age)
-		if _, loop := names[name]; loop {
-			break
-		}
-		names[name] = age
 	}
 	var found []answer
-	for _, a := range addresses {
-		if age, ok := names[a.owner]; ok {
-			found = append(found, answer{a.addr, min(age, a.age)})
+	age := time.Duration(1<<63 - 1)
+	for range maxAliases {
+		next := -1
+		for i, r := range records {
+			switch {
+			case r.owner != name:
+			case r.alias != "":
+				next = i
+			default:
+				found = append(found, answer{r.addr, min(r.age, age)})
+			}
 		}
+		if next < 0 {
+			break
+		}
+		// Once followed, an alias is none any more: they may form a circle.
+		name, age = records[next].alias, min(age, records[next].age)
+		records[next].owner = ""
 	}
 	return found
 }
 
-// hostName writes a name in lower case without the final dot; ok is false for
-// the root and for names with bytes that do not belong in a host name.
-func hostName(n dnsmessage.Name) (name string, ok bool) {
-	name = strings.ToLower(strings.TrimSuffix(n.String(), "."))
-	for i := range len(name) {
-		if name[i] <= ' ' || name[i] >= 0x7f {
-			return "", false
+// lower writes a name in lower case; false for the root and for names with
+// bytes that do not belong in a host name.
+func lower(n *dnsmessage.Name) bool {
+	b := n.Data[:n.Length]
+	for i, c := range b {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
 		}
 	}
-	return name, name != ""
+	return len(b) > 1 && b[len(b)-1] == '.'
 }
+
+// hostName is the name without the final dot.
+func hostName(n dnsmessage.Name) string { return string(n.Data[:n.Length-1]) }

@@ -21,8 +21,8 @@ type Options struct {
 	// MaxAddresses bounds the names remembered; the ones answered longest ago
 	// go first. 16384, at most about 5 MiB.
 	MaxAddresses int
-	// MaxQuestions bounds the questions that wait for their answer; the oldest
-	// go first. 4096.
+	// MaxQuestions is how many of the last questions can still be answered.
+	// 4096.
 	MaxQuestions int
 	// MinAge and MaxAge bound how long a name is remembered, whatever the
 	// answer says. 30 minutes, since programs connect again long after they
@@ -41,22 +41,9 @@ type Table struct {
 	options Options
 
 	mu         sync.Mutex
-	asked      map[exchange]*list.Element // of question
-	askedAge   *list.List                 // oldest in front
+	questions  questions
 	names      map[netip.Addr]*list.Element
-	namesByUse *list.List // of named, answered longest ago in front
-}
-
-// exchange is what a question and its answer have in common.
-type exchange struct {
-	flow firewall.Flow // Out, as the program that asks sees it
-	id   uint16
-}
-
-type asking struct {
-	exchange
-	question question
-	time     time.Time
+	namesByUse *list.List // of *named, answered longest ago in front
 }
 
 type named struct {
@@ -79,8 +66,8 @@ func NewTable(o Options) *Table {
 	defaults(&o.MaxAge, 24*time.Hour)
 	defaults(&o.Patience, 30*time.Second)
 	return &Table{options: o,
-		asked: map[exchange]*list.Element{}, askedAge: list.New(),
-		names: map[netip.Addr]*list.Element{}, namesByUse: list.New()}
+		questions: newQuestions(o.MaxQuestions),
+		names:     map[netip.Addr]*list.Element{}, namesByUse: list.New()}
 }
 
 func defaults[T int | time.Duration](value *T, fallback T) {
@@ -137,7 +124,7 @@ func (t *Table) Known(addr netip.Addr) (name string, until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e, ok := t.names[addr]; ok {
-		if n := e.Value.(named); time.Now().Before(n.until) {
+		if n := e.Value.(*named); time.Now().Before(n.until) {
 			return n.name, n.until
 		}
 	}
@@ -160,25 +147,10 @@ func (t *Table) query(f firewall.Flow, message []byte) {
 	if !ok {
 		return
 	}
-	x := exchange{f, id}
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e, ok := t.asked[x]; ok {
-		t.forget(e)
-	}
-	for e := t.askedAge.Front(); e != nil; e = t.askedAge.Front() {
-		if len(t.asked) < t.options.MaxQuestions && now.Sub(e.Value.(asking).time) < t.options.Patience {
-			break
-		}
-		t.forget(e)
-	}
-	t.asked[x] = t.askedAge.PushBack(asking{x, q, now})
-}
-
-func (t *Table) forget(e *list.Element) {
-	delete(t.asked, e.Value.(asking).exchange)
-	t.askedAge.Remove(e)
+	t.questions.put(exchangeOf(f, id), q, now)
 }
 
 // reply remembers the addresses that answer a question.
@@ -189,42 +161,40 @@ func (t *Table) reply(f firewall.Flow, message []byte) {
 	}
 	now := time.Now()
 	t.mu.Lock()
-	e, ok := t.asked[exchange{f, id}]
-	if ok {
-		a := e.Value.(asking)
-		if ok = a.question == q && now.Sub(a.time) < t.options.Patience; ok {
-			t.forget(e) // a second answer to the same question is a forgery
-		}
-	}
+	ok = t.questions.take(exchangeOf(f, id), q, now, t.options.Patience)
 	t.mu.Unlock()
 	if !ok {
 		return
 	}
-	for _, a := range parseAnswers(message, q) {
+	name := hostName(q.name)
+	for _, a := range parseAnswers(message, name) {
 		age := min(max(a.age, t.options.MinAge), t.options.MaxAge)
-		t.remember(named{a.addr, q.name, now.Add(age)}, now)
+		t.remember(named{a.addr, name, now.Add(age)}, now)
 	}
 }
 
 func (t *Table) remember(n named, now time.Time) {
-	changed := []netip.Addr{n.addr}
 	t.mu.Lock()
 	if e, ok := t.names[n.addr]; ok {
-		old := e.Value.(named)
-		if old.name == n.name && now.Before(old.until) {
-			changed = nil
+		old := e.Value.(*named)
+		changed := old.name != n.name || !now.Before(old.until)
+		*old = n
+		t.namesByUse.MoveToBack(e)
+		t.mu.Unlock()
+		if changed {
+			t.options.Changed(n.addr)
 		}
-		t.namesByUse.Remove(e)
-		delete(t.names, n.addr)
+		return
 	}
+	changed := []netip.Addr{n.addr}
 	for len(t.names) >= t.options.MaxAddresses {
 		oldest := t.namesByUse.Front()
-		addr := oldest.Value.(named).addr
+		addr := oldest.Value.(*named).addr
 		t.namesByUse.Remove(oldest)
 		delete(t.names, addr)
 		changed = append(changed, addr)
 	}
-	t.names[n.addr] = t.namesByUse.PushBack(n)
+	t.names[n.addr] = t.namesByUse.PushBack(&n)
 	t.mu.Unlock()
 	for _, addr := range changed {
 		t.options.Changed(addr)

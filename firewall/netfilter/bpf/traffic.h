@@ -78,7 +78,7 @@ int undecided(struct __sk_buff *skb)
 	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM && !(c->flags & LOCK)) {
 		if (o->flags & LOGGED)
 			return 0;
-		if (o->remote.protocol == IPPROTO_TCP) {
+		if (o->remote.protocol == IPPROTO_TCP || (o->remote.protocol == IPPROTO_UDP && !(o->flags & MANY))) {
 			sent(skb, o);
 			return 0;
 		}
@@ -224,6 +224,13 @@ static __always_inline bool transport(struct __sk_buff *skb, __u8 *protocol, __u
 	return true;
 }
 
+static __always_inline bool connected(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	sk = sk ? bpf_sk_fullsock(sk) : 0;
+	return sk && sk->state == TCP_ESTABLISHED; /* of UDP, too */
+}
+
 SEC("cgroup_skb/ingress")
 int ingress(struct __sk_buff *skb)
 {
@@ -239,15 +246,17 @@ int ingress(struct __sk_buff *skb)
 		return 1;
 	if (protocol != IPPROTO_UDP && (protocol != IPPROTO_TCP || source != 53))
 		return 1;
-	__u64 cookie = bpf_get_socket_cookie(skb);
 	if (source == 53 && here(c, skb)) {
 		struct address server = {};
 		endpoint(skb, true, &server);
 		if (heeded(&server))
-			copy_dns(skb, c, cookie);
+			copy_dns(skb, c, bpf_get_socket_cookie(skb));
 	}
 	if (protocol != IPPROTO_UDP || (skb->ifindex == LOOPBACK_DEVICE && (c->flags & LOOPBACK)))
 		return 1;
+	if (connected(skb))
+		return 1; /* from nobody else, and to whom it may send was decided */
+	__u64 cookie = bpf_get_socket_cookie(skb);
 	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
 	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM)
 		return 1;
