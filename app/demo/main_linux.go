@@ -98,6 +98,7 @@ func button(s *screen.Screen, name string) (image.Rectangle, bool) {
 	if err != nil {
 		return image.Rectangle{}, false
 	}
+	area.Min.Y += area.Dy() / 2 // above, a warning may have the same colour
 	at, err := s.Find(buttons[name], area)
 	return at, err == nil && !at.Empty()
 }
