@@ -101,7 +101,7 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 
 // start opens the handles. Events first, so that no packet is seen whose event
 // is not.
-func (b *Backend) start(sink firewall.Sink) (r *run, err error) {
+func (b *Backend) start(sink firewall.Sink) (_ *run, err error) {
 	b.applying.Lock()
 	defer b.applying.Unlock()
 	b.mu.Lock()
@@ -109,7 +109,7 @@ func (b *Backend) start(sink firewall.Sink) (r *run, err error) {
 	if b.run != nil {
 		return nil, errors.New("run the WinDivert backend: it runs already")
 	}
-	r = &run{Backend: b, sink: sink}
+	r := &run{Backend: b, sink: sink}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -121,7 +121,7 @@ func (b *Backend) start(sink firewall.Sink) (r *run, err error) {
 	if r.packets, err = b.driver.open(filterPackets, layerNetwork, priorityPackets, 0); err != nil {
 		return nil, fmt.Errorf("hold packets: %w", err)
 	}
-	if err := r.setLock(b.policy.Mode); err != nil {
+	if err = r.setLock(b.policy.Mode); err != nil {
 		return nil, err
 	}
 	r.prepare(b.policy)
