@@ -26,17 +26,13 @@ type bench struct {
 	sent  int
 }
 
-func newBench(t testing.TB, sink firewall.Sink) *bench {
-	w := newWorld(ipv4World)
-	b := newBackend(Config{}, w.driver, w)
-	r := &run{Backend: b, sink: sink}
-	var err error
-	if r.packets, err = w.driver.open(filterPackets, layerNetwork, priorityPackets, 0); err != nil {
-		t.Fatal(err)
-	}
-	r.prepare(firewall.Policy{Inbound: true, Loopback: true})
-	x := &bench{core: r.worker.core, tasks: r.attributor.tasks}
-	x.inject = func([]byte, address) error { x.sent++; return nil }
+func newBench(sink firewall.Sink) *bench {
+	x := new(bench)
+	wake := make(chan struct{}, 1)
+	a := newAttributor(newWorld(ipv4World), wake)
+	send := func([]byte, address) error { x.sent++; return nil }
+	x.core, x.tasks = newCore(Config{}.complete(), sink, send, newTeller(sink), a), a.tasks
+	x.policy = firewall.Policy{Inbound: true, Loopback: true}
 	return x
 }
 
@@ -72,7 +68,7 @@ func decided(x *bench) (packets [][]byte) {
 // One core, from the bytes to the driver's door, of packets that are decided:
 // parse, look up, verdict.
 func BenchmarkDecided(b *testing.B) {
-	x := newBench(b, decider{firewall.Allow})
+	x := newBench(decider{firewall.Allow})
 	packets := decided(x)
 	b.ReportAllocs()
 	n := 0
@@ -87,7 +83,7 @@ func BenchmarkDecided(b *testing.B) {
 
 func TestThePathOfADecidedPacketAllocatesNothing(t *testing.T) {
 	for _, v := range []firewall.Verdict{firewall.Allow, firewall.Block} {
-		x := newBench(t, decider{v})
+		x := newBench(decider{v})
 		packets := decided(x)
 		if v == firewall.Block {
 			packets = packets[1:]                                                // an answer to a blocked segment must be made

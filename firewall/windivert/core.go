@@ -1,7 +1,6 @@
 package windivert
 
 import (
-	"encoding/binary"
 	"log/slog"
 	"net/netip"
 	"sync/atomic"
@@ -53,8 +52,25 @@ type core struct {
 	releases *mailbox[release]
 	results  *mailbox[result]
 
-	overflown *atomic.Uint64 // packets that found a table full
-	failed    *atomic.Uint64 // packets that the driver did not take
+	lost      func(uint64)  // counts events for which there is no room
+	overflown atomic.Uint64 // packets that found a table full
+	failed    atomic.Uint64 // packets that the driver did not take
+}
+
+func newCore(config Config, sink firewall.Sink, inject func([]byte, address) error, t *teller, a *attributor) *core {
+	c := &core{
+		log: config.Log, sink: sink, limits: config.Limits, inject: inject,
+		resolvers: &a.resolvers, places: a.resolvers.Load(),
+		flows: newFlows(config.Limits.Flows), datagrams: newDatagrams(), cache: newCache(config.Limits.Cached),
+		journal: newJournal(t), asked: make(map[*flow]bool),
+		tasks: a.tasks, holds: t.holds, releases: newMailbox[release](a.wake), results: a.results,
+		lost: t.lose,
+	}
+	c.names = names.NewTable(names.Options{
+		IsResolver: a.isResolver,
+		Changed:    func(netip.Addr) { c.renamed++ },
+	})
+	return c
 }
 
 // joining is a flow that waits for its event.
@@ -271,24 +287,3 @@ func echoRequest(p packet.Packet) bool {
 }
 
 const dnsPort = 53
-
-// send injects a captured packet as it was meant to go.
-func (c *core) send(b []byte, a *address) {
-	out := *a
-	if a.outbound() && !ownChecksum(b) {
-		out = a.computed()
-	}
-	if err := c.inject(b, out); err != nil {
-		c.failed.Add(1)
-		c.log.Warn("send a packet on", "error", err)
-	}
-}
-
-// ownChecksum tells whether a packet's checksum is the sender's own business: that
-// of ICMP is, and that of a fragment covers more than the packet has.
-func ownChecksum(b []byte) bool {
-	if b[0]>>4 == 4 {
-		return b[9] == byte(firewall.ICMP) || binary.BigEndian.Uint16(b[6:])&0x3fff != 0
-	}
-	return b[6] != byte(firewall.TCP) && b[6] != byte(firewall.UDP)
-}

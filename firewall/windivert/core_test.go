@@ -28,7 +28,7 @@ func TestPacketAndEventJoinInEitherOrder(t *testing.T) {
 	f := flowTo(firewall.TCP, 40000, "192.0.2.1:443")
 	syn := segment{flow: f, flags: packet.SYN, sequence: 1}.bytes()
 	for _, order := range []string{"event, packet", "packet, event"} {
-		x := newBench(t, decider{firewall.Allow})
+		x := newBench(decider{firewall.Allow})
 		sent := sentBy(x)
 		if order == "event, packet" {
 			x.connect(f, "a")
@@ -49,7 +49,7 @@ func TestPacketAndEventJoinInEitherOrder(t *testing.T) {
 // A new connection from the same port may be another program's.
 func TestTheSamePortIsNotTheSameProgram(t *testing.T) {
 	f := flowTo(firewall.TCP, 40000, "192.0.2.1:443")
-	x := newBench(t, decider{firewall.Allow})
+	x := newBench(decider{firewall.Allow})
 	sent := sentBy(x)
 	x.connect(f, "a")
 	x.leave(segment{flow: f, flags: packet.SYN, sequence: 1}.bytes())
@@ -82,7 +82,7 @@ func TestWhichChecksumsTheDriverComputes(t *testing.T) {
 		"fragment": {first, false},
 		"icmp":     {ping, false},
 	} {
-		x := newBench(t, decider{firewall.Allow})
+		x := newBench(decider{firewall.Allow})
 		sent := sentBy(x)
 		a := packetAddress(test.bytes, true)
 		x.send(test.bytes, &a)

@@ -50,7 +50,7 @@ func (c *core) opened(key flowKey, a *address, d firewall.Direction, now time.Ti
 	}
 	if f == nil {
 		if f = c.flows.add(key); f == nil {
-			c.sink.Lost(1)
+			c.lost(1)
 			return
 		}
 	}

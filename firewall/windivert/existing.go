@@ -63,7 +63,9 @@ func (r *run) reportExisting() {
 // judgeAgain cuts the connections that a rule now blocks. Those that were never
 // allowed have no packet that passes.
 func (r *run) judgeAgain(undecided map[firewall.Flow]bool) {
-	for _, c := range r.established() {
+	list := r.established()
+	r.cutter.keep(list)
+	for _, c := range list {
 		if !undecided[c.Flow] {
 			r.cutBlocked(r.attempt(c))
 		}

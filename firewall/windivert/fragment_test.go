@@ -57,7 +57,7 @@ func TestFragmentsShareTheFateOfTheFirst(t *testing.T) {
 			for _, v := range []firewall.Verdict{firewall.Allow, firewall.Block} {
 				for _, when := range []string{"decided", "held"} {
 					sink := &collector{}
-					x := newBench(t, sink)
+					x := newBench(sink)
 					name := map[bool]string{true: "b", false: "a"}[when == "decided" && v == firewall.Allow]
 					if when == "decided" && v == firewall.Block {
 						x.sink = decider{firewall.Block}
@@ -98,7 +98,7 @@ func TestFragmentsShareTheFateOfTheFirst(t *testing.T) {
 
 func TestFragmentsWithoutAFirstAreBlocked(t *testing.T) {
 	f := flowTo(firewall.UDP, 40000, "192.0.2.1:443")
-	x := newBench(t, decider{firewall.Allow})
+	x := newBench(decider{firewall.Allow})
 	sent := sentBy(x)
 	x.connect(f, "a")
 	for id := range uint16(maxDatagrams + 10) {
@@ -113,7 +113,7 @@ func TestFragmentsWithoutAFirstAreBlocked(t *testing.T) {
 	}
 	x.journal.flush()
 	count := 0
-	for _, e := range x.journal.told.take() {
+	for _, e := range x.journal.to.told.take() {
 		if e.Reason == firewall.NotParsed {
 			count += e.Count
 		}
@@ -129,7 +129,7 @@ func TestAFragmentCannotRewriteAJudgedHeader(t *testing.T) {
 	f := flowTo(firewall.UDP, 40000, "192.0.2.1:443")
 	for _, part := range fragmented(f, make([]byte, 200), 7, 8)[1:3] {
 		part[9] = byte(firewall.TCP)
-		x := newBench(t, decider{firewall.Allow})
+		x := newBench(decider{firewall.Allow})
 		sent := sentBy(x)
 		x.leave(part)
 		if len(x.datagrams.byKey) != 0 || len(*sent) != 0 {

@@ -158,7 +158,7 @@ func FuzzPackets(f *testing.F) {
 			if decided {
 				sink = decider{firewall.Block}
 			}
-			x := newBench(t, sink)
+			x := newBench(sink)
 			sent := sentBy(x)
 			for _, b := range [][]byte{first, second, first} {
 				if len(b) == 0 {

@@ -1,6 +1,7 @@
 package windivert
 
 import (
+	"encoding/binary"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -22,6 +23,27 @@ func (c *core) pass(b []byte, a *address, d *datagram, allowed bool) {
 		c.send(b, a)
 	}
 	c.settle(d, allowed)
+}
+
+// send injects a captured packet as it was meant to go.
+func (c *core) send(b []byte, a *address) {
+	out := *a
+	if a.outbound() && !ownChecksum(b) {
+		out = a.computed()
+	}
+	if err := c.inject(b, out); err != nil {
+		c.failed.Add(1)
+		c.log.Warn("send a packet on", "error", err)
+	}
+}
+
+// ownChecksum tells whether a packet's checksum is the sender's own business: that
+// of ICMP is, and that of a fragment covers more than the packet has.
+func ownChecksum(b []byte) bool {
+	if b[0]>>4 == 4 {
+		return b[9] == byte(firewall.ICMP) || binary.BigEndian.Uint16(b[6:])&0x3fff != 0
+	}
+	return b[6] != byte(firewall.TCP) && b[6] != byte(firewall.UDP)
 }
 
 // refuse drops a packet so that its program sees an error at once. Whoever
