@@ -119,6 +119,7 @@ func (b *Backend) start(sink firewall.Sink) (_ *run, err error) {
 		return nil, err
 	}
 	r.prepare(b.policy)
+	r.seed()
 	b.run = r
 	return r, nil
 }

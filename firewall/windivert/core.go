@@ -38,6 +38,7 @@ type core struct {
 	places    *addrSet // the resolvers that the epoch is of
 	names     *names.Table
 
+	older     map[localSocket]bool // sockets of UDP of before the first event
 	flows     *flows
 	datagrams *datagrams
 	cache     *cache
@@ -61,7 +62,7 @@ func newCore(config Config, sink firewall.Sink, inject func([]byte, address) err
 	c := &core{
 		log: config.Log, sink: sink, limits: config.Limits, inject: inject,
 		resolvers: &a.resolvers, places: a.resolvers.Load(),
-		flows: newFlows(config.Limits.Flows), datagrams: newDatagrams(), cache: newCache(config.Limits.Cached),
+		older: make(map[localSocket]bool), flows: newFlows(config.Limits.Flows), datagrams: newDatagrams(), cache: newCache(config.Limits.Cached),
 		journal: newJournal(t), asked: make(map[*flow]bool),
 		tasks: a.tasks, holds: t.holds, releases: newMailbox[release](a.wake), results: a.results,
 		lost: t.lose,
@@ -72,6 +73,14 @@ func newCore(config Config, sink firewall.Sink, inject func([]byte, address) err
 	})
 	return c
 }
+
+// localSocket is what the system's tables know a socket of UDP by.
+type localSocket struct {
+	protocol firewall.Protocol
+	port     uint16
+}
+
+func socketOf(f firewall.Flow) localSocket { return localSocket{f.Protocol, f.Local.Port()} }
 
 // joining is a flow that waits for its event.
 type joining struct {
@@ -139,8 +148,8 @@ func (c *core) flowOf(key flowKey, sequence uint32, now time.Time) *flow {
 			f = nil
 		}
 	}
-	if f != nil && f.stage == known && !f.joined && !f.closed && !f.asked && now.After(f.until) {
-		f = nil
+	if f != nil && f.stage == known && !f.joined && !f.closed && now.After(f.until) {
+		c.checkAgain(f, now)
 	}
 	if f == nil {
 		if f = c.flows.add(key); f == nil {
@@ -150,8 +159,8 @@ func (c *core) flowOf(key flowKey, sequence uint32, now time.Time) *flow {
 		case key.kernel:
 			f.stage, f.joined = known, true
 			f.attempt.Program = firewall.Program{Kind: firewall.Kernel}
-		case key.Direction == firewall.In:
-			c.identify(f, task{owned: true, seen: now})
+		case key.Direction == firewall.In, c.older[socketOf(key.Flow)]:
+			c.identify(f, task{owned: true, seen: now}) // no event will come
 		default:
 			c.joining = append(c.joining, joining{f, now.Add(joinPatience)})
 		}

@@ -26,10 +26,10 @@ func TestADatagramThatIsBlockedIsAnsweredAndCounted(t *testing.T) {
 				count += l.Count
 			}
 			if count != 10 || len(lines) > 2 {
-				t.Errorf("%d lines that count %d", len(lines), count)
+				s.Errorf("%d lines that count %d", len(lines), count)
 			}
 			if w.left() != 0 || len(w.refused) != 10 {
-				t.Errorf("%d left, %d were answered", w.left(), len(w.refused))
+				s.Errorf("%d left, %d were answered", w.left(), len(w.refused))
 			}
 		}, rule("a", firewall.Block))
 	}
@@ -52,7 +52,7 @@ func TestOnlyTheFirstDatagramsOfAFlowAreHeld(t *testing.T) {
 			sent += string(p.Payload)
 		}
 		if sent != "12347" {
-			t.Errorf("sent %q", sent)
+			s.Errorf("sent %q", sent)
 		}
 	})
 }
@@ -69,10 +69,10 @@ func TestADatagramOutlivesItsSocket(t *testing.T) {
 		w.leave(udp(c.flow, nil))
 		s.answer(firewall.Allow)
 		if w.left() != 1 {
-			t.Errorf("%d datagrams left", w.left())
+			s.Errorf("%d datagrams left", w.left())
 		}
 		if e := s.log(firewall.ByAnswer); len(e) != 1 || e[0].Program != program("a") {
-			t.Errorf("log: %+v", e)
+			s.Errorf("log: %+v", e)
 		}
 	})
 }
@@ -88,7 +88,7 @@ func TestTheKernelsOwnTrafficIsTheKernels(t *testing.T) {
 		w.leave(solicitation)
 		synctest.Wait()
 		if w.left() != 1 {
-			t.Fatalf("%d packets left", w.left())
+			s.Fatalf("%d packets left", w.left())
 		}
 		c := w.socket(w.start("ping"), firewall.ICMPv6, f.Remote)
 		ping, body := ipPacket(f, 16)
@@ -96,10 +96,60 @@ func TestTheKernelsOwnTrafficIsTheKernels(t *testing.T) {
 		c.connect(func() { w.leave(ping) })
 		s.answer(firewall.Allow)
 		if e := s.log(firewall.ByAnswer); w.left() != 2 || len(e) != 1 || e[0].Program != program("ping") {
-			t.Errorf("%d packets left, log: %+v", w.left(), e)
+			s.Errorf("%d packets left, log: %+v", w.left(), e)
 		}
 		if e := s.log(firewall.ByRule); len(e) != 1 || e[0].Program.Kind != firewall.Kernel {
-			t.Errorf("log: %+v", e)
+			s.Errorf("log: %+v", e)
 		}
 	})
+}
+
+// Sockets that are older than the firewall are looked up at once, and again
+// now and then, without a packet that waits for it.
+func TestAnOldSocketIsLookedUp(t *testing.T) {
+	w := newWorld(ipv4World)
+	w.orderly = true
+	story(t, w, func(s *site) {
+		s.stop()
+		c := w.socket(w.start("a"), firewall.UDP, addrPort("192.0.2.1:5000"))
+		send := func() { w.leave(udp(c.flow, nil)) }
+		s.start()
+		send()
+		synctest.Wait()
+		if w.left() != 1 {
+			s.Fatalf("%d datagrams left at once", w.left())
+		}
+		s.wait(believed + time.Second)
+		w.mu.Lock()
+		c.pid = w.pid + 4
+		w.mu.Unlock()
+		w.start("b") // has the socket now
+		send()
+		send()
+		synctest.Wait()
+		s.wait(time.Millisecond)
+		send()
+		s.wait(time.Millisecond)
+		if w.left() != 3 || len(w.refused) != 1 {
+			s.Errorf("%d datagrams left, %d were refused", w.left(), len(w.refused))
+		}
+	}, rule("a", firewall.Allow), rule("b", firewall.Block))
+}
+
+// Windows reports a refusal to the socket's next read, whomever that is from.
+func TestASocketThatServesOthersHearsOfNoRefusal(t *testing.T) {
+	w := newWorld(ipv4World)
+	w.orderly = true
+	block := rule("a", firewall.Allow)
+	block.ID, block.Verdict, block.Port = "blocked", firewall.Block, 6666
+	story(t, w, func(s *site) {
+		c := w.sendTo("a", "192.0.2.1:5000", "1")
+		bad := flowTo(firewall.UDP, c.flow.Local.Port(), "192.0.2.1:6666")
+		w.event(eventConnect, bad, c.pid, c.endpoint)
+		w.leave(udp(bad, nil))
+		s.wait(10 * time.Millisecond)
+		if w.left() != 1 || len(w.refused) != 0 {
+			s.Errorf("%d datagrams left, %d were refused", w.left(), len(w.refused))
+		}
+	}, rule("a", firewall.Allow), block)
 }

@@ -72,7 +72,8 @@
 // # Limits
 //
 // Loopback is not filtered: the driver's events of it are ignored and its
-// packets never taken. Protocols other than TCP, UDP and ICMP, which on Windows
+// packets never taken. Neither are packets that another driver puts into the
+// network stack. Protocols other than TCP, UDP and ICMP, which on Windows
 // the system itself or an administrator's raw socket sends, are not held, but
 // locked. What ICMP sends save echo requests counts as the kernel's, whoever
 // made it up. Two programs that ping the same address at the same time are told

@@ -47,7 +47,9 @@ func ownChecksum(b []byte) bool {
 }
 
 // refuse drops a packet so that its program sees an error at once. Whoever
-// opens a connection from outside sees nothing.
+// opens a connection from outside sees nothing. Neither does a datagram socket
+// that serves others too, since Windows reports the error to its next read,
+// nor one that outlives a lock.
 func (c *core) refuse(f *flow, b []byte, a *address, d *datagram) {
 	c.settle(d, false)
 	if f.key.Direction == firewall.In {
@@ -58,7 +60,9 @@ func (c *core) refuse(f *flow, b []byte, a *address, d *datagram) {
 	case firewall.TCP:
 		answer, ok = reset(b)
 	case firewall.UDP:
-		answer, ok = unreachable(b)
+		if f.alone() && c.policy.Mode != firewall.ModeLock {
+			answer, ok = unreachable(b)
+		}
 	}
 	if !ok {
 		return
