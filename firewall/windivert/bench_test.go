@@ -1,6 +1,7 @@
 package windivert
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -66,19 +67,26 @@ func decided(x *bench) (packets [][]byte) {
 }
 
 // One core, from the bytes to the driver's door, of packets that are decided:
-// parse, look up, verdict.
+// parse, look up, verdict, beside so many other flows.
 func BenchmarkDecided(b *testing.B) {
-	x := newBench(decider{firewall.Allow})
-	packets := decided(x)
-	b.ReportAllocs()
-	n := 0
-	for b.Loop() {
-		p := packets[n&1]
-		a := packetAddress(p, true)
-		x.packet(p, &a, time.Now())
-		n++
+	for _, others := range []int{0, 10_000} {
+		b.Run(fmt.Sprint(others), func(b *testing.B) {
+			x := newBench(decider{firewall.Allow})
+			packets := decided(x)
+			for i := range others {
+				x.connect(flowTo(firewall.UDP, uint16(i), "192.0.2.2:443"), "other")
+			}
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				p := packets[n&1]
+				a := packetAddress(p, true)
+				x.packet(p, &a, time.Now())
+				n++
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "packets/s")
+		})
 	}
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "packets/s")
 }
 
 func TestThePathOfADecidedPacketAllocatesNothing(t *testing.T) {
