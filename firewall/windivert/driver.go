@@ -63,7 +63,7 @@ type process struct {
 
 // connection is a row of the system's tables of connections and listeners.
 type connection struct {
-	firewall.Flow // a listener has no remote
+	firewall.Flow // a listener has no remote; In is what came from outside
 	pid           uint32
 	listening     bool
 }
