@@ -234,3 +234,50 @@ func TestALockIsInForceBeforeTheDriverDrops(t *testing.T) {
 		t.Errorf("%d packets passed", len(*sent))
 	}
 }
+
+// The system tells of a socket again whenever filters change, and when it
+// connects once more.
+func TestASocketThatIsToldOfAgainIsTheSame(t *testing.T) {
+	f := flowTo(firewall.TCP, 40000, "192.0.2.1:443")
+	x := newBench(&collector{})
+	sent := sentBy(x)
+	told := func() {
+		a := socketAddress(eventConnect, f, 4000, 7)
+		x.event(&a, time.Now())
+	}
+	identified := func() {
+		task := <-x.tasks
+		x.identified(result{flow: task.flow, ticket: task.ticket, pid: task.pid, program: program("a")}, time.Now())
+	}
+	told()
+	identified()
+	x.leave(segment{flow: f, flags: packet.SYN, sequence: 1}.bytes())
+	told()
+	holds := x.holds.take()
+	if len(holds) != 1 || len(x.tasks) != 0 {
+		t.Fatalf("%d flows are held, %d are looked up", len(holds), len(x.tasks))
+	}
+	select {
+	case <-holds[0].Gone:
+		t.Fatal("its program is said to have given up")
+	default:
+	}
+	x.leave(segment{flow: f, flags: packet.SYN, sequence: 2}.bytes())
+	identified()
+	select {
+	case <-holds[0].Gone:
+	default:
+		t.Error("the first connection is still waited for")
+	}
+	again := x.holds.take()
+	if len(again) != 1 || again[0].Program != program("a") {
+		t.Fatalf("%d flows are held", len(again))
+	}
+	for _, h := range append(holds, again...) {
+		h.Release(firewall.Decision{Verdict: firewall.Allow, Reason: map[bool]firewall.Reason{true: firewall.Gone, false: firewall.ByAnswer}[h.Gone == holds[0].Gone]})
+	}
+	x.collect(time.Now())
+	if len(*sent) != 1 || x.core.packets != 0 {
+		t.Errorf("%d segments left, %d wait", len(*sent), x.core.packets)
+	}
+}
