@@ -97,14 +97,17 @@ type Status struct {
 type Prompt struct {
 	ID        string             `json:"id"`
 	State     string             `json:"state"`   // "waiting" or "unanswered"
-	Program   string             `json:"program"` // the path, "kernel", or "" if unidentified
+	Program   string             `json:"program"` // as in Rule.Program, the path if nobody knows the service, or "" if unidentified
 	Name      string             `json:"name"`
 	About     string             `json:"about,omitempty"` // "in another mount namespace", "deleted", why it is unidentified
 	OnlyOnce  bool               `json:"only_once"`       // can only be answered once
 	PID       int                `json:"pid"`
 	UID       int                `json:"uid"`
 	User      string             `json:"user,omitempty"`
-	Parent    string             `json:"parent,omitempty"` // what started it
+	Signer    string             `json:"signer,omitempty"`      // who signed it, if the system has verified that
+	Product   string             `json:"product,omitempty"`     // as the file says
+	Purpose   string             `json:"description,omitempty"` // what the file says that it is
+	Parent    string             `json:"parent,omitempty"`      // what started it
 	Command   string             `json:"command,omitempty"`
 	Protocol  firewall.Protocol  `json:"protocol"`
 	Direction firewall.Direction `json:"direction"`
@@ -129,7 +132,7 @@ type Answer struct {
 // Rule is a rule as commands and windows show it.
 type Rule struct {
 	ID        string             `json:"id"`
-	Program   string             `json:"program"` // a path, "kernel", "*" or "foreign:…"
+	Program   string             `json:"program"` // a path, "kernel", "*", "foreign:…", "service:NAME:PATH", "package:FAMILY" or "signer:NAME/product:NAME"
 	Direction firewall.Direction `json:"direction"`
 	Protocol  firewall.Protocol  `json:"protocol"`
 	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""
