@@ -21,11 +21,11 @@ const maxPath = 4096
 const systemProcess = 4
 
 // Identify says which program the process is that was met at the time seen, and
-// when it started. named is the service that the system names for the flow, or
-// "". What is not known for certain makes the program unidentified; a process
+// when it started. named tells which service the system names for the flow, or
+// "", and is called where that matters. What is not known for certain makes the program unidentified; a process
 // that started after it was seen is another one. It may take seconds, when the
 // file of a program is to be verified for the first time.
-func Identify(pid int, named string, seen time.Time) (firewall.Program, time.Time) {
+func Identify(pid int, named func() string, seen time.Time) (firewall.Program, time.Time) {
 	if pid == systemProcess {
 		return firewall.Program{Kind: firewall.Kernel}, time.Time{}
 	}
@@ -51,7 +51,7 @@ func Identify(pid int, named string, seen time.Time) (firewall.Program, time.Tim
 	if hostsServices(f.path) {
 		p.Kind = firewall.Hosted
 		if all, err := services(); err == nil {
-			p.Service = serviceOf(all, uint32(pid), named)
+			p.Service = serviceOf(all, uint32(pid), named())
 		}
 		if p.Service == "" {
 			p.File, p.Why = fmt.Sprintf("process %d", pid), "which of its services it is, is not known"
