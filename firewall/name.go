@@ -161,25 +161,27 @@ func (p *Program) file() name {
 	return name{}
 }
 
-// signature names what the program has in common with other versions of it.
+// signature names what the program has in common with other versions of it. A
+// service has no such name: what is signed is its host.
 func (p *Program) signature() name {
-	if p.Signer == "" || p.file() == (name{}) {
+	if p.Signer == "" || p.Kind == Hosted || p.file() == (name{}) {
 		return name{}
 	}
 	return signedName(p.Signer, p.Product)
 }
 
 // names are all the names by which a rule may call the program, the narrowest
-// first. Some may name nothing.
-func (p *Program) names() [4]name {
-	names := [...]name{p.name(), {}, p.signature(), {kind: namesAny}}
+// first; some may name nothing. identified tells whether one is its own.
+func (p *Program) names() (names [4]name, identified bool) {
+	names = [...]name{p.name(), {}, p.signature(), {kind: namesAny}}
+	identified = names[0].kind != namesNothing
 	switch p.Kind {
 	case Hosted:
 		names[1] = p.file()
 	case Packaged:
 		names[0], names[1] = p.file(), names[0]
 	}
-	return names
+	return names, identified
 }
 
 // validateProgram says what is wrong with the program of a rule.

@@ -14,7 +14,8 @@ func FuzzNames(f *testing.F) {
 	f.Add(uint8(5), `\\server\share\a.exe`, "s", "Acme.B_0123456789abc", "A", "/product:B")
 	f.Fuzz(func(t *testing.T, kind uint8, path, service, family, signer, product string) {
 		p := Program{Kind: ProgramKind(kind % 7), Path: path, File: "x", Service: service, Package: family, Signer: signer, Product: product}
-		for _, n := range p.names() {
+		names, _ := p.names()
+		for _, n := range names {
 			if read, err := parseName(n.String()); err != nil || read != n {
 				t.Fatalf("%+v is named %q, and read as %+v, %v", p, n, read, err)
 			}

@@ -62,7 +62,7 @@ func (p Program) ID() string { return p.name().String() }
 
 // Signature is the text by which rules name every program of the same verified
 // signer and product: "signer:NAME/product:NAME". It is empty if there is no
-// such.
+// such, and for services, whose host is signed and not they.
 func (p Program) Signature() string { return p.signature().String() }
 
 // Name is the last part of the path, or "Kernel", or "unidentified program". A

@@ -158,8 +158,9 @@ func (r *Rule) name() name {
 
 // names tells whether the rule is about the program.
 func (r *Rule) names(p *Program) bool {
-	n, names := r.name(), p.names()
-	return n != (name{}) && slices.Contains(names[:], n) && (n.kind != namesAny || r.anyIs(p.name() != (name{})))
+	n := r.name()
+	names, identified := p.names()
+	return n.kind != namesNothing && slices.Contains(names[:], n) && (n.kind != namesAny || r.anyIs(identified))
 }
 
 // anyIs tells whether the rule for any program is for one that is identified or

@@ -75,13 +75,13 @@ func (rs Ruleset) of(n name, d Direction) []*Rule {
 // depend on the rules of other programs.
 func (rs Ruleset) Decide(a Attempt) (d Decision, ok bool) {
 	a = a.normal()
-	identified := a.Program.name() != (name{})
+	names, identified := a.Program.names()
 	d.Scope = ThisProgram
 	if !identified {
 		d.Scope = ThisFlow // nobody knows which other flows are this program's
 	}
-	for _, n := range a.Program.names() {
-		if n == (name{}) {
+	for _, n := range names {
+		if n.kind == namesNothing {
 			continue
 		}
 		for _, r := range rs.of(n, a.Direction) {

@@ -63,16 +63,8 @@ func verify(choice uint32, subject unsafe.Pointer) (string, error) {
 
 // providerSigner is the beginning of CRYPT_PROVIDER_SGNR.
 type providerSigner struct {
-	size         uint32
-	verifyAsOf   windows.Filetime
-	certs        uint32
-	certChain    uintptr
-	kind         uint32
-	info         uintptr
-	err          uint32
-	counters     uint32
-	counterChain uintptr
-	chain        *windows.CertChainContext
+	_     [56]byte // sizes, certificates, the message's signer, counter-signers
+	chain *windows.CertChainContext
 }
 
 // untrusted are the faults of a chain that no policy may forgive: Wine's
@@ -82,7 +74,7 @@ const untrusted = windows.CERT_TRUST_IS_UNTRUSTED_ROOT | windows.CERT_TRUST_IS_P
 
 // providerCert is the beginning of CRYPT_PROVIDER_CERT.
 type providerCert struct {
-	size uint32
+	_    uint32 // size
 	cert *windows.CertContext
 }
 
