@@ -16,6 +16,9 @@ const (
 	trustPatience = 3 * time.Second
 	trustReaders  = 2    // verified at once
 	maxTrusted    = 4096 // files remembered
+	// distrust is how long a file counts as not signed before it is verified
+	// again: the system may have learned of its signer's root since.
+	distrust = time.Hour
 )
 
 // trust remembers the signatures of files by K, which tells every version of a
@@ -29,7 +32,18 @@ type trust[K comparable] struct {
 // trusted is what is known of a file.
 type trusted struct {
 	Signature
-	done chan struct{} // closed when it was verified; Signature may be looked at then
+	at   time.Time
+	done chan struct{} // closed when it was verified; Signature and at may be looked at then
+}
+
+// stale tells whether the file is to be verified again.
+func (one *trusted) stale() bool {
+	select {
+	case <-one.done:
+		return one.Signature == (Signature{}) && time.Since(one.at) >= distrust
+	default:
+		return false
+	}
 }
 
 func newTrust[K comparable]() *trust[K] {
@@ -41,7 +55,7 @@ func newTrust[K comparable]() *trust[K] {
 func (t *trust[K]) of(file K, verify func() Signature) (s Signature, known bool) {
 	t.mu.Lock()
 	one := t.files[file]
-	if one == nil {
+	if one == nil || one.stale() {
 		if len(t.files) >= maxTrusted {
 			clear(t.files) // those that run are soon there again
 		}
@@ -68,6 +82,6 @@ func (t *trust[K]) of(file K, verify func() Signature) (s Signature, known bool)
 func (t *trust[K]) learn(one *trusted, verify func() Signature) {
 	t.slots <- struct{}{}
 	defer func() { <-t.slots }()
-	one.Signature = verify()
+	one.Signature, one.at = verify(), time.Now()
 	close(one.done)
 }

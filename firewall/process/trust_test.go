@@ -67,3 +67,24 @@ func TestTheTrustInFilesIsBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestAFileThatWasNotTrustedIsVerifiedAgainLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files, now := newTrust[string](), Signature{}
+		verify := func() Signature { return now }
+		files.of("a", verify)
+		now = Signature{"Acme", "A"}
+		if s, _ := files.of("a", verify); s != (Signature{}) {
+			t.Errorf("at once it is %+v", s)
+		}
+		time.Sleep(distrust) // virtual
+		if s, _ := files.of("a", verify); s != now {
+			t.Errorf("later it is %+v", s)
+		}
+		now = Signature{}
+		time.Sleep(distrust) // virtual
+		if s, _ := files.of("a", verify); s.Signer != "Acme" {
+			t.Errorf("what is trusted is verified again: %+v", s)
+		}
+	})
+}
