@@ -222,13 +222,18 @@ func scopeIn(s string) (firewall.AnswerScope, error) {
 		return firewall.ScopePort, nil
 	case "destination":
 		return firewall.ScopeDestination, nil
+	case "product":
+		return firewall.ScopeProduct, nil
 	}
-	return 0, fmt.Errorf("%w: scope %q: want program, host, port or destination", ui.ErrInvalid, s)
+	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination or product", ui.ErrInvalid, s)
 }
 
 // ruleOf makes the rule that remembers an answer.
 func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, lasts string) (firewall.Rule, error) {
 	r := p.Rule(v, scope)
+	if scope == firewall.ScopeProduct && r.Program == "" && p.Program.ID() != "" {
+		return r, fmt.Errorf("%w: the program has no signature that this computer has verified: answer it with: --scope program", ui.ErrInvalid)
+	}
 	if r.Program == "" {
 		return r, fmt.Errorf("%w: %w: answer it with: --for once", ui.ErrInvalid, firewall.ErrUnidentified)
 	}

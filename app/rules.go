@@ -101,11 +101,17 @@ func ruleRow(r ui.Rule) []string {
 func addRuleCommand(e *env) *cobra.Command {
 	var r ui.Rule
 	var verdict, protocol, direction, lasts string
+	var named programFlags
 	c := withJSON(&cobra.Command{
 		Use: "add --program PATH --verdict allow|block|ask", Short: "Add a rule", Args: arguments(0, 0, ""),
-		Example: "  sallyport rules add --program /usr/bin/curl --verdict allow --host example.org --port 443",
+		Example: "  sallyport rules add --program /usr/bin/curl --verdict allow --host example.org --port 443\n" +
+			"  sallyport rules add --signer \"Mozilla Corporation\" --product Firefox --verdict allow",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if r.Program == "" || verdict == "" {
+			program, err := named.text()
+			if err != nil {
+				return usageError{err}
+			}
+			if r.Program = program; program == "" || verdict == "" {
 				return usagef("rules add needs --program and --verdict\nSee: sallyport rules add --help")
 			}
 			for _, read := range []error{r.Verdict.UnmarshalText([]byte(verdict)), r.Protocol.UnmarshalText([]byte(protocol)), r.Direction.UnmarshalText([]byte(direction))} {
@@ -116,7 +122,7 @@ func addRuleCommand(e *env) *cobra.Command {
 			if lasts == "once" {
 				return usagef("--for once: a rule lasts; want always, exit:PID or a duration such as 1h")
 			}
-			if err := ownPath(r.Program); err != nil {
+			if err := ownPath(named.program); err != nil {
 				return usageError{err}
 			}
 			r.Until, r.Enabled = lasts, true
@@ -140,7 +146,7 @@ func addRuleCommand(e *env) *cobra.Command {
 		},
 	})
 	f := c.Flags()
-	f.StringVar(&r.Program, "program", "", "path of the program, kernel, or * for any program")
+	named.add(c)
 	f.StringVar(&verdict, "verdict", "", "allow, block or ask")
 	f.StringVar(&r.Remote, "remote", "", "address or prefix such as 10.0.0.0/8, loopback, or resolvers")
 	f.StringVar(&r.Host, "host", "", "host name")

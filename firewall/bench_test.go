@@ -38,6 +38,21 @@ func BenchmarkJudge(b *testing.B) {
 	}
 }
 
+// A program with every name that a rule can call it by costs nothing more for
+// the rules of others either, and no memory.
+func BenchmarkJudgeService(b *testing.B) {
+	for _, n := range []int{0, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			e, a := others(b, n), attempt("/usr/bin/curl", "1.1.1.1:443")
+			a.Program.Kind, a.Program.Service, a.Program.Signer, a.Program.Product = firewall.Hosted, "dns", "Acme", "A"
+			b.ReportAllocs()
+			for b.Loop() {
+				e.Judge(a)
+			}
+		})
+	}
+}
+
 func BenchmarkHold(b *testing.B) {
 	for _, n := range []int{0, 10, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -17,6 +17,14 @@ const (
 	Foreign
 	// Kernel: no process sent the packet (WireGuard, NFS, neighbour discovery).
 	Kernel
+	// Hosted: Path is an executable that runs services of others (svchost.exe),
+	// and Service the one that opened the flow. Where it is not known which,
+	// Service is empty: the program is answered once only, and matches rules
+	// for all of Path, but none for a service.
+	Hosted
+	// Packaged: Path is an executable in the folder of the installed Package,
+	// and changes with each update of it.
+	Packaged
 )
 
 // Program says which program this is. It is comparable: equal values are the
@@ -30,54 +38,61 @@ type Program struct {
 	// (device:inode:generation:ctime) or Unidentified (process and reason).
 	// Empty otherwise.
 	File string
-	// Why says in a few words why the program is Foreign or Unidentified:
-	// "in another mount namespace", "deleted", "path too long". Empty otherwise.
+	// Why says in a few words why the program is Foreign or Unidentified, or
+	// the service of a Hosted one not known: "in another mount namespace",
+	// "deleted", "path too long". Empty otherwise.
 	Why string
+	// Service is the name of a Windows service where Kind is Hosted: "wuauserv".
+	Service string
+	// Package is the package family name of a Windows package where Kind is
+	// Packaged: "Microsoft.WindowsTerminal_8wekyb3d8bbwe".
+	Package string
+	// Signer is who signed the executable, by the name in the certificate, and
+	// Product the product name in the signed file. The system has verified the
+	// signature and trusts the certificate; otherwise both are empty.
+	Signer, Product string
 }
-
-const (
-	// AnyProgram in a rule matches every program, save that an unidentified one
-	// is not allowed by it unless the rule is built in.
-	AnyProgram = "*"
-	// KernelProgram in a rule matches traffic that no process sent.
-	KernelProgram = "kernel"
-
-	foreignPrefix = "foreign:"
-)
 
 // ID is the text by which rules name the program: the path, "kernel",
-// "foreign:FILE:PATH". It is empty for an unidentified program, and an empty
-// text matches nothing. A path that could be taken for one of the other forms
+// "foreign:FILE:PATH", "service:NAME:PATH" or "package:FAMILY". It is empty for
+// an unidentified program and an unidentified service, and an empty text
+// matches nothing. A path that could be taken for one of the other forms
 // identifies nothing either.
-func (p Program) ID() string {
-	switch p.Kind {
-	case Executable:
-		if isPath(p.Path) {
-			return p.Path
-		}
-	case Foreign:
-		if p.File != "" {
-			return foreignPrefix + p.File + ":" + p.Path
-		}
-	case Kernel:
-		return KernelProgram
-	}
-	return ""
-}
+func (p Program) ID() string { return p.name().String() }
 
-// Name is the last part of the path, or "Kernel", or "unidentified program".
+// Signature is the text by which rules name every program of the same verified
+// signer and product: "signer:NAME/product:NAME". It is empty if there is no
+// such, and for services, whose host is signed and not they.
+func (p Program) Signature() string { return p.signature().String() }
+
+// Name is the last part of the path, or "Kernel", or "unidentified program". A
+// service is named before its host: "wuauserv (svchost.exe)".
 func (p Program) Name() string {
 	if p.Kind == Kernel {
 		return "Kernel"
 	}
-	if name := p.Path[strings.LastIndexByte(p.Path, '/')+1:]; name != "" {
-		return name
+	name := lastPart(p.Path)
+	switch {
+	case name == "":
+		return "unidentified program"
+	case p.Kind == Hosted && p.Service != "":
+		return p.Service + " (" + name + ")"
 	}
-	return "unidentified program"
+	return name
+}
+
+// lastPart is what follows the last separator of a path, of Unix or of Windows.
+func lastPart(path string) string {
+	if isWindowsPath(path) {
+		return path[strings.LastIndexByte(path, '\\')+1:]
+	}
+	return path[strings.LastIndexByte(path, '/')+1:]
 }
 
 // isPath tells whether s is an absolute path, of Unix or of Windows.
-func isPath(s string) bool {
+func isPath(s string) bool { return strings.HasPrefix(s, "/") || isWindowsPath(s) }
+
+func isWindowsPath(s string) bool {
 	drive := len(s) > 2 && s[1] == ':' && s[2] == '\\'
-	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, `\\`) || drive
+	return strings.HasPrefix(s, `\\`) || drive
 }

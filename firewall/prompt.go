@@ -32,10 +32,14 @@ type Prompt struct {
 }
 
 // Rule returns the rule that an answer with this verdict and scope stands for.
-// It has no id yet, lasts always, and is invalid for an unidentified program.
+// It has no id yet, lasts always, and is invalid for an unidentified program,
+// and with [ScopeProduct] for one without a verified signer and product.
 func (p Prompt) Rule(v Verdict, s AnswerScope) Rule {
 	first := p.First.normal()
 	r := Rule{Program: p.Program.ID(), Direction: p.Direction, Verdict: v}
+	if s == ScopeProduct {
+		r.Program = p.Program.Signature()
+	}
 	if s == ScopeHost || s == ScopeDestination {
 		r.Host = first.Host
 		if addr := first.Remote.Addr().WithZone(""); r.Host == "" && addr.IsValid() {
@@ -70,4 +74,5 @@ const (
 	ScopeHost                           // the first flow's host name, or its address if none is known; any port
 	ScopePort                           // the first flow's protocol and remote port; any address
 	ScopeDestination                    // the first flow's host (or address), protocol and port
+	ScopeProduct                        // any destination, and every program of the same verified signer and product
 )

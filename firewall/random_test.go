@@ -14,6 +14,13 @@ var (
 		{}, {Kind: Unidentified, File: "1"}, {Kind: Kernel},
 		{Kind: Executable, Path: "/bin/a"}, {Kind: Executable, Path: "/bin/b"},
 		{Kind: Foreign, Path: "/bin/a", File: "x"},
+		{Kind: Executable, Path: "/bin/a", Signer: "Acme", Product: "A"},
+		{Kind: Executable, Path: "/opt/b", Signer: "Acme", Product: "A"},
+		{Kind: Foreign, Path: "/bin/a", File: "x", Signer: "Acme", Product: "A"},
+		{Kind: Hosted, Path: "/bin/a"}, {Kind: Hosted, Path: "/bin/a", Service: "s"},
+		{Kind: Hosted, Path: "/bin/a", Service: "t", Signer: "Acme", Product: "A"},
+		{Kind: Packaged, Path: "/bin/b", Package: "Acme.B_0123456789abc"},
+		{Kind: Packaged, Path: "/opt/b", Package: "Acme.B_0123456789abc", Signer: "Acme", Product: "A"},
 	}
 	someAddresses = []string{"1.1.1.1", "1.1.1.2", "127.0.0.1", "fe80::1%eth0", "2001:db8::1", "::ffff:1.1.1.1"}
 	somePrefixes  = []string{"1.1.1.1/32", "1.1.1.0/24", "0.0.0.0/0", "127.0.0.0/8", "fe80::/10", "::/0", "2001:db8::1/128"}
@@ -34,8 +41,12 @@ func randomRule(r *rand.Rand, id int) Rule {
 		Verdict:   Verdict(r.IntN(3)),
 		Disabled:  oneIn(r, 10),
 	}
-	if p := pick(r, somePrograms).ID(); p != "" {
-		rule.Program = p
+	p := pick(r, somePrograms)
+	if id := p.ID(); id != "" {
+		rule.Program = id
+	}
+	if signature := p.Signature(); signature != "" && oneIn(r, 2) {
+		rule.Program = signature
 	}
 	if oneIn(r, 8) {
 		rule.ID, rule.Builtin = builtinPrefix+rule.ID, true

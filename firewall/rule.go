@@ -29,7 +29,7 @@ type Expiry struct {
 // everything, save Program: it is required, and [AnyProgram] is "*".
 type Rule struct {
 	ID        RuleID
-	Program   string // a Program's ID, or AnyProgram
+	Program   string // a Program's ID or Signature, or AnyProgram
 	Direction Direction
 	Protocol  Protocol     // AnyProtocol matches all
 	Remote    netip.Prefix // the zero Prefix matches all
@@ -78,20 +78,13 @@ func (r Rule) Validate() error {
 }
 
 func (r Rule) validateNames() error {
-	known := r.Program == AnyProgram || r.Program == KernelProgram || strings.HasPrefix(r.Program, foreignPrefix) || isPath(r.Program)
 	switch {
 	case r.ID == "":
 		return errors.New("the rule has no id")
 	case r.Builtin != strings.HasPrefix(string(r.ID), builtinPrefix):
 		return fmt.Errorf("id %q: %q begins the ids of built-in rules, and of no others", r.ID, builtinPrefix)
-	case r.Program == "":
-		return fmt.Errorf("no program: want a path, or %q for any program", AnyProgram)
-	case !known || strings.ContainsRune(r.Program, 0):
-		return fmt.Errorf("program %q: want an absolute path, %q, or %q for any program", r.Program, KernelProgram, AnyProgram)
-	case len(r.Program) > maxProgram:
-		return fmt.Errorf("program name of %d bytes: at most %d", len(r.Program), maxProgram)
 	}
-	return nil
+	return validateProgram(r.Program)
 }
 
 func (r Rule) validateRemote() error {
@@ -148,7 +141,7 @@ func (r Rule) validateUntil() error {
 // not over, for this program and direction, and every condition is met.
 func (r Rule) Matches(a Attempt) bool {
 	a = a.normal()
-	return !r.Disabled && !r.over(a.Time) && r.Direction == a.Direction && r.names(a.Program.ID()) && r.meets(&a)
+	return !r.Disabled && !r.over(a.Time) && r.Direction == a.Direction && r.names(&a.Program) && r.meets(&a)
 }
 
 // over tells whether the rule has ended by time: that of the clock on the wall,
@@ -157,15 +150,23 @@ func (r *Rule) over(now time.Time) bool {
 	return !r.Until.At.IsZero() && !now.Round(0).Before(r.Until.At)
 }
 
-// names tells whether the rule is about the program with this ID. An
-// unidentified program has none: no rule names it, and nothing that a person
-// allowed to any program is allowed to it.
-func (r *Rule) names(id string) bool {
-	if r.Program == AnyProgram {
-		return id != "" || r.Verdict != Allow || r.Builtin
-	}
-	return id != "" && r.Program == id
+// name is what the rule is about.
+func (r *Rule) name() name {
+	n, _ := parseName(r.Program)
+	return n
 }
+
+// names tells whether the rule is about the program.
+func (r *Rule) names(p *Program) bool {
+	n := r.name()
+	names, identified := p.names()
+	return n.kind != namesNothing && slices.Contains(names[:], n) && (n.kind != namesAny || r.anyIs(identified))
+}
+
+// anyIs tells whether the rule for any program is for one that is identified or
+// not: nothing that a person allowed to any program is allowed to one that is
+// not.
+func (r *Rule) anyIs(identified bool) bool { return identified || r.Verdict != Allow || r.Builtin }
 
 // meets tells whether the attempt, in normal form, meets the conditions.
 func (r *Rule) meets(a *Attempt) bool {
@@ -226,9 +227,7 @@ func (r *Rule) misses(a *Attempt) (Scope, Bounds) {
 // resolver are equally narrow, so that among them a block counts.
 func (r *Rule) narrowness() [6]int {
 	var n [6]int
-	if r.Program != AnyProgram {
-		n[0] = 1
-	}
+	n[0] = int(r.name().kind)
 	if r.Host != "" {
 		n[1] += addressBits
 	}

@@ -46,6 +46,9 @@ func FuzzValidate(f *testing.F) {
 	f.Add("builtin-x", "*", "", "", uint8(0), uint16(0), uint8(0), int64(1), 1)
 	f.Add("", "", "10.0.0.1", "::ffff:1.1.1.1/128", uint8(58), uint16(1), uint8(9), int64(-1), -1)
 	f.Add("x", "foreign:8:1:2:/bin/a", "EXAMPLE.com.", "10.0.0.1/8", uint8(1), uint16(9), uint8(2), int64(5), 5)
+	f.Add("x", `service:wuauserv:C:\Windows\System32\svchost.exe`, "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
+	f.Add("x", "signer:A/product:B/product:C", "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
+	f.Add("x", "package:A_8wekyb3d8bbwe", "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
 	f.Fuzz(func(t *testing.T, id, program, host, prefix string, protocol uint8, port uint16, verdict uint8, at int64, pid int) {
 		r := Rule{ID: RuleID(id), Program: program, Host: host, Protocol: Protocol(protocol), Port: port, Verdict: Verdict(verdict)}
 		r.Remote, _ = netip.ParsePrefix(prefix)
@@ -78,6 +81,22 @@ func TestValidateSaysWhatIsWrong(t *testing.T) {
 		{"absolute path", func(r *Rule) { r.Program = "curl" }},
 		{"absolute path", func(r *Rule) { r.Program = "/bin/\x00" }},
 		{"at most", func(r *Rule) { r.Program = "/" + strings.Repeat("a", maxProgram) }},
+		{"want a service", func(r *Rule) { r.Program = `service:C:\Windows\System32\svchost.exe` }},
+		{"want a service", func(r *Rule) { r.Program = `service::C:\Windows\System32\svchost.exe` }},
+		{"want a service", func(r *Rule) { r.Program = "service:wuauserv" }},
+		{"want a service", func(r *Rule) { r.Program = "service:wuauserv:svchost.exe" }},
+		{"want a service", func(r *Rule) { r.Program = "service:a/b:/bin/a" }},
+		{"want a service", func(r *Rule) { r.Program = "service:" + strings.Repeat("a", 257) + ":/bin/a" }},
+		{"want a package", func(r *Rule) { r.Program = "package:Acme" }},
+		{"want a package", func(r *Rule) { r.Program = "package:_8wekyb3d8bbwe" }},
+		{"want a package", func(r *Rule) { r.Program = "package:Acme*_8wekyb3d8bbwe" }},
+		{"want a package", func(r *Rule) { r.Program = "package:Acme_1.2.3.0_x64__8wekyb3d8bbwe" }},
+		{"want a package", func(r *Rule) { r.Program = "package:" + strings.Repeat("a", 60) + "_8wekyb3d8bbwe" }},
+		{"want signer and product", func(r *Rule) { r.Program = "signer:Acme" }},
+		{"want signer and product", func(r *Rule) { r.Program = "signer:/product:A" }},
+		{"want signer and product", func(r *Rule) { r.Program = "signer:Acme/product:" }},
+		{"want signer and product", func(r *Rule) { r.Program = "signer: Acme/product:A" }},
+		{"want signer and product", func(r *Rule) { r.Program = "signer:Acme\n/product:A" }},
 		{"10.0.0.0/8 is meant", func(r *Rule) { r.Remote = netip.MustParsePrefix("10.0.0.1/8") }},
 		{"IPv4", func(r *Rule) { r.Remote = netip.MustParsePrefix("::ffff:1.1.1.1/128") }},
 		{"not an address", func(r *Rule) { r.Remote = netip.PrefixFrom(netip.MustParseAddr("1.1.1.1"), 99) }},

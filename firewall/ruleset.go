@@ -5,10 +5,10 @@ import "iter"
 // Ruleset is a set of valid rules, ready to decide. It is immutable; the zero
 // Ruleset has no rules and decides nothing.
 type Ruleset struct {
-	rules    shards[*Rule]      // by ID
-	enabled  shards[[2][]*Rule] // by Rule.Program, then Direction, in the order in which they decide
-	paths    []string           // the keys of enabled that are paths, in order
-	tallies  [2]tally           // by Direction
+	rules    shards[RuleID, *Rule]    // by ID
+	enabled  shards[name, [2][]*Rule] // by what they name, then Direction, in the order in which they decide
+	paths    []string                 // the keys of enabled that are paths, in order
+	tallies  [2]tally                 // by Direction
 	proposed int
 }
 
@@ -39,7 +39,7 @@ func (rs Ruleset) All() iter.Seq[Rule] {
 
 // Rule returns the rule with the ID; ok is false if there is none.
 func (rs Ruleset) Rule(id RuleID) (r Rule, ok bool) {
-	if p, ok := rs.rules.get(string(id)); ok {
+	if p, ok := rs.rules.get(id); ok {
 		return *p, true
 	}
 	return r, false
@@ -48,7 +48,7 @@ func (rs Ruleset) Rule(id RuleID) (r Rule, ok bool) {
 // Like returns an enabled rule that says the same as r, whatever its ID, note
 // and use; ok is false if there is none.
 func (rs Ruleset) Like(r Rule) (found Rule, ok bool) {
-	for _, have := range rs.of(r.Program, r.Direction) {
+	for _, have := range rs.of(r.name(), r.Direction) {
 		like := r
 		like.ID, like.Builtin, like.Proposed, like.Note = have.ID, have.Builtin, have.Proposed, have.Note
 		like.Created, like.LastUsed, like.Hits = have.Created, have.LastUsed, have.Hits
@@ -59,10 +59,10 @@ func (rs Ruleset) Like(r Rule) (found Rule, ok bool) {
 	return found, false
 }
 
-// of returns the enabled rules for a program, in the order in which they
-// decide.
-func (rs Ruleset) of(program string, d Direction) []*Rule {
-	lists, _ := rs.enabled.get(program)
+// of returns the enabled rules that name programs so, in the order in which
+// they decide.
+func (rs Ruleset) of(n name, d Direction) []*Rule {
+	lists, _ := rs.enabled.get(n)
 	if int(d) >= len(lists) {
 		return nil
 	}
@@ -75,14 +75,17 @@ func (rs Ruleset) of(program string, d Direction) []*Rule {
 // depend on the rules of other programs.
 func (rs Ruleset) Decide(a Attempt) (d Decision, ok bool) {
 	a = a.normal()
-	id := a.Program.ID()
+	names, identified := a.Program.names()
 	d.Scope = ThisProgram
-	if id == "" {
+	if !identified {
 		d.Scope = ThisFlow // nobody knows which other flows are this program's
 	}
-	for _, program := range [...]string{id, AnyProgram} {
-		for _, r := range rs.of(program, a.Direction) {
-			if !r.names(id) || r.over(a.Time) {
+	for _, n := range names {
+		if n.kind == namesNothing {
+			continue
+		}
+		for _, r := range rs.of(n, a.Direction) {
+			if n.kind == namesAny && !r.anyIs(identified) || r.over(a.Time) {
 				continue
 			}
 			// Another attempt gets past this rule too only if it is alike in

@@ -36,14 +36,14 @@ func (rs Ruleset) Change(put []Rule, remove []RuleID) (Ruleset, error) {
 
 // subject is what rules are ordered among: those of one program and direction.
 type subject struct {
-	program   string // as in Rule.Program
+	name      name
 	direction Direction
 }
 
 // change is a set of rules that is being made from another.
 type change struct {
 	from     Ruleset
-	rules    *draft[*Rule]
+	rules    *draft[RuleID, *Rule]
 	tallies  [2]tally
 	proposed int
 	edits    map[subject]*edit
@@ -56,7 +56,7 @@ type edit struct {
 }
 
 func (c *change) edit(r *Rule) *edit {
-	s := subject{r.Program, r.Direction}
+	s := subject{r.name(), r.Direction}
 	e := c.edits[s]
 	if e == nil {
 		e = &edit{gone: make(map[*Rule]bool)}
@@ -66,11 +66,11 @@ func (c *change) edit(r *Rule) *edit {
 }
 
 func (c *change) remove(id RuleID) {
-	r, ok := c.rules.get(string(id))
+	r, ok := c.rules.get(id)
 	if !ok {
 		return
 	}
-	c.rules.remove(string(id))
+	c.rules.remove(id)
 	if r.Proposed {
 		c.proposed--
 	}
@@ -81,7 +81,7 @@ func (c *change) remove(id RuleID) {
 }
 
 func (c *change) put(r *Rule) {
-	c.rules.set(string(r.ID), r)
+	c.rules.set(r.ID, r)
 	if r.Proposed {
 		c.proposed++
 	}
@@ -95,9 +95,9 @@ func (c *change) put(r *Rule) {
 // done puts the edited rules into their order.
 func (c *change) done() Ruleset {
 	enabled := c.from.enabled.draft()
-	moved := make(map[string]int) // paths: 1 came, -1 went
+	moved := make(map[name]int) // 1 came, -1 went
 	for s, e := range c.edits {
-		lists, before := enabled.get(s.program)
+		lists, before := enabled.get(s.name)
 		list := lists[s.direction]
 		if len(e.gone) > 0 {
 			list = slices.DeleteFunc(slices.Clone(list), func(r *Rule) bool { return e.gone[r] })
@@ -105,14 +105,14 @@ func (c *change) done() Ruleset {
 		lists[s.direction] = merge(list, e.come)
 		after := len(lists[Out])+len(lists[In]) > 0
 		if after {
-			enabled.set(s.program, lists)
+			enabled.set(s.name, lists)
 		} else {
-			enabled.remove(s.program)
+			enabled.remove(s.name)
 		}
 		if after && !before {
-			moved[s.program]++
+			moved[s.name]++
 		} else if before && !after {
-			moved[s.program]-- // it may come back with the other direction
+			moved[s.name]-- // it may come back with the other direction
 		}
 	}
 	return Ruleset{
@@ -123,16 +123,21 @@ func (c *change) done() Ruleset {
 
 // changePaths returns the ordered paths with those more that came, and without
 // those that went.
-func changePaths(paths []string, moved map[string]int) []string {
-	maps.DeleteFunc(moved, func(p string, n int) bool { return n == 0 || !isPath(p) })
-	if len(moved) == 0 {
+func changePaths(paths []string, moved map[name]int) []string {
+	sign := make(map[string]int)
+	for n, m := range moved {
+		if m != 0 && n.kind == namesFile && isPath(n.text) {
+			sign[n.text] = m
+		}
+	}
+	if len(sign) == 0 {
 		return paths
 	}
-	changed := make([]string, 0, len(paths)+len(moved))
-	for _, p := range slices.Sorted(maps.Keys(moved)) {
+	changed := make([]string, 0, len(paths)+len(sign))
+	for _, p := range slices.Sorted(maps.Keys(sign)) {
 		i, _ := slices.BinarySearch(paths, p)
 		changed = append(changed, paths[:i]...)
-		if moved[p] > 0 {
+		if sign[p] > 0 {
 			changed = append(changed, p)
 		} else {
 			i++

@@ -36,7 +36,7 @@ func needless(rules []Rule, a Attempt, d Decision, ok bool) string {
 	var until time.Time
 	var process, host bool
 	for _, r := range rules {
-		if r.Disabled || r.Direction != a.Direction || r.Program != AnyProgram && r.Program != a.Program.ID() {
+		if r.Disabled || r.Direction != a.Direction || r.Program != AnyProgram && !r.names(&a.Program) {
 			continue
 		}
 		process, host = process || r.Until.Exit, host || r.Host != ""
@@ -186,7 +186,8 @@ func TestThePolicyKnowsTheProgramsOfRules(t *testing.T) {
 	rules := []Rule{
 		{ID: "1", Program: "/bin/b"}, {ID: "2", Program: "/bin/a"}, {ID: "3", Program: "/bin/a", Port: 1},
 		{ID: "4", Program: AnyProgram}, {ID: "5", Program: KernelProgram}, {ID: "6", Program: "foreign:x:/bin/c"},
-		{ID: "7", Program: "/bin/off", Disabled: true},
+		{ID: "7", Program: "/bin/off", Disabled: true}, {ID: "8", Program: "service:s:/bin/d"},
+		{ID: "9", Program: "package:Acme.B_0123456789abc"}, {ID: "10", Program: "signer:Acme/product:A"},
 	}
 	if got, want := mustRules(t, rules).Policy(ModeAsk, false).Programs, []string{"/bin/a", "/bin/b"}; !slices.Equal(got, want) {
 		t.Errorf("programs of rules: %q, want %q", got, want)

@@ -6,11 +6,11 @@ import (
 	"maps"
 )
 
-// shards is an immutable map from texts. A change of it copies only the parts
+// shards is an immutable map. A change of it copies only the parts
 // in which something changes, so that ten thousand rules are not copied for
 // one. The zero shards is empty.
-type shards[V any] struct {
-	parts *[shardCount]map[string]V
+type shards[K comparable, V any] struct {
+	parts *[shardCount]map[K]V
 	count int
 }
 
@@ -20,9 +20,9 @@ const shardCount = 256
 
 var shardSeed = maphash.MakeSeed()
 
-func shardOf(key string) int { return int(maphash.String(shardSeed, key) % shardCount) }
+func shardOf[K comparable](key K) int { return int(maphash.Comparable(shardSeed, key) % shardCount) }
 
-func (s shards[V]) get(key string) (v V, ok bool) {
+func (s shards[K, V]) get(key K) (v V, ok bool) {
 	if s.parts == nil {
 		return v, false
 	}
@@ -30,7 +30,7 @@ func (s shards[V]) get(key string) (v V, ok bool) {
 	return v, ok
 }
 
-func (s shards[V]) all() iter.Seq[V] {
+func (s shards[K, V]) all() iter.Seq[V] {
 	return func(yield func(V) bool) {
 		if s.parts == nil {
 			return
@@ -46,39 +46,39 @@ func (s shards[V]) all() iter.Seq[V] {
 }
 
 // draft returns a copy that can be changed; s stays as it is.
-func (s shards[V]) draft() *draft[V] {
-	parts := new([shardCount]map[string]V)
+func (s shards[K, V]) draft() *draft[K, V] {
+	parts := new([shardCount]map[K]V)
 	if s.parts != nil {
 		*parts = *s.parts
 	}
-	return &draft[V]{shards: shards[V]{parts, s.count}}
+	return &draft[K, V]{shards: shards[K, V]{parts, s.count}}
 }
 
 // draft is a shards that is being changed.
-type draft[V any] struct {
-	shards[V]
+type draft[K comparable, V any] struct {
+	shards[K, V]
 	owned [shardCount]bool // parts that are copied already
 }
 
-func (d *draft[V]) part(key string) map[string]V {
+func (d *draft[K, V]) part(key K) map[K]V {
 	i := shardOf(key)
 	if !d.owned[i] {
 		d.owned[i] = true
 		if d.parts[i] = maps.Clone(d.parts[i]); d.parts[i] == nil {
-			d.parts[i] = make(map[string]V)
+			d.parts[i] = make(map[K]V)
 		}
 	}
 	return d.parts[i]
 }
 
-func (d *draft[V]) set(key string, v V) {
+func (d *draft[K, V]) set(key K, v V) {
 	part := d.part(key)
 	before := len(part)
 	part[key] = v
 	d.count += len(part) - before
 }
 
-func (d *draft[V]) remove(key string) {
+func (d *draft[K, V]) remove(key K) {
 	part := d.part(key)
 	before := len(part)
 	delete(part, key)

@@ -12,7 +12,10 @@ import (
 
 // command does one line of a story. A program is written curl (the executable
 // /usr/bin/curl), kernel, ?1 (unidentified), curl@box (in another mount
-// namespace), * (any, in rules). A destination is 1.1.1.1:443, 1.1.1.1:53/udp.
+// namespace), * (any, in rules), svchost!dns (a service of it; svchost! one that
+// is not known), term+FAMILY (in a package), code~Acme/Code (with a verified
+// signer and product). In rules, +FAMILY is the package and ~Acme/Code all of
+// this signature. A destination is 1.1.1.1:443, 1.1.1.1:53/udp.
 //
 //	limit prompts|waiting|per-prompt N   before anything else
 //	builtin                              puts the built-in rules into force
@@ -30,7 +33,7 @@ import (
 //	wait 30s
 //	prompts                              prints the open prompts
 //	count                                prints how many prompts are open
-//	answer PROGRAM allow|block [once] [scope=program|host|port|destination] [in] [only]
+//	answer PROGRAM allow|block [once] [scope=program|host|port|destination|product] [in] [only]
 //	read PROGRAM                         a person sees the prompt ...
 //	click allow|block [always]           ... and clicks later
 //	stop                                 the engine ends
@@ -167,7 +170,7 @@ func (s *story) prompt(name string, options map[string]string) firewall.Prompt {
 // answer does what the application does with a click: a rule is stored and in
 // force before the engine is told. "only" is a caller that tells no rule.
 func (s *story) answer(p firewall.Prompt, verdict string, options map[string]string) {
-	scope := map[string]firewall.AnswerScope{"host": firewall.ScopeHost, "port": firewall.ScopePort, "destination": firewall.ScopeDestination}[options["scope"]]
+	scope := map[string]firewall.AnswerScope{"host": firewall.ScopeHost, "port": firewall.ScopePort, "destination": firewall.ScopeDestination, "product": firewall.ScopeProduct}[options["scope"]]
 	a := firewall.Answer{Prompt: p.ID, Scope: scope}
 	if err := a.Verdict.UnmarshalText([]byte(verdict)); err != nil {
 		s.Fatal(err)
@@ -190,8 +193,13 @@ func (s *story) answer(p firewall.Prompt, verdict string, options map[string]str
 
 func (s *story) rule(words []string, options map[string]string) firewall.Rule {
 	r := firewall.Rule{ID: firewall.RuleID(words[0]), Program: program(words[1]).ID(), Host: options["host"]}
-	if words[1] == "*" {
+	switch {
+	case words[1] == "*":
 		r.Program = firewall.AnyProgram
+	case strings.HasPrefix(words[1], "~"):
+		r.Program = program("any" + words[1]).Signature()
+	case strings.HasPrefix(words[1], "+"):
+		r.Program = program("any" + words[1]).ID()
 	}
 	if err := r.Verdict.UnmarshalText([]byte(words[2])); err != nil {
 		s.Fatal(err)
@@ -242,6 +250,21 @@ func started(pid int) time.Time {
 }
 
 func program(name string) firewall.Program {
+	if rest, signature, signed := strings.Cut(name, "~"); signed {
+		p := program(rest)
+		p.Signer, p.Product, _ = strings.Cut(signature, "/")
+		return p
+	}
+	if path, service, hosted := strings.Cut(name, "!"); hosted {
+		p := program(path)
+		p.Kind, p.Service = firewall.Hosted, service
+		return p
+	}
+	if path, family, packaged := strings.Cut(name, "+"); packaged {
+		p := program(path)
+		p.Kind, p.Package = firewall.Packaged, family
+		return p
+	}
 	path, file, foreign := strings.Cut(name, "@")
 	switch {
 	case name == "kernel":

@@ -41,6 +41,10 @@ type lineText struct {
 	Path    []byte               `json:"p,omitempty"` // bytes, since a path need not be UTF-8
 	File    string               `json:"f,omitempty"`
 	Why     string               `json:"w,omitempty"`
+	Service string               `json:"sv,omitempty"`
+	Package string               `json:"pk,omitempty"`
+	Signer  string               `json:"sg,omitempty"`
+	Product string               `json:"pd,omitempty"`
 	PID     int                  `json:"pid,omitempty"`
 	Started time.Time            `json:"s,omitzero"`
 	UID     int                  `json:"uid,omitempty"`
@@ -63,7 +67,8 @@ func (l Line) text() lineText {
 		return lineText{Change: l.Change}
 	}
 	e := l.Entry
-	return lineText{e.Time.UTC(), e.Program.Kind, []byte(e.Program.Path), e.Program.File, e.Program.Why, e.PID, e.Started.UTC(), e.UID,
+	p := e.Program
+	return lineText{e.Time.UTC(), p.Kind, []byte(p.Path), p.File, p.Why, p.Service, p.Package, p.Signer, p.Product, e.PID, e.Started.UTC(), e.UID,
 		uint8(e.Protocol), e.Direction, e.Local, e.Remote, e.Place, e.Host, e.Verdict, e.Reason, e.Rule, e.Scope, e.Count, nil}
 }
 
@@ -82,7 +87,7 @@ func decodeLine(key, value []byte) Line {
 	}
 	l.Entry.Attempt = firewall.Attempt{
 		Flow:    firewall.Flow{Protocol: firewall.Protocol(t.Proto), Direction: t.Dir, Local: t.Local, Remote: t.Remote},
-		Program: firewall.Program{Kind: t.Kind, Path: string(t.Path), File: t.File, Why: t.Why},
+		Program: firewall.Program{Kind: t.Kind, Path: string(t.Path), File: t.File, Why: t.Why, Service: t.Service, Package: t.Package, Signer: t.Signer, Product: t.Product},
 		PID:     t.PID, Started: t.Started, UID: t.UID, Place: t.Place, Host: t.Host, Time: t.Time}
 	l.Entry.Decision = firewall.Decision{Verdict: t.Verdict, Reason: t.Reason, Rule: t.Rule, Scope: t.Scope}
 	l.Entry.Count = t.Count

@@ -23,7 +23,7 @@ func TestASearchPassesNothingOver(t *testing.T) {
 	var b batch
 	for range 1000 {
 		l := Line{Entry: entry(pick("/usr/bin/curl", "/opt/Größe/Ssh", "/usr/bin/\xff", "/bin/a\"b"), now)}
-		l.Entry.Program.Kind = firewall.ProgramKind(r.IntN(4))
+		l.Entry.Program.Kind = firewall.ProgramKind(r.IntN(6))
 		l.Entry.Program.Why = pick("", "deleted")
 		l.Entry.Program.File = pick("", "8:1:22:33")
 		l.Entry.Verdict = firewall.Verdict(r.IntN(3))

@@ -95,41 +95,45 @@ type Status struct {
 
 // Prompt is an open question.
 type Prompt struct {
-	ID        string             `json:"id"`
-	State     string             `json:"state"`   // "waiting" or "unanswered"
-	Program   string             `json:"program"` // the path, "kernel", or "" if unidentified
-	Name      string             `json:"name"`
-	About     string             `json:"about,omitempty"` // "in another mount namespace", "deleted", why it is unidentified
-	OnlyOnce  bool               `json:"only_once"`       // can only be answered once
-	PID       int                `json:"pid"`
-	UID       int                `json:"uid"`
-	User      string             `json:"user,omitempty"`
-	Parent    string             `json:"parent,omitempty"` // what started it
-	Command   string             `json:"command,omitempty"`
-	Protocol  firewall.Protocol  `json:"protocol"`
-	Direction firewall.Direction `json:"direction"`
-	Remote    string             `json:"remote"`
-	Host      string             `json:"host"`
-	Port      uint16             `json:"port"`
-	Waiting   int                `json:"waiting"`
-	Others    int                `json:"others"` // flows beside the first one
-	Asked     time.Time          `json:"asked"`
-	Deadline  time.Time          `json:"deadline"`
-	Here      bool               `json:"here,omitempty"` // to be shown by the desktop program that watches: its session is the one to ask
+	ID          string             `json:"id"`
+	State       string             `json:"state"`   // "waiting" or "unanswered"
+	Program     string             `json:"program"` // as in Rule.Program, the path if nobody knows the service, or "" if unidentified
+	Name        string             `json:"name"`
+	About       string             `json:"about,omitempty"` // "in another mount namespace", "deleted", why it is unidentified
+	OnlyOnce    bool               `json:"only_once"`       // can only be answered once
+	PID         int                `json:"pid"`
+	UID         int                `json:"uid"`
+	User        string             `json:"user,omitempty"`
+	Signer      string             `json:"signer,omitempty"`      // who signed it, if the system has verified that
+	Product     string             `json:"product,omitempty"`     // as the file says
+	Signature   string             `json:"signature,omitempty"`   // as in Rule.Program: every version of it; "" if there is none, and then no scope product
+	Description string             `json:"description,omitempty"` // what the file says that it is
+	Parent      string             `json:"parent,omitempty"`      // what started it
+	Command     string             `json:"command,omitempty"`
+	Protocol    firewall.Protocol  `json:"protocol"`
+	Direction   firewall.Direction `json:"direction"`
+	Remote      string             `json:"remote"`
+	Host        string             `json:"host"`
+	Port        uint16             `json:"port"`
+	Waiting     int                `json:"waiting"`
+	Others      int                `json:"others"` // flows beside the first one
+	Asked       time.Time          `json:"asked"`
+	Deadline    time.Time          `json:"deadline"`
+	Here        bool               `json:"here,omitempty"` // to be shown by the desktop program that watches: its session is the one to ask
 }
 
 // Answer decides a prompt.
 type Answer struct {
 	ID      string           `json:"id"`
 	Verdict firewall.Verdict `json:"verdict"`
-	Scope   string           `json:"scope"` // program, host, port or destination; "" is program
+	Scope   string           `json:"scope"` // program, host, port, destination or product; "" is program
 	For     string           `json:"for"`   // once, exit, always or a Go duration such as 1h; "" is always
 }
 
 // Rule is a rule as commands and windows show it.
 type Rule struct {
 	ID        string             `json:"id"`
-	Program   string             `json:"program"` // a path, "kernel", "*" or "foreign:…"
+	Program   string             `json:"program"` // a path, "kernel", "*", "foreign:…", "service:NAME:PATH", "package:FAMILY" or "signer:NAME/product:NAME"
 	Direction firewall.Direction `json:"direction"`
 	Protocol  firewall.Protocol  `json:"protocol"`
 	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""

@@ -93,7 +93,10 @@ func promptHead(p Prompt, icons *iconFinder, worrying bool, place *pill) fyne.Ca
 	const titleWidth = width - 64 // leaves room for "1 of 1000"
 	bold := fyne.TextStyle{Bold: true}
 	title := newBold(fitMiddle(promptTitle(p), titleWidth, sizeTitle, bold), sizeTitle, theme.ColorNameForeground)
-	file := strings.TrimPrefix(p.Program, p.Program[:strings.LastIndexByte(p.Program, ':')+1]) // foreign:FILE:PATH
+	file := p.Program
+	if strings.HasPrefix(file, "foreign:") { // foreign:FILE:PATH
+		file = file[strings.LastIndexByte(file, ':')+1:]
+	}
 	end := ""
 	if p.PID != 0 {
 		end = " · pid " + strconv.Itoa(p.PID)

@@ -177,6 +177,9 @@ func parseProgram(s string) (string, error) {
 	case s == firewall.AnyProgram, s == firewall.KernelProgram, strings.HasPrefix(s, "/"), strings.HasPrefix(s, "foreign:"):
 		return s, nil
 	}
+	if _, _, ok := subjectText(s); ok {
+		return s, nil
+	}
 	return "", fmt.Errorf("write the whole path, beginning with /")
 }
 

@@ -62,6 +62,9 @@ func programName(program, name string) string {
 	case program == firewall.KernelProgram:
 		return textKernel
 	}
+	if title, _, ok := subjectText(program); ok {
+		return title
+	}
 	return shown(program[strings.LastIndexByte(program, '/')+1:])
 }
 
@@ -76,6 +79,9 @@ func programDetail(program string) string {
 		return textUnidentifiedDetail
 	case strings.HasPrefix(program, "foreign:"):
 		return textForeignDetail + " · " + shown(program[strings.LastIndexByte(program, ':')+1:])
+	}
+	if _, detail, ok := subjectText(program); ok {
+		return detail
 	}
 	return shown(program)
 }

@@ -7,9 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/user"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/shirou/gopsutil/v3/process"
@@ -32,8 +29,12 @@ type Facts struct {
 	ParentName string
 	ParentPath string
 	UID        int    // -1 if not known
-	User       string // name of UID; "" if it has none
+	User       string // name of UID; "" if it has none; with its domain on Windows
 	Started    time.Time
+
+	// What the file says of itself, on Windows: nobody has verified it.
+	Product     string // "Firefox"
+	Description string // "Host Process for Windows Services"
 }
 
 // Of reads the facts of a running process.
@@ -45,15 +46,7 @@ func Of(pid int) (Facts, error) {
 	}
 	f.Started = started
 	f.Name, f.Path = nameAndPath(p)
-	if arguments, err := p.CmdlineSlice(); err == nil {
-		f.Command = strings.TrimRight(strings.Join(arguments, " "), " \x00")
-	}
-	if uids, err := p.Uids(); err == nil && len(uids) > 1 {
-		f.UID = int(uint32(uids[1])) // the effective one: what the process may do
-		if u, err := user.LookupId(strconv.Itoa(f.UID)); err == nil {
-			f.User = u.Username
-		}
-	}
+	f.describe(p)
 	if parent, err := p.Ppid(); err == nil && parent > 0 {
 		f.Parent = int(parent)
 		// A parent is older than its child: a younger process reuses the PID.
@@ -80,14 +73,6 @@ func find(pid int) (*process.Process, time.Time, error) {
 		return nil, time.Time{}, fmt.Errorf("process %d: %w", pid, ErrGone)
 	}
 	return p, time.UnixMilli(created).UTC(), nil
-}
-
-func nameAndPath(p *process.Process) (name, path string) {
-	path, _ = p.Exe()
-	if name, _ = p.Name(); path != "" && name == "" {
-		name = path[strings.LastIndexByte(path, '/')+1:]
-	}
-	return name, path
 }
 
 // runs tells whether the process pid that was started at that time runs; a

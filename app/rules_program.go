@@ -1,0 +1,44 @@
+package app
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+// programFlags are the ways in which a command names the program of a rule.
+type programFlags struct {
+	program string // a path, or what Rule.Program takes otherwise
+	service string // of the program
+	family  string
+	signer  string
+	product string
+}
+
+func (p *programFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&p.program, "program", "", "path of the program, kernel, or * for any program")
+	f.StringVar(&p.service, "service", "", "only this service of the program, which hosts several (Windows)")
+	f.StringVar(&p.family, "package", "", "instead of a program: the family name of a package (Windows)")
+	f.StringVar(&p.signer, "signer", "", "instead of a program: whose verified signature it has; goes with --product (Windows)")
+	f.StringVar(&p.product, "product", "", "the product name in the signed file (Windows)")
+}
+
+// text returns what the flags name in the form that a rule has, or "" if they
+// name nothing. Whether it makes sense, the rule's validation says.
+func (p *programFlags) text() (string, error) {
+	signed := p.signer != "" || p.product != ""
+	switch {
+	case p.program != "" && (p.family != "" || signed), p.family != "" && signed:
+		return "", errors.New("want one of --program, --package, and --signer with --product")
+	case p.service != "" && p.program == "":
+		return "", errors.New("--service goes with --program, the path of the program that hosts it")
+	case p.service != "":
+		return "service:" + p.service + ":" + p.program, nil
+	case p.family != "":
+		return "package:" + p.family, nil
+	case signed:
+		return "signer:" + p.signer + "/product:" + p.product, nil
+	}
+	return p.program, nil
+}

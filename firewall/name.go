@@ -1,0 +1,199 @@
+package firewall
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	// AnyProgram in a rule matches every program, save that an unidentified one
+	// is not allowed by it unless the rule is built in.
+	AnyProgram = "*"
+	// KernelProgram in a rule matches traffic that no process sent.
+	KernelProgram = "kernel"
+
+	foreignPrefix = "foreign:"
+	servicePrefix = "service:"
+	packagePrefix = "package:"
+	signerPrefix  = "signer:"
+	productMark   = "/product:"
+)
+
+// nameKind is a way to name programs: the greater, the narrower. The zero kind
+// names nothing.
+type nameKind uint8
+
+const (
+	namesNothing nameKind = iota
+	namesAny
+	namesSigned  // a verified signer and a product
+	namesPackage // an installed package
+	namesFile    // one file by its path, a foreign one, or the kernel
+	namesService // one service of a file
+)
+
+// name is what a rule is about, in the form in which rules are looked up: a
+// program has several, and is matched by the rules for each. It is comparable.
+type name struct {
+	kind nameKind
+	text string // path, foreign ID, package family or signer
+	part string // service or product
+}
+
+// String writes the name as [Rule].Program has it.
+func (n name) String() string {
+	switch n.kind {
+	case namesAny:
+		return AnyProgram
+	case namesSigned:
+		return signerPrefix + n.text + productMark + n.part
+	case namesPackage:
+		return packagePrefix + n.text
+	case namesFile:
+		return n.text
+	case namesService:
+		return servicePrefix + n.part + ":" + n.text
+	}
+	return ""
+}
+
+// parseName reads the program of a rule. An empty text names nothing, and is
+// no error.
+func parseName(s string) (name, error) {
+	switch {
+	case s == "":
+		return name{}, nil
+	case s == AnyProgram:
+		return name{kind: namesAny}, nil
+	case s == KernelProgram, strings.HasPrefix(s, foreignPrefix), isPath(s):
+		return name{kind: namesFile, text: s}, nil
+	}
+	var n name
+	if rest, ok := strings.CutPrefix(s, servicePrefix); ok {
+		service, path, _ := strings.Cut(rest, ":")
+		if n = serviceName(service, path); n == (name{}) {
+			return n, fmt.Errorf(`program %q: want a service as in service:wuauserv:C:\Windows\System32\svchost.exe`, s)
+		}
+	} else if family, ok := strings.CutPrefix(s, packagePrefix); ok {
+		if n = packageName(family); n == (name{}) {
+			return n, fmt.Errorf("program %q: want a package family as in package:Microsoft.WindowsTerminal_8wekyb3d8bbwe", s)
+		}
+	} else if rest, ok := strings.CutPrefix(s, signerPrefix); ok {
+		signer, product, _ := strings.Cut(rest, productMark)
+		if n = signedName(signer, product); n == (name{}) {
+			return n, fmt.Errorf("program %q: want signer and product as in signer:Mozilla Corporation/product:Firefox", s)
+		}
+	} else {
+		return n, fmt.Errorf("program %q: want an absolute path, %q, or %q for any program", s, KernelProgram, AnyProgram)
+	}
+	return n, nil
+}
+
+// serviceName names a service of the executable at path. The colon, which
+// would end its name in a rule, is in no service's name.
+func serviceName(service, path string) name {
+	if service == "" || len(service) > maxService || strings.ContainsAny(service, `:/\`) || !isPrintable(service) || !isPath(path) {
+		return name{}
+	}
+	return name{namesService, path, service}
+}
+
+// packageName names an installed package: its name of letters, digits, dots
+// and hyphens, an underscore, and the thirteen characters that stand for its
+// publisher.
+func packageName(family string) name {
+	title, publisher, _ := strings.Cut(family, "_")
+	if title == "" || len(family) > maxFamily || len(publisher) != 13 || strings.Trim(title, titleBytes) != "" || strings.Trim(publisher, publisherBytes) != "" {
+		return name{}
+	}
+	return name{kind: namesPackage, text: family}
+}
+
+func signedName(signer, product string) name {
+	if !isPrintable(signer) || !isPrintable(product) || strings.Contains(signer, productMark) {
+		return name{}
+	}
+	return name{namesSigned, signer, product}
+}
+
+const (
+	maxService = 256 // characters of a service's name, says CreateService
+	maxFamily  = 64  // PACKAGE_FAMILY_NAME_MAX_LENGTH of appmodel.h
+
+	titleBytes     = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
+	publisherBytes = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32
+)
+
+// isPrintable tells whether s is not empty, begins and ends with no space, and
+// has no control characters.
+func isPrintable(s string) bool {
+	control := strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || 0x7f <= c && c < 0xa0 })
+	return s != "" && strings.TrimSpace(s) == s && !control
+}
+
+// name is the program's own: that by which it is remembered. It names nothing
+// if the program is not identified.
+func (p *Program) name() name {
+	switch p.Kind {
+	case Executable:
+		return p.file()
+	case Foreign:
+		if p.File != "" {
+			return name{kind: namesFile, text: foreignPrefix + p.File + ":" + p.Path}
+		}
+	case Kernel:
+		return name{kind: namesFile, text: KernelProgram}
+	case Hosted:
+		return serviceName(p.Service, p.Path)
+	case Packaged:
+		if isPath(p.Path) {
+			return packageName(p.Package)
+		}
+	}
+	return name{}
+}
+
+// file names the path of a program that is known to be the file there.
+func (p *Program) file() name {
+	if isPath(p.Path) && (p.Kind == Executable || p.Kind == Hosted || p.Kind == Packaged) {
+		return name{kind: namesFile, text: p.Path}
+	}
+	return name{}
+}
+
+// signature names what the program has in common with other versions of it. A
+// service has no such name: what is signed is its host.
+func (p *Program) signature() name {
+	if p.Signer == "" || p.Kind == Hosted || p.file() == (name{}) {
+		return name{}
+	}
+	return signedName(p.Signer, p.Product)
+}
+
+// names are all the names by which a rule may call the program, the narrowest
+// first; some may name nothing. identified tells whether one is its own.
+func (p *Program) names() (names [4]name, identified bool) {
+	names = [...]name{p.name(), {}, p.signature(), {kind: namesAny}}
+	identified = names[0].kind != namesNothing
+	switch p.Kind {
+	case Hosted:
+		names[1] = p.file()
+	case Packaged:
+		names[0], names[1] = p.file(), names[0]
+	}
+	return names, identified
+}
+
+// validateProgram says what is wrong with the program of a rule.
+func validateProgram(s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("no program: want a path, or %q for any program", AnyProgram)
+	case len(s) > maxProgram:
+		return fmt.Errorf("program name of %d bytes: at most %d", len(s), maxProgram)
+	case strings.ContainsRune(s, 0):
+		return fmt.Errorf("program %q: an absolute path has no zero byte", s)
+	}
+	_, err := parseName(s)
+	return err
+}

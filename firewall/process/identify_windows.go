@@ -1,0 +1,90 @@
+package process
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/windows"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// maxPath is how long, in bytes, the path of a program may be that is known by
+// it: rules have room for as much.
+const maxPath = 4096
+
+// systemProcess is the process of the kernel's own threads and drivers.
+const systemProcess = 4
+
+// Identify says which program the process is that was met at the time seen, and
+// when it started. named tells which service the system names for the flow, or
+// "", and is called where that matters. What is not known for certain makes the program unidentified; a process
+// that started after it was seen is another one. It may take seconds, when the
+// file of a program is to be verified for the first time.
+func Identify(pid int, named func() string, seen time.Time) (firewall.Program, time.Time) {
+	if pid == systemProcess {
+		return firewall.Program{Kind: firewall.Kernel}, time.Time{}
+	}
+	o, err := open(pid)
+	if err != nil {
+		return unidentified(pid, whyNot(err)), time.Time{}
+	}
+	defer o.close()
+	if reused(o.started, seen, time.Now()) {
+		return unidentified(pid, "it ended, and another process has its number"), time.Time{}
+	}
+	f, err := o.executable()
+	if err != nil {
+		return unidentified(pid, whyNot(err)), o.started
+	}
+	defer f.close()
+	if len(f.path) > maxPath {
+		return unidentified(pid, "its path is too long"), o.started
+	}
+	p := firewall.Program{Kind: firewall.Executable, Path: f.path}
+	signature := f.signature()
+	p.Signer, p.Product = signature.Signer, signature.Product
+	if hostsServices(f.path) {
+		p.Kind = firewall.Hosted
+		if all, err := services(); err == nil {
+			p.Service = serviceOf(all, uint32(pid), named())
+		}
+		if p.Service == "" {
+			p.File, p.Why = fmt.Sprintf("process %d", pid), "which of its services it is, is not known"
+		}
+	} else if family := o.family(f.path); family != "" {
+		p.Kind, p.Package = firewall.Packaged, family
+	}
+	return p, o.started
+}
+
+// unidentified tells processes apart, so that each is asked about.
+func unidentified(pid int, why string) firewall.Program {
+	return firewall.Program{File: fmt.Sprintf("process %d: %s", pid, why), Why: why}
+}
+
+func whyNot(err error) string {
+	switch {
+	case errors.Is(err, ErrGone):
+		return "its process has ended"
+	case errors.Is(err, fs.ErrNotExist):
+		return "its file was deleted"
+	case errors.Is(err, fs.ErrPermission):
+		return "its file may not be read"
+	}
+	return "its file cannot be found"
+}
+
+// hostsServices tells whether the file is the system's own host of services.
+func hostsServices(path string) bool {
+	folder, err := windows.GetSystemWindowsDirectory()
+	if err != nil {
+		folder = ""
+	}
+	folder = cmp.Or(folder, `C:\Windows`)
+	return strings.EqualFold(path, folder+`\System32\svchost.exe`) || strings.EqualFold(path, folder+`\SysWOW64\svchost.exe`)
+}

@@ -1,0 +1,90 @@
+package process
+
+import (
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestAFileIsVerifiedOnceForAllWhoAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files, reads := newTrust[string](), atomic.Int32{}
+		answers := make(chan Signature)
+		for range 5 {
+			go func() {
+				s, _ := files.of("a", func() Signature {
+					reads.Add(1)
+					time.Sleep(time.Second) // virtual
+					return Signature{"Acme", "A"}
+				})
+				answers <- s
+			}()
+		}
+		for range 5 {
+			if s := <-answers; s != (Signature{"Acme", "A"}) {
+				t.Errorf("the signature is %+v", s)
+			}
+		}
+		if reads.Load() != 1 {
+			t.Errorf("verified %d times", reads.Load())
+		}
+		other, known := files.of("a, changed", func() Signature { return Signature{} })
+		if other != (Signature{}) || !known {
+			t.Errorf("another version has the signature %+v", other)
+		}
+	})
+}
+
+func TestAHugeFileHoldsNobodyUpAndIsKnownTheNextTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files, begun := newTrust[string](), time.Now()
+		verify := func() Signature {
+			time.Sleep(10 * time.Second) // virtual
+			return Signature{"Acme", "A"}
+		}
+		if s, known := files.of("huge", verify); known || s != (Signature{}) {
+			t.Errorf("a file that is not verified yet has the signature %+v", s)
+		}
+		if waited := time.Since(begun); waited != trustPatience {
+			t.Errorf("waited for %v", waited)
+		}
+		time.Sleep(10 * time.Second) // virtual
+		if s, known := files.of("huge", verify); !known || s.Signer != "Acme" {
+			t.Errorf("the next time it is %+v, %v", s, known)
+		}
+	})
+}
+
+func TestTheTrustInFilesIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := newTrust[int]()
+		for i := range 2*maxTrusted + 1 {
+			files.of(i, func() Signature { return Signature{} })
+		}
+		if len(files.files) > maxTrusted {
+			t.Errorf("%d files are remembered", len(files.files))
+		}
+	})
+}
+
+func TestAFileThatWasNotTrustedIsVerifiedAgainLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files, now := newTrust[string](), Signature{}
+		verify := func() Signature { return now }
+		files.of("a", verify)
+		now = Signature{"Acme", "A"}
+		if s, _ := files.of("a", verify); s != (Signature{}) {
+			t.Errorf("at once it is %+v", s)
+		}
+		time.Sleep(distrust) // virtual
+		if s, _ := files.of("a", verify); s != now {
+			t.Errorf("later it is %+v", s)
+		}
+		now = Signature{}
+		time.Sleep(distrust) // virtual
+		if s, _ := files.of("a", verify); s.Signer != "Acme" {
+			t.Errorf("what is trusted is verified again: %+v", s)
+		}
+	})
+}

@@ -1,0 +1,64 @@
+package persistence
+
+import (
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// The subjects that only Windows has are stored, exported and logged as others
+// are.
+func TestServicesPackagesAndSignersAreKept(t *testing.T) {
+	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	programs := []firewall.Program{
+		{Kind: firewall.Hosted, Path: `C:\Windows\System32\svchost.exe`, Service: "wuauserv", Signer: "Microsoft Windows", Product: "Microsoft® Windows®"},
+		{Kind: firewall.Hosted, Path: `C:\Windows\System32\svchost.exe`, File: "process 7", Why: "which of its services it is, is not known"},
+		{Kind: firewall.Packaged, Path: `C:\Program Files\WindowsApps\a\a.exe`, Package: "Acme.A_0123456789abc"},
+		{Kind: firewall.Executable, Path: `C:\a.exe`, Signer: `Acme "é"`, Product: "A"},
+	}
+	want := Document{Settings: map[string]string{}}
+	var b batch
+	for _, p := range programs {
+		for _, name := range []string{p.ID(), p.Signature()} {
+			if name != "" {
+				want.Rules = append(want.Rules, firewall.Rule{Program: name, Created: now})
+			}
+		}
+		e := entry("", now)
+		e.Program = p
+		b.lines = append(b.lines, Line{Entry: e})
+	}
+	var err error
+	if want.Rules, err = s.PutRules(want.Rules, nil); err != nil {
+		t.Fatal(err)
+	}
+	have, err := s.Document()
+	if err != nil || !reflect.DeepEqual(have.Rules, want.Rules) {
+		t.Errorf("stored %+v\nhave   %+v, %v", want.Rules, have.Rules, err)
+	}
+	text, err := have.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read, err := DecodeDocument(text); err != nil || !reflect.DeepEqual(read.Rules, want.Rules) {
+		t.Errorf("wrote %s\nread %+v, %v", text, read.Rules, err)
+	}
+
+	bounds, _ := s.Settings()
+	if err := s.writeBatch(b, bounds, now); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range programs {
+		lines, err := s.Log(t.Context(), Query{Program: LogName(p)})
+		if err != nil || len(lines) != 1 || lines[0].Entry.Program != p {
+			t.Errorf("the log of %+v: %+v, %v", p, lines, err)
+		}
+	}
+	if lines, err := s.Log(t.Context(), Query{Text: "WUAUSERV"}); err != nil || len(lines) == 0 {
+		t.Errorf("the log's lines with the service's name: %+v, %v", lines, err)
+	}
+}

@@ -1,0 +1,22 @@
+package ui
+
+import "testing"
+
+func TestProgramsOfWindowsHaveATitleAndADetail(t *testing.T) {
+	for program, want := range map[string][2]string{
+		`C:\Program Files\A\a.exe`:                         {"a.exe", `C:\Program Files\A\a.exe`},
+		`\\server\share\a.exe`:                             {"a.exe", `\\server\share\a.exe`},
+		`service:wuauserv:C:\Windows\System32\svchost.exe`: {"wuauserv", `A service · C:\Windows\System32\svchost.exe`},
+		"package:Acme.B_0123456789abc":                     {"Acme.B", "An installed package · Acme.B_0123456789abc"},
+		"signer:Mozilla Corporation/product:Firefox":       {"Firefox", "Every version signed by Mozilla Corporation"},
+		"/usr/bin/curl":                                    {"curl", "/usr/bin/curl"},
+		`/opt/C:\a`:                                        {`C:\a`, `/opt/C:\a`},
+	} {
+		if title, detail := programName(program, ""), programDetail(program); title != want[0] || detail != want[1] {
+			t.Errorf("%s: %q, %q; want %q", program, title, detail, want)
+		}
+		if read, err := parseProgram(program); err != nil || read != program {
+			t.Errorf("%s is read from a form as %q, %v", program, read, err)
+		}
+	}
+}
