@@ -35,9 +35,9 @@ const (
 // name is what a rule is about, in the form in which rules are looked up: a
 // program has several, and is matched by the rules for each. It is comparable.
 type name struct {
-	kind nameKind
-	text string // path, foreign ID, package family or signer
-	part string // service or product
+	kind   nameKind
+	text   string // path, foreign ID, package family or signer
+	detail string // service or product
 }
 
 // String writes the name as [Rule].Program has it.
@@ -46,13 +46,13 @@ func (n name) String() string {
 	case namesAny:
 		return AnyProgram
 	case namesSigned:
-		return signerPrefix + n.text + productMark + n.part
+		return signerPrefix + n.text + productMark + n.detail
 	case namesPackage:
 		return packagePrefix + n.text
 	case namesFile:
 		return n.text
 	case namesService:
-		return servicePrefix + n.part + ":" + n.text
+		return servicePrefix + n.detail + ":" + n.text
 	}
 	return ""
 }
@@ -197,3 +197,5 @@ func validateProgram(s string) error {
 	_, err := parseName(s)
 	return err
 }
+
+func (n name) part() string { return n.text }

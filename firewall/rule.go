@@ -14,6 +14,8 @@ import (
 // start with "builtin-".
 type RuleID string
 
+func (id RuleID) part() string { return string(id) }
+
 // Expiry says how long a rule lasts. The zero Expiry is always.
 type Expiry struct {
 	// Exit binds the rule to one process (PID and Started) and ends with it.

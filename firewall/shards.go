@@ -6,10 +6,16 @@ import (
 	"maps"
 )
 
+// sharded is a key of shards; part is the text that says in which part it is.
+type sharded interface {
+	comparable
+	part() string
+}
+
 // shards is an immutable map. A change of it copies only the parts
 // in which something changes, so that ten thousand rules are not copied for
 // one. The zero shards is empty.
-type shards[K comparable, V any] struct {
+type shards[K sharded, V any] struct {
 	parts *[shardCount]map[K]V
 	count int
 }
@@ -20,7 +26,7 @@ const shardCount = 256
 
 var shardSeed = maphash.MakeSeed()
 
-func shardOf[K comparable](key K) int { return int(maphash.Comparable(shardSeed, key) % shardCount) }
+func shardOf[K sharded](key K) int { return int(maphash.String(shardSeed, key.part()) % shardCount) }
 
 func (s shards[K, V]) get(key K) (v V, ok bool) {
 	if s.parts == nil {
@@ -55,12 +61,12 @@ func (s shards[K, V]) draft() *draft[K, V] {
 }
 
 // draft is a shards that is being changed.
-type draft[K comparable, V any] struct {
+type draft[K sharded, V any] struct {
 	shards[K, V]
 	owned [shardCount]bool // parts that are copied already
 }
 
-func (d *draft[K, V]) part(key K) map[K]V {
+func (d *draft[K, V]) own(key K) map[K]V {
 	i := shardOf(key)
 	if !d.owned[i] {
 		d.owned[i] = true
@@ -72,14 +78,14 @@ func (d *draft[K, V]) part(key K) map[K]V {
 }
 
 func (d *draft[K, V]) set(key K, v V) {
-	part := d.part(key)
+	part := d.own(key)
 	before := len(part)
 	part[key] = v
 	d.count += len(part) - before
 }
 
 func (d *draft[K, V]) remove(key K) {
-	part := d.part(key)
+	part := d.own(key)
 	before := len(part)
 	delete(part, key)
 	d.count += len(part) - before
