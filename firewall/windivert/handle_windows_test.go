@@ -76,6 +76,7 @@ func TestEachPacketPassesOnceWhileMemoryIsCollected(t *testing.T) {
 		passed := make(chan error, batch)
 		go func() {
 			for i := range batch {
+				deep(60)
 				passed <- pass(h, n+i)
 			}
 		}()
@@ -99,6 +100,17 @@ func TestEachPacketPassesOnceWhileMemoryIsCollected(t *testing.T) {
 	for n, r := range gone {
 		same(t, r, numbered(n))
 	}
+}
+
+// deep grows the stack, which the collector then shrinks by moving it.
+//
+//go:noinline
+func deep(n int) byte {
+	var frame [1024]byte
+	if n > 0 {
+		frame[n] = deep(n - 1)
+	}
+	return frame[n/2]
 }
 
 // pass receives the nth packet and sends it.

@@ -156,7 +156,7 @@ func TestAComputerWithoutADriverIsRefused(t *testing.T) {
 	}
 }
 
-func TestABadFilterFailsAndTheNextOpens(t *testing.T) {
+func TestAfterBadFlagsTheNextOpenSucceeds(t *testing.T) {
 	s := newStandIn(t)
 	if h, err := (winDivert{}).open("true", layerNetwork, 100, 1<<20); err == nil {
 		h.close()

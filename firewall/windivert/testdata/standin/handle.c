@@ -37,6 +37,7 @@ NTSTATUS close_handle(IRP *irp, IO_STACK_LOCATION *at)
     }
     ExReleaseFastMutex(&lock);
     if (h->process) CloseHandle(h->process);
+    release(h->filter);
     release(h);
     return complete(irp, STATUS_SUCCESS, 0);
 }
@@ -64,10 +65,17 @@ static NTSTATUS initialize(handle *h, IRP *irp, const ULONGLONG *message)
 static NTSTATUS startup(handle *h, IRP *irp)
 {
     LIST_ENTRY *e;
+    ULONG n;
+    const UCHAR *filter = direct(irp, &n);
+    if (h->started || !n || n % sizeof(instruction) || !known((const instruction *)filter, n / sizeof(instruction)))
+        return complete(irp, STATUS_INVALID_PARAMETER, 0);
+    if (!(h->filter = allocate(n))) return complete(irp, STATUS_NO_MEMORY, 0);
+    copy(h->filter, filter, n);
+    h->instructions = n / sizeof(instruction);
     ExAcquireFastMutex(&lock);
     for (e = handles.Flink; e != &handles; e = e->Flink)
         if (CONTAINING_RECORD(e, handle, entry)->priority < h->priority) break;
-    if (!h->started) InsertTailList(e, &h->entry);
+    InsertTailList(e, &h->entry);
     h->started = 1;
     ExReleaseFastMutex(&lock);
     return complete(irp, STATUS_SUCCESS, 0);

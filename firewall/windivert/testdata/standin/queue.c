@@ -12,8 +12,8 @@ static packet *new_packet(const UCHAR *address, const UCHAR *data, ULONG n)
 }
 
 /*
- * deliver takes a packet to the handles of its layer with a priority below the
- * given one, highest first: those that sniff get a copy, one that drops or
+ * deliver takes a packet to the handles whose filter it matches, with a priority
+ * below the given one, highest first: those that sniff get a copy, one that drops or
  * diverts keeps it. A packet that nobody keeps leaves. It tells how many handles
  * met it.
  */
@@ -27,6 +27,7 @@ int deliver(const UCHAR *address, const UCHAR *data, ULONG n, LONG below)
         handle *h = CONTAINING_RECORD(e, handle, entry);
         if (h->layer != address[ADDRESS_LAYER] || h->priority >= below) continue;
         if (h->lost || (h->flags & FLAG_SEND_ONLY) || (h->shut & SHUT_RECEIVE)) continue;
+        if (!matches(h->filter, h->instructions, address, data, n)) continue;
         met++;
         if (h->flags & FLAG_DROP) return met;
         if (!(p = new_packet(address, data, n))) return met;

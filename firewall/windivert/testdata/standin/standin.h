@@ -2,8 +2,8 @@
  * A stand-in for the WinDivert driver, for tests in Wine: Wine's service
  * manager loads it, and it answers the requests that WinDivert 2.2's driver
  * answers. It sees no traffic: a test hands it packets and socket events through
- * \\.\WinDivertStandIn, and reads there what came out. It evaluates no filters
- * and forgets no old packets. It is never shipped.
+ * \\.\WinDivertStandIn, and reads there what came out. It forgets no old
+ * packets. It is never shipped.
  */
 #ifndef STANDIN_H
 #define STANDIN_H
@@ -64,6 +64,13 @@ typedef struct {
     UCHAR data[1];
 } packet;
 
+/* One instruction of a compiled filter: a test, and where to go on after it. */
+typedef struct {
+    ULONG field : 11, test : 5, success : 16;
+    ULONG failure : 16, negative : 1, reserved : 15;
+    ULONG argument[4];
+} instruction;
+
 /* An open handle of the WinDivert device. */
 typedef struct {
     LIST_ENTRY entry; /* in `handles`, highest priority first; by itself until started */
@@ -72,6 +79,8 @@ typedef struct {
     LONG priority;
     ULONGLONG flags, queue[3];
     int started, lost;
+    instruction *filter;
+    ULONG instructions;
     void *process; /* whose memory the addresses of its requests are in */
 } handle;
 
@@ -89,6 +98,10 @@ int deliver(const UCHAR *address, const UCHAR *data, ULONG n, LONG below);
 void serve(handle *h);
 void fail(handle *h, NTSTATUS status);
 void NTAPI cancel(DEVICE_OBJECT *device, IRP *irp);
+
+/* filter.c */
+int known(const instruction *filter, ULONG n);
+int matches(const instruction *filter, ULONG n, const UCHAR *address, const UCHAR *data, ULONG length);
 
 /* control.c */
 NTSTATUS test_request(IRP *irp, IO_STACK_LOCATION *at);
