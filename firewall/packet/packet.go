@@ -36,6 +36,9 @@ type Packet struct {
 	// Fragment tells that this is a later fragment: the transport header was
 	// in the first one, so ports and flags are 0 and not known.
 	Fragment bool
+	// Transport is the transport header and what follows it, as far as at hand;
+	// nil for a later fragment.
+	Transport []byte
 	// Payload is what follows the transport header, as far as at hand.
 	Payload []byte
 }
@@ -154,6 +157,9 @@ func (p Packet) transport(b []byte, proto firewall.Protocol, source, target neti
 		return Packet{}, ErrShort
 	}
 	p.Payload = b[header:]
+	if !p.Fragment {
+		p.Transport = b
+	}
 	var sourcePort, targetPort uint16
 	switch {
 	case p.Fragment:

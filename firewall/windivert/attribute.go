@@ -1,0 +1,112 @@
+package windivert
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+const (
+	// attributors ask the system at the same time: one slow disk must not keep
+	// all other programs waiting.
+	attributors = 4
+	maxTasks    = 16384
+)
+
+// task is a question to the system: whose is a flow?
+type task struct {
+	flow   *flow // the worker's
+	ticket uint64
+	of     firewall.Flow
+	pid    uint32    // as an event says
+	owned  bool      // no event says it: the system's tables may
+	seen   time.Time // when the event or packet was read
+}
+
+// result answers a task.
+type result struct {
+	flow    *flow
+	ticket  uint64
+	pid     uint32
+	program firewall.Program
+	started time.Time
+	uid     int
+}
+
+// release is a decision of the engine's.
+type release struct {
+	flow     *flow
+	decision firewall.Decision
+}
+
+// hold is a flow that the engine is to decide.
+type hold = firewall.Held
+
+// attributor answers tasks, off the path of packets.
+type attributor struct {
+	system    system
+	tasks     chan task
+	results   *mailbox[result]
+	resolvers atomic.Pointer[addrSet]
+	wake      chan struct{} // the worker's
+}
+
+func newAttributor(s system, results *mailbox[result], wake chan struct{}) *attributor {
+	a := &attributor{system: s, tasks: make(chan task, maxTasks), results: results, wake: wake}
+	a.resolvers.Store(&addrSet{})
+	a.refresh()
+	return a
+}
+
+// run answers until no more tasks come.
+func (a *attributor) run() {
+	for t := range a.tasks {
+		// A resolver counts from its first packet on.
+		if t.of.Remote.Port() == dnsPort && !a.isResolver(t.of.Remote.Addr()) {
+			a.refresh()
+		}
+		r := result{flow: t.flow, ticket: t.ticket, pid: t.pid, uid: -1}
+		ok := !t.owned
+		if t.owned {
+			// What the table says is of now, however old the packet is.
+			r.pid, ok = a.system.owner(t.of)
+			t.seen = time.Now()
+		}
+		if ok {
+			r.program, r.started, r.uid = a.system.identify(r.pid, t.of, t.seen)
+		} else {
+			r.pid, r.program = 0, unknownProgram(t.of)
+		}
+		a.results.put(r)
+	}
+}
+
+// unknownProgram is the program of a flow that nobody can be found for. Each
+// socket is asked about on its own.
+func unknownProgram(f firewall.Flow) firewall.Program {
+	return firewall.Program{File: fmt.Sprintf("%s %s", f.Protocol, f.Local), Why: "its process is not known"}
+}
+
+func (a *attributor) isResolver(addr netip.Addr) bool {
+	return (*a.resolvers.Load())[addr.Unmap().WithZone("")]
+}
+
+// refresh reads the configured resolvers again.
+func (a *attributor) refresh() {
+	now := make(addrSet)
+	for _, addr := range a.system.resolvers() {
+		now[addr.Unmap().WithZone("")] = true
+	}
+	before := a.resolvers.Load()
+	if maps.Equal(*before, now) || !a.resolvers.CompareAndSwap(before, &now) {
+		return
+	}
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}

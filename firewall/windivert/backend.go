@@ -1,0 +1,269 @@
+package windivert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/names"
+)
+
+// resolversEvery is how often the configured resolvers are read again.
+const resolversEvery = 2 * time.Second
+
+// Backend holds and decides flows by WinDivert. It is a [firewall.Backend].
+type Backend struct {
+	config Config
+	driver driver
+	system system
+
+	applying sync.Mutex // one Apply, start or stop at a time
+
+	mu     sync.Mutex
+	policy firewall.Policy
+	run    *run // nil while not running
+}
+
+// run is what lives as long as [Backend.Run].
+type run struct {
+	*Backend
+	sink       firewall.Sink
+	sockets    handle
+	packets    handle
+	lock       handle // nil unless the mode is lock
+	worker     *worker
+	attributor *attributor
+	teller     *teller
+	cutter     *cutter
+	lost       atomic.Uint64
+	overflown  atomic.Uint64
+	failed     atomic.Uint64
+}
+
+// New prepares a backend; nothing changes on the system before Run.
+func New(c Config) (*Backend, error) {
+	d, s, err := platform(c.complete())
+	if err != nil {
+		return nil, err
+	}
+	return newBackend(c, d, s), nil
+}
+
+func newBackend(c Config, d driver, s system) *Backend {
+	return &Backend{config: c.complete(), driver: d, system: s}
+}
+
+// Run filters until ctx ends; then networking is as it was found. Nothing can
+// be left in force for the next engine: the driver ends what it does with the
+// handles of the process. It returns an error if the driver is lost.
+func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (err error) {
+	r, err := b.start(sink)
+	if err != nil {
+		return err
+	}
+	var helpers, readers sync.WaitGroup
+	ended := make(chan error, 1)
+	for range attributors {
+		helpers.Go(r.attributor.run)
+	}
+	helpers.Go(r.teller.run)
+	readers.Go(func() { r.worker.sockets.fill(r.sockets) })
+	readers.Go(func() { r.worker.packets.fill(r.packets) })
+	go func() { ended <- r.worker.run() }()
+	ticking, stopTicking := context.WithCancel(context.Background())
+	helpers.Go(func() { r.watchResolvers(ticking) })
+
+	r.reportExisting()
+	ready()
+	select {
+	case <-ctx.Done():
+	case err = <-ended:
+		ended <- err
+	}
+	b.mu.Lock()
+	b.run = nil
+	b.mu.Unlock()
+	close(r.teller.stopping)
+	r.cutter.stop()
+	err = r.end(ended)
+	stopTicking()
+	close(r.attributor.tasks)
+	close(r.teller.ended)
+	helpers.Wait()
+	readers.Wait()
+	return err
+}
+
+// start opens the handles. Events first, so that no packet is seen whose event
+// is not.
+func (b *Backend) start(sink firewall.Sink) (r *run, err error) {
+	b.applying.Lock()
+	defer b.applying.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.run != nil {
+		return nil, errors.New("run the WinDivert backend: it runs already")
+	}
+	r = &run{Backend: b, sink: sink}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if r.sockets, err = b.driver.open(filterSockets, layerSocket, prioritySockets, flagSniff|flagReceiveOnly); err != nil {
+		return nil, fmt.Errorf("watch sockets: %w", err)
+	}
+	if r.packets, err = b.driver.open(filterPackets, layerNetwork, priorityPackets, 0); err != nil {
+		return nil, fmt.Errorf("hold packets: %w", err)
+	}
+	if err := r.setLock(b.policy.Mode); err != nil {
+		return nil, err
+	}
+	r.prepare(b.policy)
+	b.run = r
+	return r, nil
+}
+
+// prepare makes the parts that work together.
+func (r *run) prepare(p firewall.Policy) {
+	wake, stopped := make(chan struct{}, 1), make(chan struct{})
+	r.teller = newTeller(r.sink)
+	results := newMailbox[result](wake)
+	r.attributor = newAttributor(r.system, results, wake)
+	limits := r.config.Limits
+	c := &core{
+		log: r.config.Log, sink: r.sink, limits: limits, inject: r.packets.send,
+		policy: p, resolvers: &r.attributor.resolvers, places: r.attributor.resolvers.Load(),
+		flows: newFlows(limits.Flows), datagrams: newDatagrams(), cache: newCache(limits.Cached),
+		asked: make(map[*flow]bool),
+		tasks: r.attributor.tasks, holds: r.teller.holds, releases: newMailbox[release](wake), results: results,
+		overflown: &r.overflown, failed: &r.failed,
+	}
+	c.journal = newJournal(r.teller.told, func(n uint64) {
+		r.lost.Add(n)
+		r.sink.Lost(n)
+	})
+	c.names = names.NewTable(names.Options{
+		IsResolver: r.attributor.isResolver,
+		Changed:    func(netip.Addr) { c.renamed++ },
+	})
+	r.worker = &worker{
+		core: c, sockets: newRing(socketRing, stopped), packets: newRing(packetRing, stopped),
+		wake: wake, calls: make(chan func()), ended: stopped,
+	}
+	r.cutter = newCutter(r.driver, r.config.Log)
+}
+
+// end stops capturing, judges what waits in the driver, and closes the handles.
+func (r *run) end(ended chan error) error {
+	r.applying.Lock()
+	defer r.applying.Unlock()
+	for _, h := range []handle{r.packets, r.sockets} {
+		if err := h.shutdown(); err != nil {
+			r.config.Log.Warn("shut a handle of the WinDivert driver down", "error", err)
+			h.close() // or its reader would wait for ever
+		}
+	}
+	err := <-ended
+	r.close()
+	return err
+}
+
+func (r *run) close() {
+	for _, h := range []handle{r.packets, r.lock, r.sockets} {
+		if h == nil {
+			continue
+		}
+		if err := h.close(); err != nil {
+			r.config.Log.Warn("close a handle of the WinDivert driver", "error", err)
+		}
+	}
+}
+
+// setLock opens or closes the handle that drops everything.
+func (r *run) setLock(m firewall.Mode) (err error) {
+	if m == firewall.ModeLock && r.lock == nil {
+		if r.lock, err = r.driver.open(filterLock, layerNetwork, priorityLock, flagDrop); err != nil {
+			r.lock = nil
+			return fmt.Errorf("lock all traffic: %w", err)
+		}
+	}
+	if m != firewall.ModeLock && r.lock != nil {
+		h := r.lock
+		r.lock = nil
+		if err := h.close(); err != nil {
+			return fmt.Errorf("unlock traffic: %w", err)
+		}
+	}
+	return nil
+}
+
+// Apply puts a policy into force, forgets every cached decision, and judges
+// established connections again.
+func (b *Backend) Apply(p firewall.Policy) error {
+	b.applying.Lock()
+	defer b.applying.Unlock()
+	b.mu.Lock()
+	b.policy = p
+	r := b.run
+	b.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	// What leaves the lock is judged before the driver lets anything pass.
+	if p.Mode == firewall.ModeLock {
+		if err := r.setLock(p.Mode); err != nil {
+			return err
+		}
+	}
+	var undecided map[firewall.Flow]bool
+	if !r.worker.do(func() {
+		r.worker.core.apply(p, time.Now())
+		undecided = r.worker.core.undecided()
+	}) {
+		return nil
+	}
+	if err := r.setLock(p.Mode); err != nil {
+		return err
+	}
+	r.judgeAgain(undecided)
+	return nil
+}
+
+func (r *run) watchResolvers(ctx context.Context) {
+	tick := time.NewTicker(resolversEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			r.attributor.refresh()
+		}
+	}
+}
+
+// Stats reports counters and facts for status.
+func (b *Backend) Stats() firewall.Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := firewall.Stats{Backend: "windivert", Enforcing: true}
+	if !b.policy.Loopback {
+		s.Notes = append(s.Notes, "traffic of this computer with itself is not filtered, although a rule is about it")
+	}
+	if r := b.run; r != nil {
+		s.DroppedEvents = r.lost.Load()
+		if n := r.overflown.Load(); n > 0 {
+			s.Notes = append(s.Notes, fmt.Sprintf("%d packets were blocked because too many waited", n))
+		}
+		if n := r.failed.Load(); n > 0 {
+			s.Notes = append(s.Notes, fmt.Sprintf("%d packets were not taken by the driver", n))
+		}
+	}
+	return s
+}

@@ -1,0 +1,240 @@
+package windivert
+
+import (
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/packet"
+)
+
+// event takes note of what happened to a socket.
+func (c *core) event(a *address, now time.Time) {
+	key := flowKey{Flow: a.flow()}
+	switch a.event() {
+	case eventConnect:
+		c.opened(key, a, firewall.Out, now)
+	case eventAccept:
+		// What answers a datagram from outside is not opened here. A connection
+		// from outside was judged by its first segment.
+		if key.Protocol == firewall.UDP {
+			c.opened(key, a, firewall.In, now)
+		}
+	case eventClose:
+		for _, f := range c.flows.of(a.endpoint(), key) {
+			c.flows.close(f, now)
+			if f.asked {
+				c.leave(f)
+			}
+		}
+	}
+}
+
+// opened joins a flow with the socket that opens it.
+func (c *core) opened(key flowKey, a *address, d firewall.Direction, now time.Time) {
+	if a.loopback() || key.Remote.Addr().IsLoopback() {
+		return // no packet of these is seen
+	}
+	f := c.flows.byKey[key]
+	pid, endpoint := a.process(), a.endpoint()
+	if f != nil && (f.stage == known || f.closed) {
+		switch {
+		case f.closed:
+		case !f.joined && f.pid == pid && f.attempt.Program.Kind != firewall.Unidentified, !f.joined && f.asked:
+			c.flows.join(f, endpoint) // the event is late
+			return
+		case f.joined && f.pid == pid && f.endpoint == endpoint && key.Protocol != firewall.TCP:
+			return // the system allowed the same flow anew
+		}
+		c.abandon(f)
+		f = nil
+	}
+	if f == nil {
+		if f = c.flows.add(key); f == nil {
+			c.sink.Lost(1)
+			return
+		}
+	}
+	f.attempt.Direction, f.pid = d, pid
+	c.flows.join(f, endpoint)
+	c.identify(f, task{pid: pid, seen: now})
+}
+
+// identify has the system say whose a flow is.
+func (c *core) identify(f *flow, t task) {
+	f.ticket++
+	f.stage = identifying
+	t.flow, t.ticket, t.of = f, f.ticket, f.attempt.Flow
+	select {
+	case c.tasks <- t:
+	default:
+		// Nobody can be asked about it: its next packet begins again.
+		c.overflown.Add(1)
+		c.flows.remove(f)
+		if len(f.waiting) > 0 {
+			c.journal.add(c.described(f), firewall.Decision{Reason: firewall.Overflow}, t.seen)
+		}
+		for _, w := range c.end(f) {
+			c.refuse(f, w.bytes, &w.address, w.datagram)
+		}
+	}
+}
+
+// identified decides what waits of a flow of which is known now whose it is.
+func (c *core) identified(r result, now time.Time) {
+	f := r.flow
+	if f.ticket != r.ticket || f.stage != identifying {
+		return
+	}
+	f.stage, f.pid = known, r.pid
+	f.attempt.Program, f.attempt.PID, f.attempt.Started, f.attempt.UID = r.program, int(r.pid), r.started, r.uid
+	if !f.joined && !f.closed {
+		f.until = now.Add(believed)
+	}
+	if len(f.waiting) == 0 {
+		return
+	}
+	if f.key.Remote.Port() == dnsPort && f.key.Protocol == firewall.UDP {
+		for _, w := range f.waiting { // the resolver may not have been known
+			if p, err := packet.Parse(w.bytes, firewall.Out); err == nil {
+				c.names.See(p)
+			}
+		}
+	}
+	if !c.decide(f, now) {
+		c.ask(f, now)
+		return
+	}
+	for _, w := range c.end(f) {
+		c.note(f, now)
+		c.carryOut(f, w.bytes, &w.address, w.datagram, f.verdict.Verdict)
+	}
+}
+
+// ask hands a flow of which packets wait over to the engine.
+func (c *core) ask(f *flow, now time.Time) {
+	if len(f.waiting) == 0 {
+		return
+	}
+	f.asked, f.left, f.gone = true, false, make(chan struct{})
+	c.asked[f] = true
+	if f.closed {
+		c.leave(f)
+	}
+	c.holds.put(firewall.Held{
+		Attempt: f.attempt,
+		Gone:    f.gone,
+		Release: func(d firewall.Decision) { c.releases.put(release{f, d}) },
+	})
+}
+
+// released carries out what the engine decided.
+func (c *core) released(r release, now time.Time) {
+	f, d := r.flow, r.decision
+	if !c.asked[f] {
+		return // the backend stopped meanwhile
+	}
+	delete(c.asked, f)
+	f.asked = false
+	ws := c.end(f)
+	switch d.Reason {
+	case firewall.Gone:
+		for _, w := range ws {
+			c.settle(w.datagram, false)
+		}
+		return
+	case firewall.Stopping, firewall.Unanswered, firewall.TooMany, firewall.Overflow:
+		f.refused = now
+	case firewall.ByAnswer:
+		f.answer, f.answered = d, true
+		c.remember(f, d)
+	default:
+		c.remember(f, c.store(&f.attempt, d))
+	}
+	f.logged, f.line = true, nil // by the engine
+	for _, w := range ws {
+		c.carryOut(f, w.bytes, &w.address, w.datagram, d.Verdict)
+	}
+}
+
+// collect takes what other goroutines have for the worker.
+func (c *core) collect(now time.Time) {
+	if resolvers := c.resolvers.Load(); resolvers != c.places {
+		c.places = resolvers
+		c.forget()
+	}
+	for _, r := range c.releases.take() {
+		c.released(r, now)
+	}
+	for _, r := range c.results.take() {
+		c.identified(r, now)
+	}
+}
+
+// apply puts a policy into force. All that was decided before is forgotten.
+func (c *core) apply(p firewall.Policy, now time.Time) {
+	c.collect(now)
+	c.policy = p
+	c.forget()
+}
+
+func (c *core) forget() {
+	c.epoch++
+	c.cache.clear()
+}
+
+// due is when expire has something to do; zero if it has not.
+func (c *core) due() (next time.Time) {
+	times := [...]time.Time{c.journal.due, c.datagrams.due, c.flows.due(), {}}
+	if len(c.joining) > 0 {
+		times[3] = c.joining[0].at
+	}
+	for _, t := range times {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	return next
+}
+
+// expire does what is due.
+func (c *core) expire(now time.Time) {
+	for len(c.joining) > 0 && !now.Before(c.joining[0].at) {
+		f := c.joining[0].flow
+		c.joining = c.joining[1:]
+		switch {
+		case f.stage != unjoined:
+		case len(f.waiting) == 0:
+			c.flows.remove(f)
+		default:
+			c.identify(f, task{owned: true, seen: now})
+		}
+	}
+	for _, d := range c.datagrams.expire(now) {
+		c.settle(d, false)
+		c.senseless(firewall.Flow{Protocol: d.key.protocol}, now)
+	}
+	c.flows.expire(now)
+	c.journal.expire(now)
+}
+
+// stop refuses all that still waits.
+func (c *core) stop(now time.Time) {
+	c.collect(now)
+	for _, f := range c.flows.byKey {
+		if len(f.waiting) > 0 && !f.asked {
+			c.journal.add(c.described(f), firewall.Decision{Reason: firewall.Stopping}, now)
+			c.refuseAll(f)
+		}
+	}
+	for f := range c.asked {
+		c.refuseAll(f) // the engine logs it when it stops
+	}
+	clear(c.asked)
+	c.journal.flush()
+}
+
+func (c *core) refuseAll(f *flow) {
+	for _, w := range c.end(f) {
+		c.refuse(f, w.bytes, &w.address, w.datagram)
+	}
+}

@@ -1,0 +1,112 @@
+package windivert
+
+import (
+	"net/netip"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// established lists the TCP connections with other computers, with those that
+// came from outside told from the others.
+func (r *run) established() []connection {
+	all, err := r.system.connections()
+	if err != nil {
+		r.config.Log.Warn("list connections", "error", err)
+	}
+	listening := make(map[uint16]bool)
+	for _, c := range all {
+		if c.listening && c.Protocol == firewall.TCP {
+			listening[c.Local.Port()] = true
+		}
+	}
+	var list []connection
+	for _, c := range all {
+		remote := c.Remote.Addr()
+		if c.Protocol != firewall.TCP || c.listening || !remote.IsValid() || remote.IsUnspecified() || remote.IsLoopback() {
+			continue
+		}
+		c.Flow = c.Flow.Normal()
+		if listening[c.Local.Port()] {
+			c.Direction = firewall.In
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// attempt says what is known of an established connection.
+func (r *run) attempt(c connection) firewall.Attempt {
+	now := time.Now()
+	a := firewall.Attempt{Flow: c.Flow, PID: int(c.pid), Time: now}
+	a.Program, a.Started, a.UID = r.system.identify(c.pid, c.Flow, now)
+	a.Host = r.worker.core.names.Lookup(c.Remote.Addr())
+	a.Place = placeOf(c.Flow, *r.attributor.resolvers.Load())
+	return a
+}
+
+// reportExisting logs the connections that are older than the firewall, and
+// cuts those that a rule blocks.
+func (r *run) reportExisting() {
+	for _, c := range r.established() {
+		a := r.attempt(c)
+		if !r.cutBlocked(a) {
+			r.sink.Decided(firewall.Entry{
+				Attempt:  a,
+				Decision: firewall.Decision{Verdict: firewall.Allow, Reason: firewall.Existing},
+				Count:    1,
+			})
+		}
+	}
+}
+
+// judgeAgain cuts the connections that a rule now blocks. Those that were never
+// allowed have no packet that passes.
+func (r *run) judgeAgain(undecided map[firewall.Flow]bool) {
+	for _, c := range r.established() {
+		if !undecided[c.Flow] {
+			r.cutBlocked(r.attempt(c))
+		}
+	}
+}
+
+// cutBlocked cuts a connection if a rule blocks it, and tells whether one does.
+func (r *run) cutBlocked(a firewall.Attempt) bool {
+	d, ok := r.sink.Judge(a)
+	if !ok || d.Verdict != firewall.Block || d.Reason != firewall.ByRule {
+		return false
+	}
+	err := r.system.cut(a.Flow)
+	if err != nil {
+		err = r.cutter.cut(a.Flow)
+	}
+	if err != nil {
+		r.config.Log.Warn("cut a connection", "remote", a.Remote, "error", err)
+		return true
+	}
+	r.sink.Decided(firewall.Entry{Attempt: a, Decision: d, Count: 1})
+	return true
+}
+
+// undecided lists the connections of which nothing passed yet.
+func (c *core) undecided() map[firewall.Flow]bool {
+	list := make(map[firewall.Flow]bool)
+	for key, f := range c.flows.byKey {
+		blocked := f.verdict.known && f.verdict.Verdict == firewall.Block
+		if key.Protocol == firewall.TCP && (len(f.waiting) > 0 || blocked || !f.refused.IsZero()) {
+			list[key.Flow] = true
+		}
+	}
+	return list
+}
+
+// placeOf says what is special about a flow's remote address.
+func placeOf(f firewall.Flow, resolvers map[netip.Addr]bool) firewall.Place {
+	switch addr := f.Remote.Addr().WithZone(""); {
+	case resolvers[addr]:
+		return firewall.Resolver
+	case addr.IsLoopback(), addr == f.Local.Addr() && !addr.IsUnspecified():
+		return firewall.Loopback
+	}
+	return firewall.AnyPlace
+}

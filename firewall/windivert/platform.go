@@ -1,0 +1,11 @@
+package windivert
+
+import (
+	"errors"
+	"runtime"
+)
+
+// platform refuses: the driver exists for Windows only.
+func platform(Config) (driver, system, error) {
+	return nil, nil, errors.New("WinDivert needs Windows; this system is " + runtime.GOOS)
+}

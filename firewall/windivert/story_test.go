@@ -1,0 +1,320 @@
+package windivert
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/packet"
+)
+
+func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+func TestASegmentSentAgainJoinsItsFlow(t *testing.T) {
+	w := newWorld(ipv4World)
+	story(t, w, func(s *site) {
+		c := w.dial(w.start("a"), w.destination(0))
+		s.wait(2 * time.Second)
+		s.expect(c, "held")
+		if c.syns < 3 {
+			t.Fatalf("%d segments were sent", c.syns)
+		}
+		if ps := s.engine.Prompts(); len(ps) != 1 || ps[0].Waiting != 1 {
+			t.Fatalf("prompts: %+v", ps)
+		}
+		s.answer(firewall.Allow)
+		s.expect(c, "open")
+		if asked, allowed := len(s.log(firewall.Asked)), len(s.log(firewall.ByAnswer)); asked != 1 || allowed != 1 {
+			t.Errorf("asked %d times, allowed %d times", asked, allowed)
+		}
+	})
+}
+
+func TestAHeldConnectionThatIsBlockedFailsEachTimeItIsTried(t *testing.T) {
+	w := newWorld(ipv4World)
+	story(t, w, func(s *site) {
+		c := w.dial(w.start("a"), w.destination(0))
+		s.answer(firewall.Block)
+		s.wait(time.Second)
+		s.expect(c, "refused")
+		if c.resets != 3 {
+			t.Errorf("%d resets, want 3", c.resets)
+		}
+		if n := len(s.log(firewall.Asked)); n != 1 {
+			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
+// Silence blocks, and the segment that is sent again after it is not asked
+// about again.
+func TestSilenceRefusesAConnection(t *testing.T) {
+	w := newWorld(ipv6World)
+	story(t, w, func(s *site) {
+		c := w.dial(w.start("a"), w.destination(0))
+		s.wait(31 * time.Second)
+		s.expect(c, "refused")
+		if asked, n := len(s.log(firewall.Asked)), len(s.log(firewall.Unanswered)); asked != 1 || n != 1 {
+			t.Errorf("asked %d times, unanswered %d times", asked, n)
+		}
+	})
+}
+
+func TestAKilledProgramWaitsForNoAnswer(t *testing.T) {
+	w := newWorld(ipv4World)
+	story(t, w, func(s *site) {
+		c := w.dial(w.start("a"), w.destination(0))
+		s.wait(time.Second)
+		c.close()
+		synctest.Wait()
+		if n := len(s.log(firewall.Gone)); n != 1 {
+			t.Errorf("gone %d times", n)
+		}
+		for _, p := range s.engine.Prompts() {
+			if p.Waiting != 0 {
+				t.Errorf("still waits: %+v", p)
+			}
+		}
+	})
+}
+
+// The driver's events may not come at all: then the system's tables tell.
+func TestAPacketWithoutAnEventIsLookedUp(t *testing.T) {
+	w := newWorld(ipv4World)
+	w.mute = true
+	story(t, w, func(s *site) {
+		c := w.dial(w.start("a"), w.destination(0))
+		s.wait(joinPatience - time.Millisecond)
+		s.expect(c, "held")
+		s.wait(2 * time.Millisecond)
+		s.expect(c, "open")
+	}, rule("a", firewall.Allow))
+}
+
+func TestAPacketOfNobodyBelongsToAnUnidentifiedProgram(t *testing.T) {
+	w := newWorld(ipv4World)
+	story(t, w, func(s *site) {
+		f := flowTo(firewall.UDP, 50000, "192.0.2.1:5000")
+		w.leave(udp(f, nil))
+		s.wait(joinPatience - time.Millisecond)
+		if n := len(s.engine.Prompts()); n != 0 {
+			t.Fatalf("%d prompts, too early", n)
+		}
+		s.wait(2 * time.Millisecond)
+		ps := s.engine.Prompts()
+		if len(ps) != 1 || ps[0].Program.Kind != firewall.Unidentified || ps[0].Program.File != "udp 10.0.0.2:50000" {
+			t.Fatalf("prompts: %+v", ps)
+		}
+		always := firewall.RuleID("always")
+		if err := s.engine.Answer(firewall.Answer{Prompt: ps[0].ID, Verdict: firewall.Allow, Rule: &always}); !errors.Is(err, firewall.ErrUnidentified) {
+			t.Errorf("answered for ever: %v", err)
+		}
+		s.answer(firewall.Allow)
+		if w.left() != 1 {
+			t.Errorf("%d datagrams left", w.left())
+		}
+	}, firewall.Rule{ID: "any", Program: firewall.AnyProgram, Port: 5000, Verdict: firewall.Allow})
+}
+
+// A process that started after the event is another one with the same number.
+func TestAReusedProcessNumberIsNotTheProgram(t *testing.T) {
+	w := newWorld(ipv4World)
+	story(t, w, func(s *site) {
+		pid := w.start("a")
+		w.mu.Lock()
+		w.processes[pid] = runningProcess{program("a"), time.Now().Add(time.Second)}
+		w.mu.Unlock()
+		c := w.dial(pid, w.destination(0))
+		s.wait(50 * time.Millisecond)
+		s.expect(c, "held")
+		if ps := s.engine.Prompts(); len(ps) != 1 || ps[0].Program.Kind != firewall.Unidentified {
+			t.Fatalf("prompts: %+v", ps)
+		}
+	}, rule("a", firewall.Allow))
+}
+
+func TestOldConnectionsAreLoggedLeftAloneAndCutByARule(t *testing.T) {
+	for _, local := range []string{ipv4World, ipv6World} {
+		w := newWorld(local)
+		story(t, w, func(s *site) {
+			s.stop()
+			c, other := w.dial(w.start("a"), w.destination(0)), w.dial(w.start("b"), w.destination(1))
+			s.expect(c, "open")
+			s.start()
+			synctest.Wait()
+			if n := len(s.log(firewall.Existing)); n != 2 {
+				t.Fatalf("%d existing connections in the log", n)
+			}
+			s.expect(c, "open")
+			s.use(firewall.ModeAsk, rule("a", firewall.Block))
+			s.expect(c, "cut")
+			s.expect(other, "open")
+			s.stop()
+			s.start()
+			s.expect(other, "open")
+		})
+	}
+}
+
+func TestALockFreezesConnectionsAndRefusesNewOnes(t *testing.T) {
+	w := newWorld(ipv4World)
+	story(t, w, func(s *site) {
+		c := w.dial(w.start("a"), w.destination(0))
+		s.wait(10 * time.Millisecond)
+		s.expect(c, "open")
+		s.use(firewall.ModeLock, rule("a", firewall.Allow))
+		if w.driver.handle(filterLock) == nil {
+			t.Fatal("the driver does not drop")
+		}
+		late := w.dial(w.start("a"), w.destination(0))
+		s.wait(time.Second)
+		s.expect(late, "refused")
+		s.expect(c, "open")
+		s.use(firewall.ModeAsk, rule("a", firewall.Allow))
+		if w.driver.handle(filterLock) != nil {
+			t.Fatal("the driver still drops")
+		}
+		s.expect(c, "open")
+	}, rule("a", firewall.Allow))
+}
+
+func TestADatagramThatIsBlockedIsAnsweredAndCounted(t *testing.T) {
+	for _, local := range []string{ipv4World, ipv6World} {
+		w := newWorld(local)
+		w.orderly = true
+		story(t, w, func(s *site) {
+			remote := netip.AddrPortFrom(w.destination(0).Addr(), 5000)
+			c := w.sendTo("a", remote.String(), "1")
+			s.wait(10 * time.Millisecond)
+			for range 9 {
+				w.leave(udp(c.flow, []byte("more")))
+			}
+			lines, count := s.log(firewall.ByRule), 0
+			for _, l := range lines {
+				count += l.Count
+			}
+			if count != 10 || len(lines) > 2 {
+				t.Errorf("%d lines that count %d", len(lines), count)
+			}
+			if w.left() != 0 || len(w.refused) != 10 {
+				t.Errorf("%d left, %d were answered", w.left(), len(w.refused))
+			}
+		}, rule("a", firewall.Block))
+	}
+}
+
+func TestOnlyTheFirstDatagramsOfAFlowAreHeld(t *testing.T) {
+	w := newWorld(ipv4World)
+	w.orderly = true
+	story(t, w, func(s *site) {
+		c := w.sendTo("a", "192.0.2.1:5000", "1")
+		for _, text := range []string{"2", "3", "4", "5", "6"} {
+			w.leave(udp(c.flow, []byte(text)))
+		}
+		s.answer(firewall.Allow)
+		w.leave(udp(c.flow, []byte("7")))
+		synctest.Wait()
+		sent := ""
+		for _, r := range w.arrived {
+			p, _ := packet.Parse(r.bytes, firewall.Out)
+			sent += string(p.Payload)
+		}
+		if sent != "12347" {
+			t.Errorf("sent %q", sent)
+		}
+	})
+}
+
+// A program that sends and ends at once is still known.
+func TestADatagramOutlivesItsSocket(t *testing.T) {
+	w := newWorld(ipv4World)
+	w.orderly = true
+	story(t, w, func(s *site) {
+		c := w.socket(w.start("a"), firewall.UDP, addrPort("192.0.2.1:5000"))
+		c.connect(func() {})
+		c.close()
+		synctest.Wait()
+		w.leave(udp(c.flow, nil))
+		s.answer(firewall.Allow)
+		if w.left() != 1 {
+			t.Errorf("%d datagrams left", w.left())
+		}
+		if e := s.log(firewall.ByAnswer); len(e) != 1 || e[0].Program != program("a") {
+			t.Errorf("log: %+v", e)
+		}
+	})
+}
+
+// Neighbour discovery waits for nobody, and a ping is its program's.
+func TestTheKernelsOwnTrafficIsTheKernels(t *testing.T) {
+	w := newWorld(ipv6World)
+	w.orderly = true
+	story(t, w, func(s *site) {
+		f := firewall.Flow{Protocol: firewall.ICMPv6, Local: netip.AddrPortFrom(w.local, 0), Remote: netip.AddrPortFrom(w.destination(0).Addr(), 0)}
+		solicitation, body := ipPacket(f, 24)
+		body[0] = 135
+		w.leave(solicitation)
+		synctest.Wait()
+		if w.left() != 1 {
+			t.Fatalf("%d packets left", w.left())
+		}
+		c := w.socket(w.start("ping"), firewall.ICMPv6, f.Remote)
+		ping, body := ipPacket(f, 16)
+		body[0] = 128
+		c.connect(func() { w.leave(ping) })
+		s.answer(firewall.Allow)
+		if e := s.log(firewall.ByAnswer); w.left() != 2 || len(e) != 1 || e[0].Program != program("ping") {
+			t.Errorf("%d packets left, log: %+v", w.left(), e)
+		}
+		if e := s.log(firewall.ByRule); len(e) != 1 || e[0].Program.Kind != firewall.Kernel {
+			t.Errorf("log: %+v", e)
+		}
+	})
+}
+
+func TestAttemptsWithinASecondAreOneLine(t *testing.T) {
+	w := newWorld(ipv4World)
+	story(t, w, func(s *site) {
+		pid := w.start("a")
+		for range 100 {
+			w.dial(pid, w.destination(0))
+		}
+		lines, count := s.log(firewall.ByRule), 0
+		for _, l := range lines {
+			count += l.Count
+		}
+		if count != 100 || len(lines) > 2 {
+			t.Errorf("%d lines that count %d", len(lines), count)
+		}
+	}, rule("a", firewall.Allow))
+}
+
+func TestWhatComesFromOutsidePassesUnlessARuleIsAboutIt(t *testing.T) {
+	w := newWorld(ipv4World)
+	story(t, w, func(s *site) {
+		f := flowTo(firewall.TCP, 80, "192.0.2.1:5000")
+		in := f
+		in.Local, in.Remote = f.Remote, f.Local
+		w.mu.Lock()
+		w.sockets[f] = &socket{world: w, flow: f, pid: 1000, done: make(chan struct{}), ended: make(chan struct{})}
+		w.processes[1000] = runningProcess{program("server"), time.Now()}
+		c := w.sockets[f]
+		w.mu.Unlock()
+		block := rule("server", firewall.Block)
+		block.Direction = firewall.In
+		s.use(firewall.ModeAsk, block)
+		syn := segment{flow: in, flags: packet.SYN, sequence: 9}.bytes()
+		w.enter(syn)
+		s.wait(time.Second)
+		s.expect(c, "held")
+		if e := s.log(firewall.ByRule); len(e) != 1 || e[0].Direction != firewall.In || e[0].Program != program("server") {
+			t.Errorf("log: %+v", e)
+		}
+		s.use(firewall.ModeAsk)
+		w.enter(syn)
+		s.expect(c, "open")
+	})
+}

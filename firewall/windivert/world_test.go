@@ -1,0 +1,417 @@
+package windivert
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/packet"
+)
+
+// world is a computer in memory, with WinDivert, its network stack and the
+// network that it is on. Events and packets reach the driver in no order.
+type world struct {
+	driver   *memoryDriver
+	local    netip.Addr
+	resolver netip.AddrPort
+	orderly  bool // events come at once, before their packets
+	mute     bool // events of new sockets do not come
+
+	mu        sync.Mutex
+	port      uint16
+	pid       uint32
+	endpoint  uint64
+	processes map[uint32]runningProcess
+	sockets   map[firewall.Flow]*socket
+	hosts     map[string]netip.Addr // what the resolver answers
+	answers   map[uint16]chan struct{}
+	arrived   []record // what left the computer, save TCP
+	refused   [][]byte // what ICMP said here
+}
+
+type runningProcess struct {
+	program firewall.Program
+	started time.Time
+}
+
+// socket is one end of a TCP connection, or sends datagrams.
+type socket struct {
+	world    *world
+	flow     firewall.Flow
+	pid      uint32
+	endpoint uint64
+	sequence uint32
+
+	told    sync.Once // the driver of its connect
+	mu      sync.Mutex
+	done    chan struct{} // connected or refused
+	err     error
+	open    bool
+	ended   chan struct{} // closed when the connection is cut or closed
+	closing sync.Once
+	syns    int // segments sent to open it, and sent again
+	resets  int // answers to them
+}
+
+const ipv4World, ipv6World = "10.0.0.2", "fd00::2"
+
+func newWorld(local string) *world {
+	w := &world{
+		local: netip.MustParseAddr(local), port: 40000, pid: 1000,
+		processes: map[uint32]runningProcess{}, sockets: map[firewall.Flow]*socket{},
+		hosts: map[string]netip.Addr{}, answers: map[uint16]chan struct{}{},
+	}
+	w.resolver = netip.MustParseAddrPort("10.0.0.53:53")
+	if w.local.Is6() {
+		w.resolver = netip.MustParseAddrPort("[fd00::53]:53")
+	}
+	w.driver = &memoryDriver{world: w}
+	return w
+}
+
+func (w *world) destination(n int) netip.AddrPort {
+	if w.local.Is6() {
+		return netip.AddrPortFrom(netip.MustParseAddr([]string{"2001:db8::1", "2001:db8::2"}[n]), 443)
+	}
+	return netip.AddrPortFrom(netip.MustParseAddr([]string{"192.0.2.1", "192.0.2.2"}[n]), 443)
+}
+
+func program(name string) firewall.Program {
+	return firewall.Program{Kind: firewall.Executable, Path: `C:\Programs\` + name + ".exe"}
+}
+
+// start runs a program and returns the process's number.
+func (w *world) start(name string) uint32 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pid += 4
+	w.processes[w.pid] = runningProcess{program(name), time.Now()}
+	return w.pid
+}
+
+func (w *world) socket(pid uint32, p firewall.Protocol, remote netip.AddrPort) *socket {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.port++
+	w.endpoint++
+	s := &socket{
+		world: w, pid: pid, endpoint: w.endpoint, sequence: rand.Uint32(),
+		flow: firewall.Flow{Protocol: p, Local: netip.AddrPortFrom(w.local, w.port), Remote: remote},
+		done: make(chan struct{}), ended: make(chan struct{}),
+	}
+	w.sockets[s.flow] = s
+	return s
+}
+
+// dial opens a TCP connection; the socket's done tells when it is open or
+// refused.
+func (w *world) dial(pid uint32, remote netip.AddrPort) *socket {
+	s := w.socket(pid, firewall.TCP, remote)
+	s.connect(s.knock)
+	return s
+}
+
+// connect tells the driver of the socket, and sends, in no order.
+func (s *socket) connect(send func()) {
+	switch {
+	case s.world.mute:
+		send()
+	case s.world.orderly || rand.IntN(2) == 0:
+		s.tell()
+		send()
+	default:
+		send()
+		time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, s.tell)
+	}
+}
+
+func (s *socket) tell() {
+	s.told.Do(func() { s.world.event(eventConnect, s.flow, s.pid, s.endpoint) })
+}
+
+// knock sends the segment that opens the connection, again and again.
+func (s *socket) knock() {
+	s.mu.Lock()
+	waits := !s.open && s.err == nil
+	s.syns++
+	again := s.syns < 100
+	s.mu.Unlock()
+	if !waits {
+		return
+	}
+	s.world.leave(segment{flow: s.flow, flags: packet.SYN, sequence: s.sequence}.bytes())
+	if again {
+		time.AfterFunc(300*time.Millisecond, s.knock)
+	}
+}
+
+func (s *socket) finish(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.open || s.err != nil {
+		return
+	}
+	s.open, s.err = err == nil, err
+	close(s.done)
+}
+
+// close ends the socket, as its program does or the system once that is killed.
+func (s *socket) close() {
+	s.closing.Do(func() {
+		s.finish(errors.New("closed"))
+		close(s.ended)
+		s.world.mu.Lock()
+		delete(s.world.sockets, s.flow)
+		s.world.mu.Unlock()
+		if !s.world.mute {
+			s.tell()
+			s.world.event(eventClose, s.flow, s.pid, s.endpoint)
+		}
+	})
+}
+
+// event gives a socket event to who watches sockets.
+func (w *world) event(e socketEvent, f firewall.Flow, pid uint32, endpoint uint64) {
+	if h := w.driver.handle(filterSockets); h != nil {
+		h.put(record{address: socketAddress(e, f, pid, endpoint)})
+	}
+}
+
+func socketAddress(e socketEvent, f firewall.Flow, pid uint32, endpoint uint64) (a address) {
+	a[8], a[addressEvent], a[addressFlags] = byte(layerSocket), byte(e), bitOutbound
+	binary.LittleEndian.PutUint64(a[addressEndpoint:], endpoint)
+	binary.LittleEndian.PutUint32(a[addressProcess:], pid)
+	for at, addr := range map[int]netip.Addr{addressLocal: f.Local.Addr(), addressRemote: f.Remote.Addr()} {
+		bytes := addr.As16()
+		slices.Reverse(bytes[:])
+		copy(a[at:], bytes[:])
+	}
+	binary.LittleEndian.PutUint16(a[addressLocalPort:], f.Local.Port())
+	binary.LittleEndian.PutUint16(a[addressPort:], f.Remote.Port())
+	a[addressProtocol] = byte(f.Protocol)
+	return a
+}
+
+func packetAddress(b []byte, outbound bool) (a address) {
+	if b[0]>>4 == 6 {
+		a[addressFlags] |= bitIPv6
+	}
+	if outbound {
+		a[addressFlags] |= bitOutbound
+	}
+	a[addressFlags] |= 0x20 // the network card computes those of TCP and UDP
+	binary.LittleEndian.PutUint32(a[addressInterface:], 7)
+	return a
+}
+
+const everyPriority = 30000
+
+// leave has the network stack send a packet, enter has one arrive.
+func (w *world) leave(b []byte) { w.travel(b, packetAddress(b, true), everyPriority) }
+func (w *world) enter(b []byte) { w.travel(b, packetAddress(b, false), everyPriority) }
+
+// travel takes a packet through the driver, and on if no handle wants it.
+func (w *world) travel(b []byte, a address, below int16) {
+	switch {
+	case w.driver.take(b, a, below):
+	case a.outbound():
+		w.network(b)
+	default:
+		w.stack(b)
+	}
+}
+
+func (w *world) find(f firewall.Flow) *socket {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sockets[outward(f)]
+}
+
+// theirs is the number that the other end of a connection begins with.
+const theirs = 5000
+
+// network is everybody else: servers that answer, and a resolver.
+func (w *world) network(b []byte) {
+	p, err := packet.Parse(b, firewall.Out)
+	if err != nil || p.Flow.Protocol != firewall.TCP {
+		w.mu.Lock()
+		w.arrived = append(w.arrived, record{bytes: b})
+		w.mu.Unlock()
+		if err == nil && p.Flow.Remote == w.resolver {
+			w.resolve(p)
+		}
+		return
+	}
+	back := p.Flow
+	back.Local, back.Remote = back.Remote, back.Local
+	s := w.find(p.Flow)
+	switch {
+	case p.Opens():
+		w.enter(segment{flow: back, flags: packet.SYN | packet.ACK, sequence: theirs, confirmed: sequenceOf(p) + 1}.bytes())
+	case s != nil && p.TCPFlags == packet.ACK && sequenceOf(p) != s.sequence+1:
+		w.enter(segment{flow: back, flags: packet.ACK, sequence: theirs + 1, confirmed: s.sequence + 1}.bytes())
+	}
+}
+
+// stack is the network stack of this computer.
+func (w *world) stack(b []byte) {
+	p, err := packet.Parse(b, firewall.In)
+	if err != nil {
+		return
+	}
+	switch s := w.find(p.Flow); {
+	case p.Flow.Protocol == firewall.ICMP:
+		w.mu.Lock()
+		w.refused = append(w.refused, b)
+		w.mu.Unlock()
+	case p.Flow.Protocol == firewall.UDP:
+		w.mu.Lock()
+		if answered := w.answers[p.Flow.Local.Port()]; answered != nil {
+			close(answered)
+			delete(w.answers, p.Flow.Local.Port())
+		}
+		w.mu.Unlock()
+	case s == nil:
+	case p.TCPFlags&packet.SYN != 0:
+		s.finish(nil)
+		w.leave(segment{flow: s.flow, flags: packet.ACK, sequence: s.sequence + 1, confirmed: theirs + 1}.bytes())
+	case p.TCPFlags&packet.RST != 0:
+		s.reset(p)
+	}
+}
+
+// reset takes a reset that counts: it confirms what was sent, or has the number
+// that comes next.
+func (s *socket) reset(p packet.Packet) {
+	s.mu.Lock()
+	counts, again := s.open && sequenceOf(p) == theirs+1, false
+	if !s.open && s.err == nil && confirmedOf(p) == s.sequence+1 {
+		s.resets++
+		counts, again = true, s.resets < 3 // Windows tries three times
+	}
+	s.mu.Unlock()
+	switch {
+	case again:
+		time.AfterFunc(20*time.Millisecond, s.knock)
+	case counts:
+		s.finish(errors.New("connection refused"))
+		s.close()
+	}
+}
+
+// resolve answers a DNS question.
+func (w *world) resolve(p packet.Packet) {
+	var m dnsmessage.Message
+	if m.Unpack(p.Payload) != nil || len(m.Questions) == 0 {
+		return
+	}
+	name := m.Questions[0].Name
+	w.mu.Lock()
+	addr := w.hosts[name.String()]
+	w.mu.Unlock()
+	h := dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET, TTL: 60}
+	r := dnsmessage.Resource{Header: h, Body: &dnsmessage.AResource{A: [4]byte(addr.AsSlice()[:4])}}
+	if addr.Is6() {
+		r.Body = &dnsmessage.AAAAResource{AAAA: addr.As16()}
+	}
+	m.Response, m.Answers = true, []dnsmessage.Resource{r}
+	message, err := m.Pack()
+	if err != nil {
+		return
+	}
+	back := p.Flow
+	back.Local, back.Remote = back.Remote, back.Local
+	w.enter(udp(back, message))
+}
+
+// udp builds a datagram.
+func udp(f firewall.Flow, payload []byte) []byte {
+	f.Protocol = firewall.UDP
+	b, datagram := ipPacket(f, 8+len(payload))
+	binary.BigEndian.PutUint16(datagram, f.Local.Port())
+	binary.BigEndian.PutUint16(datagram[2:], f.Remote.Port())
+	binary.BigEndian.PutUint16(datagram[4:], uint16(len(datagram)))
+	copy(datagram[8:], payload)
+	return b
+}
+
+// ask has the computer's resolver service ask for a name, and waits until the
+// answer has come.
+func (w *world) ask(host string, done <-chan struct{}) error {
+	s := w.socket(w.start("resolving"), firewall.UDP, w.resolver)
+	answered := make(chan struct{})
+	w.mu.Lock()
+	w.answers[s.flow.Local.Port()] = answered
+	w.mu.Unlock()
+	kind := dnsmessage.TypeA
+	if w.local.Is6() {
+		kind = dnsmessage.TypeAAAA
+	}
+	m := dnsmessage.Message{Header: dnsmessage.Header{ID: uint16(s.sequence), RecursionDesired: true}}
+	m.Questions = []dnsmessage.Question{{Name: dnsmessage.MustNewName(host + "."), Type: kind, Class: dnsmessage.ClassINET}}
+	message, err := m.Pack()
+	if err != nil {
+		return err
+	}
+	s.connect(func() { w.leave(udp(s.flow, message)) })
+	defer s.close()
+	select {
+	case <-answered:
+		return nil
+	case <-done:
+		return errors.New("no answer")
+	}
+}
+
+// owner is part of [system], as all that follows.
+func (w *world) owner(f firewall.Flow) (uint32, bool) {
+	if s := w.find(f); s != nil {
+		return s.pid, true
+	}
+	return 0, false
+}
+
+func (w *world) connections() (list []connection, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for f, s := range w.sockets {
+		list = append(list, connection{Flow: f, pid: s.pid})
+	}
+	return list, nil
+}
+
+func (w *world) identify(pid uint32, _ firewall.Flow, seen time.Time) (firewall.Program, time.Time, int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, ok := w.processes[pid]
+	if !ok || p.started.After(seen) {
+		return firewall.Program{File: "process", Why: "its process has ended"}, time.Time{}, -1
+	}
+	return p.program, p.started, 1000
+}
+
+func (w *world) cut(f firewall.Flow) error {
+	if w.local.Is6() {
+		return errors.New("the system ends connections of IPv4 only")
+	}
+	if s := w.find(f); s != nil {
+		s.close()
+	}
+	return nil
+}
+
+func (w *world) resolvers() []netip.Addr { return []netip.Addr{w.resolver.Addr()} }
+
+// left counts the packets, save TCP, that left the computer.
+func (w *world) left() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.arrived)
+}
