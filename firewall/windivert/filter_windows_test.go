@@ -12,11 +12,11 @@ func TestAHandleMeetsWhatItsFilterTakes(t *testing.T) {
 	ack.packet[33] = 0x10
 	udp.packet[9] = 17
 	fragment.packet[6], fragment.packet[7] = 0, 8 // offset 64
-	v6 := record{address: syn.address, packet: append([]byte("\x60\x00\x00\x00\x00\x14\x06\x40"+
+	v6 := diverted{address: syn.address, packet: append([]byte("\x60\x00\x00\x00\x00\x14\x06\x40"+
 		"\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01"+
 		"\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02"), syn.packet[20:]...)}
 	v6.address[10] |= 0x10
-	all := map[string]record{"syn": syn, "inbound": inbound, "loopback": loopback, "ack": ack, "udp": udp, "fragment": fragment, "v6": v6}
+	all := map[string]diverted{"syn": syn, "inbound": inbound, "loopback": loopback, "ack": ack, "udp": udp, "fragment": fragment, "v6": v6}
 	for _, test := range []struct {
 		filter string
 		takes  []string

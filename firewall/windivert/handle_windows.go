@@ -81,8 +81,8 @@ func (h *divertHandle) receive(buffer []byte) (int, address, error) {
 }
 
 func (h *divertHandle) send(packet []byte, a address) error {
-	if len(packet) == 0 || len(packet) > largestPacket {
-		return fmt.Errorf("send a packet: it has %d bytes, 1 to %d are possible", len(packet), largestPacket)
+	if len(packet) == 0 || len(packet) > maxPacket {
+		return fmt.Errorf("send a packet: it has %d bytes, 1 to %d are possible", len(packet), maxPacket)
 	}
 	h.asking.Lock()
 	defer h.asking.Unlock()

@@ -80,11 +80,11 @@ func TestEachPacketPassesOnceWhileMemoryIsCollected(t *testing.T) {
 				passed <- pass(h, n+i)
 			}
 		}()
-		var records []record
+		var packets []diverted
 		for i := range batch {
-			records = append(records, numbered(n+i))
+			packets = append(packets, numbered(n+i))
 		}
-		if met := s.inject(records...); met != batch {
+		if met := s.inject(packets...); met != batch {
 			t.Fatalf("the handle met %d packets of %d", met, batch)
 		}
 		for range batch {
@@ -246,9 +246,9 @@ func TestALostDriverIsNoticed(t *testing.T) {
 func TestIPv6AndTheLargestPacketPass(t *testing.T) {
 	s := newStandIn(t)
 	h := s.open(layerNetwork, 100, 0)
-	packet := make([]byte, largestPacket)
+	packet := make([]byte, maxPacket)
 	packet[0], packet[4], packet[5], packet[6] = 0x60, 0xff, 0xff, 17
-	want := record{packet: packet}
+	want := diverted{packet: packet}
 	want.address[10] = 0x02 | 0x10 // outbound, IPv6
 	s.inject(want)
 	got, err := take(h)
@@ -264,7 +264,7 @@ func TestIPv6AndTheLargestPacketPass(t *testing.T) {
 	} else {
 		same(t, gone[0], want)
 	}
-	for _, impossible := range [][]byte{nil, make([]byte, largestPacket+1)} {
+	for _, impossible := range [][]byte{nil, make([]byte, maxPacket+1)} {
 		if h.send(impossible, want.address) == nil {
 			t.Errorf("%d bytes were sent", len(impossible))
 		}
@@ -275,7 +275,7 @@ func TestASocketEventHasNoBytes(t *testing.T) {
 	s := newStandIn(t)
 	h := s.open(layerSocket, 0, flagSniff|flagReceiveOnly)
 	for n := range 5 {
-		r := record{}
+		r := diverted{}
 		r.address[8], r.address[9] = byte(layerSocket), 4 // CONNECT
 		binary.LittleEndian.PutUint32(r.address[32:], uint32(1000+n))
 		s.inject(r)
@@ -337,7 +337,7 @@ func TestAPacketIsSentWithoutAllocating(t *testing.T) {
 	for range 21 {
 		s.inject(r)
 	}
-	buffer := make([]byte, largestPacket)
+	buffer := make([]byte, maxPacket)
 	if n := testing.AllocsPerRun(20, func() { h.receive(buffer) }); n > 0 {
 		t.Errorf("receive allocates %v times", n)
 	}

@@ -15,7 +15,7 @@ const machineX64 = 0x8664
 // when Windows emulates an x64 processor for us.
 func machineHasDriver() error {
 	if runtime.GOARCH != "amd64" {
-		return fmt.Errorf("start WinDivert: %w (this program is built for %s)", errNoDriver, runtime.GOARCH)
+		return fmt.Errorf("start WinDivert: %w (this program is built for %s)", errMachine, runtime.GOARCH)
 	}
 	var emulated, native uint16
 	if err := windows.IsWow64Process2(windows.CurrentProcess(), &emulated, &native); err != nil {
@@ -24,12 +24,12 @@ func machineHasDriver() error {
 	return hasDriver(native)
 }
 
-// errNoDriver is a computer without a driver.
-var errNoDriver = errors.New("WinDivert has a driver for 64-bit Intel and AMD processors only: on this computer Sallyport can show and edit rules, but not filter")
+// errMachine is a computer without a driver.
+var errMachine = errors.New("WinDivert has a driver for 64-bit Intel and AMD processors only: on this computer Sallyport can show and edit rules, but not filter")
 
 func hasDriver(machine uint16) error {
 	if machine != machineX64 {
-		return fmt.Errorf("start WinDivert: %w (its processor is of type %#x)", errNoDriver, machine)
+		return fmt.Errorf("start WinDivert: %w (its processor is of type %#x)", errMachine, machine)
 	}
 	return nil
 }

@@ -17,9 +17,6 @@ const (
 	requestShutdown = 0x12<<16 | 3<<14 | 0x927<<2 | 1
 )
 
-// largestPacket is WINDIVERT_MTU_MAX: an IPv6 header and its longest payload,
-// in bytes.
-const largestPacket = 40 + 0xffff
 
 // slot is the memory of one request at a time. It lies outside of Go's heap and
 // stacks: the driver writes to it while it answers, and by then Go may have
@@ -30,7 +27,7 @@ type slot struct {
 	done       uint32 // bytes
 	room       uint32 // for addresses, then their size; bytes
 	address    address
-	packet     [largestPacket]byte
+	packet     [maxPacket]byte
 }
 
 func newSlot() (*slot, error) {

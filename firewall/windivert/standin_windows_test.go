@@ -28,8 +28,8 @@ type standIn struct {
 	device windows.Handle
 }
 
-// record is a packet or an event with its address.
-type record struct {
+// diverted is a packet or an event with its address.
+type diverted struct {
 	address address
 	packet  []byte
 }
@@ -53,25 +53,31 @@ func newStandIn(t *testing.T) *standIn {
 	if err := startDriver(); err != nil {
 		t.Fatal(err)
 	}
-	name, err := windows.UTF16PtrFromString(`\\.\WinDivertStandIn`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	device, err := windows.CreateFile(name, windows.GENERIC_READ|windows.GENERIC_WRITE, 0, nil, windows.OPEN_EXISTING, 0, 0)
-	if err != nil && os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") != "1" {
-		t.Skip("the driver is not the stand-in, which scripts/wine-exec brings")
-	} else if err != nil {
-		t.Fatal("the driver is not the stand-in, which scripts/wine-exec brings:", err)
-	}
-	s := &standIn{t, device}
+	s := (&standIn{T: t}).again()
 	t.Cleanup(func() {
 		if open := s.handles(); len(open) > 0 {
 			t.Errorf("handles are left open: %+v", open)
 		}
 		s.drain()
-		windows.CloseHandle(device)
 	})
 	return s
+}
+
+// again opens the stand-in once more: one request at a time has each.
+func (s *standIn) again() *standIn {
+	s.Helper()
+	name, err := windows.UTF16PtrFromString(`\\.\WinDivertStandIn`)
+	if err != nil {
+		s.Fatal(err)
+	}
+	device, err := windows.CreateFile(name, windows.GENERIC_READ|windows.GENERIC_WRITE, 0, nil, windows.OPEN_EXISTING, 0, 0)
+	if err != nil && os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") != "1" {
+		s.Skip("the driver is not the stand-in, which scripts/wine-exec brings")
+	} else if err != nil {
+		s.Fatal("the driver is not the stand-in, which scripts/wine-exec brings:", err)
+	}
+	s.Cleanup(func() { windows.CloseHandle(device) })
+	return &standIn{s.T, device}
 }
 
 // open opens a handle as the backend does.
@@ -100,11 +106,11 @@ func (s *standIn) request(code uint32, in, out []byte) []byte {
 	return out[:n]
 }
 
-// inject has the records arrive; it tells how many some handle met.
-func (s *standIn) inject(records ...record) int {
+// inject has the packets and events arrive; it tells how many some handle met.
+func (s *standIn) inject(packets ...diverted) int {
 	s.Helper()
 	var in []byte
-	for _, r := range records {
+	for _, r := range packets {
 		in = binary.LittleEndian.AppendUint32(in, uint32(len(r.packet)))
 		in = append(in, r.address[:]...)
 		in = append(in, r.packet...)
@@ -112,19 +118,19 @@ func (s *standIn) inject(records ...record) int {
 	return int(binary.LittleEndian.Uint32(s.request(standInInject, in, make([]byte, 4))))
 }
 
-// drain returns what has left since the last time.
-func (s *standIn) drain() (records []record) {
+// drain returns the packets that have left since the last time.
+func (s *standIn) drain() (packets []diverted) {
 	s.Helper()
 	for {
 		out := s.request(standInDrain, nil, make([]byte, 1<<20))
 		if len(out) == 0 {
-			return records
+			return packets
 		}
 		for len(out) > 0 {
 			n := binary.LittleEndian.Uint32(out)
-			r := record{packet: out[4+addressSize:][:n]}
+			r := diverted{packet: out[4+addressSize:][:n]}
 			copy(r.address[:], out[4:])
-			records = append(records, r)
+			packets = append(packets, r)
 			out = out[4+addressSize+n:]
 		}
 	}
@@ -166,7 +172,7 @@ func reading(open []openHandle) bool {
 }
 
 // numbered is the nth SYN of a test, with an address of its own.
-func numbered(n int) record {
+func numbered(n int) diverted {
 	packet := []byte("\x45\x00\x00\x28\x00\x00\x40\x00\x40\x06\x00\x00\x0a\x00\x00\x02\x5d\xb8\xd8\x22" +
 		"\xc0\x00\x01\xbb\x00\x00\x03\xe8\x00\x00\x00\x00\x50\x02\x20\x00\x00\x00\x00\x00")
 	binary.BigEndian.PutUint32(packet[24:], uint32(n)) // the sequence number
@@ -174,22 +180,22 @@ func numbered(n int) record {
 	binary.LittleEndian.PutUint64(a[0:], uint64(n)) // the time
 	a[10] = 0x02                                    // outbound
 	a[16] = 7                                       // the interface
-	return record{a, packet}
+	return diverted{a, packet}
 }
 
-// same fails the test unless both are the same record.
-func same(t *testing.T, got, want record) {
+// same fails the test unless both are the same diverted.
+func same(t *testing.T, got, want diverted) {
 	t.Helper()
 	if got.address != want.address || !bytes.Equal(got.packet, want.packet) {
 		t.Fatalf("got\n%x %x, want\n%x %x", got.address, got.packet, want.address, want.packet)
 	}
 }
 
-// take receives one record.
-func take(h handle) (record, error) {
-	buffer := make([]byte, largestPacket)
+// take receives one diverted.
+func take(h handle) (diverted, error) {
+	buffer := make([]byte, maxPacket)
 	n, a, err := h.receive(buffer)
-	return record{a, buffer[:n]}, err
+	return diverted{a, buffer[:n]}, err
 }
 
 // within waits for a channel.
@@ -203,4 +209,4 @@ func within[T any](t *testing.T, what string, c <-chan T) (v T) {
 	return v
 }
 
-func (r record) String() string { return fmt.Sprintf("%x %x", r.address, r.packet) }
+func (r diverted) String() string { return fmt.Sprintf("%x %x", r.address, r.packet) }

@@ -19,6 +19,7 @@ import (
 // network that it is on. Events and packets reach the driver in no order.
 type world struct {
 	driver   *memoryDriver
+	divert   func([]byte, address) // takes packets and events instead of driver, unless nil
 	local    netip.Addr
 	resolver netip.AddrPort
 	orderly  bool // events come at once, before their packets
@@ -179,8 +180,11 @@ func (s *socket) close() {
 
 // event gives a socket event to who watches sockets.
 func (w *world) event(e socketEvent, f firewall.Flow, pid uint32, endpoint uint64) {
-	if h := w.driver.handle(filterSockets); h != nil {
-		h.put(record{address: socketAddress(e, f, pid, endpoint)})
+	a := socketAddress(e, f, pid, endpoint)
+	if w.divert != nil {
+		w.divert(nil, a)
+	} else if h := w.driver.handle(filterSockets); h != nil {
+		h.put(record{address: a})
 	}
 }
 
@@ -220,10 +224,18 @@ func (w *world) enter(b []byte) { w.travel(b, packetAddress(b, false), everyPrio
 // travel takes a packet through the driver, and on if no handle wants it.
 func (w *world) travel(b []byte, a address, below int16) {
 	switch {
-	case w.driver.take(b, a, below):
-	case a.outbound():
+	case w.divert != nil:
+		w.divert(b, a)
+	case !w.driver.take(b, a, below):
+		w.arrive(b, a)
+	}
+}
+
+// arrive takes a packet on that no handle wants.
+func (w *world) arrive(b []byte, a address) {
+	if a.outbound() {
 		w.network(b)
-	default:
+	} else {
 		w.stack(b)
 	}
 }
