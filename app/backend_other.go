@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package app
 
@@ -9,7 +9,7 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
-var errSystem = errors.New("the firewall needs Linux 6.1 or newer; this system is " + runtime.GOOS)
+var errSystem = errors.New("the firewall needs Linux 6.1 or newer, or Windows; this system is " + runtime.GOOS)
 
 func openBackend(string) (firewall.Backend, error) { return nil, errSystem }
 

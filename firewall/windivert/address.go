@@ -34,6 +34,7 @@ const (
 type socketEvent uint8
 
 const (
+	eventBind    socketEvent = 3
 	eventConnect socketEvent = 4
 	eventAccept  socketEvent = 6
 	eventClose   socketEvent = 7

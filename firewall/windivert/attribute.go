@@ -55,8 +55,8 @@ type attributor struct {
 	wake      chan struct{} // the worker's
 }
 
-func newAttributor(s system, results *mailbox[result], wake chan struct{}) *attributor {
-	a := &attributor{system: s, tasks: make(chan task, maxTasks), results: results, wake: wake}
+func newAttributor(s system, wake chan struct{}) *attributor {
+	a := &attributor{system: s, tasks: make(chan task, maxTasks), results: newMailbox[result](wake), wake: wake}
 	a.resolvers.Store(&addrSet{})
 	a.refresh()
 	return a

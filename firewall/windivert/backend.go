@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
-	"sallyport.dev/sallyport/firewall/names"
 )
 
 // resolversEvery is how often the configured resolvers are read again.
@@ -40,9 +37,6 @@ type run struct {
 	attributor *attributor
 	teller     *teller
 	cutter     *cutter
-	lost       atomic.Uint64
-	overflown  atomic.Uint64
-	failed     atomic.Uint64
 }
 
 // New prepares a backend; nothing changes on the system before Run.
@@ -101,7 +95,7 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 
 // start opens the handles. Events first, so that no packet is seen whose event
 // is not.
-func (b *Backend) start(sink firewall.Sink) (r *run, err error) {
+func (b *Backend) start(sink firewall.Sink) (_ *run, err error) {
 	b.applying.Lock()
 	defer b.applying.Unlock()
 	b.mu.Lock()
@@ -109,7 +103,7 @@ func (b *Backend) start(sink firewall.Sink) (r *run, err error) {
 	if b.run != nil {
 		return nil, errors.New("run the WinDivert backend: it runs already")
 	}
-	r = &run{Backend: b, sink: sink}
+	r := &run{Backend: b, sink: sink}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -121,10 +115,11 @@ func (b *Backend) start(sink firewall.Sink) (r *run, err error) {
 	if r.packets, err = b.driver.open(filterPackets, layerNetwork, priorityPackets, 0); err != nil {
 		return nil, fmt.Errorf("hold packets: %w", err)
 	}
-	if err := r.setLock(b.policy.Mode); err != nil {
+	if err = r.setLock(b.policy.Mode); err != nil {
 		return nil, err
 	}
 	r.prepare(b.policy)
+	r.seed()
 	b.run = r
 	return r, nil
 }
@@ -133,25 +128,9 @@ func (b *Backend) start(sink firewall.Sink) (r *run, err error) {
 func (r *run) prepare(p firewall.Policy) {
 	wake, stopped := make(chan struct{}, 1), make(chan struct{})
 	r.teller = newTeller(r.sink)
-	results := newMailbox[result](wake)
-	r.attributor = newAttributor(r.system, results, wake)
-	limits := r.config.Limits
-	c := &core{
-		log: r.config.Log, sink: r.sink, limits: limits, inject: r.packets.send,
-		policy: p, resolvers: &r.attributor.resolvers, places: r.attributor.resolvers.Load(),
-		flows: newFlows(limits.Flows), datagrams: newDatagrams(), cache: newCache(limits.Cached),
-		asked: make(map[*flow]bool),
-		tasks: r.attributor.tasks, holds: r.teller.holds, releases: newMailbox[release](wake), results: results,
-		overflown: &r.overflown, failed: &r.failed,
-	}
-	c.journal = newJournal(r.teller.told, func(n uint64) {
-		r.lost.Add(n)
-		r.sink.Lost(n)
-	})
-	c.names = names.NewTable(names.Options{
-		IsResolver: r.attributor.isResolver,
-		Changed:    func(netip.Addr) { c.renamed++ },
-	})
+	r.attributor = newAttributor(r.system, wake)
+	c := newCore(r.config, r.sink, r.packets.send, r.teller, r.attributor)
+	c.policy = p
 	r.worker = &worker{
 		core: c, sockets: newRing(socketRing, stopped), packets: newRing(packetRing, stopped),
 		wake: wake, calls: make(chan func()), ended: stopped,
@@ -257,11 +236,11 @@ func (b *Backend) Stats() firewall.Stats {
 		s.Notes = append(s.Notes, "traffic of this computer with itself is not filtered, although a rule is about it")
 	}
 	if r := b.run; r != nil {
-		s.DroppedEvents = r.lost.Load()
-		if n := r.overflown.Load(); n > 0 {
+		s.DroppedEvents = r.teller.lost.Load()
+		if n := r.worker.core.overflown.Load(); n > 0 {
 			s.Notes = append(s.Notes, fmt.Sprintf("%d packets were blocked because too many waited", n))
 		}
-		if n := r.failed.Load(); n > 0 {
+		if n := r.worker.core.failed.Load(); n > 0 {
 			s.Notes = append(s.Notes, fmt.Sprintf("%d packets were not taken by the driver", n))
 		}
 	}

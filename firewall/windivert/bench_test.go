@@ -1,6 +1,7 @@
 package windivert
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -26,17 +27,13 @@ type bench struct {
 	sent  int
 }
 
-func newBench(t testing.TB, sink firewall.Sink) *bench {
-	w := newWorld(ipv4World)
-	b := newBackend(Config{}, w.driver, w)
-	r := &run{Backend: b, sink: sink}
-	var err error
-	if r.packets, err = w.driver.open(filterPackets, layerNetwork, priorityPackets, 0); err != nil {
-		t.Fatal(err)
-	}
-	r.prepare(firewall.Policy{Inbound: true, Loopback: true})
-	x := &bench{core: r.worker.core, tasks: r.attributor.tasks}
-	x.inject = func([]byte, address) error { x.sent++; return nil }
+func newBench(sink firewall.Sink) *bench {
+	x := new(bench)
+	wake := make(chan struct{}, 1)
+	a := newAttributor(newWorld(ipv4World), wake)
+	send := func([]byte, address) error { x.sent++; return nil }
+	x.core, x.tasks = newCore(Config{}.complete(), sink, send, newTeller(sink), a), a.tasks
+	x.policy = firewall.Policy{Inbound: true, Loopback: true}
 	return x
 }
 
@@ -70,24 +67,31 @@ func decided(x *bench) (packets [][]byte) {
 }
 
 // One core, from the bytes to the driver's door, of packets that are decided:
-// parse, look up, verdict.
+// parse, look up, verdict, beside so many other flows.
 func BenchmarkDecided(b *testing.B) {
-	x := newBench(b, decider{firewall.Allow})
-	packets := decided(x)
-	b.ReportAllocs()
-	n := 0
-	for b.Loop() {
-		p := packets[n&1]
-		a := packetAddress(p, true)
-		x.packet(p, &a, time.Now())
-		n++
+	for _, others := range []int{0, 10_000} {
+		b.Run(fmt.Sprint(others), func(b *testing.B) {
+			x := newBench(decider{firewall.Allow})
+			packets := decided(x)
+			for i := range others {
+				x.connect(flowTo(firewall.UDP, uint16(i), "192.0.2.2:443"), "other")
+			}
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				p := packets[n&1]
+				a := packetAddress(p, true)
+				x.packet(p, &a, time.Now())
+				n++
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "packets/s")
+		})
 	}
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "packets/s")
 }
 
 func TestThePathOfADecidedPacketAllocatesNothing(t *testing.T) {
 	for _, v := range []firewall.Verdict{firewall.Allow, firewall.Block} {
-		x := newBench(t, decider{v})
+		x := newBench(decider{v})
 		packets := decided(x)
 		if v == firewall.Block {
 			packets = packets[1:]                                                // an answer to a blocked segment must be made

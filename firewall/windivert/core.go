@@ -1,7 +1,6 @@
 package windivert
 
 import (
-	"encoding/binary"
 	"log/slog"
 	"net/netip"
 	"sync/atomic"
@@ -39,6 +38,7 @@ type core struct {
 	places    *addrSet // the resolvers that the epoch is of
 	names     *names.Table
 
+	older     map[localSocket]bool // sockets of UDP of before the first event
 	flows     *flows
 	datagrams *datagrams
 	cache     *cache
@@ -53,9 +53,34 @@ type core struct {
 	releases *mailbox[release]
 	results  *mailbox[result]
 
-	overflown *atomic.Uint64 // packets that found a table full
-	failed    *atomic.Uint64 // packets that the driver did not take
+	lost      func(uint64)  // counts events for which there is no room
+	overflown atomic.Uint64 // packets that found a table full
+	failed    atomic.Uint64 // packets that the driver did not take
 }
+
+func newCore(config Config, sink firewall.Sink, inject func([]byte, address) error, t *teller, a *attributor) *core {
+	c := &core{
+		log: config.Log, sink: sink, limits: config.Limits, inject: inject,
+		resolvers: &a.resolvers, places: a.resolvers.Load(),
+		older: make(map[localSocket]bool), flows: newFlows(config.Limits.Flows), datagrams: newDatagrams(), cache: newCache(config.Limits.Cached),
+		journal: newJournal(t), asked: make(map[*flow]bool),
+		tasks: a.tasks, holds: t.holds, releases: newMailbox[release](a.wake), results: a.results,
+		lost: t.lose,
+	}
+	c.names = names.NewTable(names.Options{
+		IsResolver: a.isResolver,
+		Changed:    func(netip.Addr) { c.renamed++ },
+	})
+	return c
+}
+
+// localSocket is what the system's tables know a socket of UDP by.
+type localSocket struct {
+	protocol firewall.Protocol
+	port     uint16
+}
+
+func socketOf(f firewall.Flow) localSocket { return localSocket{f.Protocol, f.Local.Port()} }
 
 // joining is a flow that waits for its event.
 type joining struct {
@@ -123,8 +148,8 @@ func (c *core) flowOf(key flowKey, sequence uint32, now time.Time) *flow {
 			f = nil
 		}
 	}
-	if f != nil && f.stage == known && !f.joined && !f.closed && !f.asked && now.After(f.until) {
-		f = nil
+	if f != nil && f.stage == known && !f.joined && !f.closed && now.After(f.until) {
+		c.checkAgain(f, now)
 	}
 	if f == nil {
 		if f = c.flows.add(key); f == nil {
@@ -134,8 +159,8 @@ func (c *core) flowOf(key flowKey, sequence uint32, now time.Time) *flow {
 		case key.kernel:
 			f.stage, f.joined = known, true
 			f.attempt.Program = firewall.Program{Kind: firewall.Kernel}
-		case key.Direction == firewall.In:
-			c.identify(f, task{owned: true, seen: now})
+		case key.Direction == firewall.In, c.older[socketOf(key.Flow)]:
+			c.identify(f, task{owned: true, seen: now}) // no event will come
 		default:
 			c.joining = append(c.joining, joining{f, now.Add(joinPatience)})
 		}
@@ -271,24 +296,3 @@ func echoRequest(p packet.Packet) bool {
 }
 
 const dnsPort = 53
-
-// send injects a captured packet as it was meant to go.
-func (c *core) send(b []byte, a *address) {
-	out := *a
-	if a.outbound() && !ownChecksum(b) {
-		out = a.computed()
-	}
-	if err := c.inject(b, out); err != nil {
-		c.failed.Add(1)
-		c.log.Warn("send a packet on", "error", err)
-	}
-}
-
-// ownChecksum tells whether a packet's checksum is the sender's own business: that
-// of ICMP is, and that of a fragment covers more than the packet has.
-func ownChecksum(b []byte) bool {
-	if b[0]>>4 == 4 {
-		return b[9] == byte(firewall.ICMP) || binary.BigEndian.Uint16(b[6:])&0x3fff != 0
-	}
-	return b[6] != byte(firewall.TCP) && b[6] != byte(firewall.UDP)
-}

@@ -103,14 +103,35 @@ func resetBoth(f firewall.Flow, b []byte, a address, send func([]byte, address) 
 	return here == nil && there == nil
 }
 
+// keep gives up on all but the connections that there still are.
+func (c *cutter) keep(list []connection) {
+	there := make(map[firewall.Flow]bool, len(list))
+	for _, l := range list {
+		l.Flow.Direction = firewall.Out
+		there[l.Flow] = true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for f, h := range c.cutting {
+		if !there[f] {
+			giveUp(h)
+		}
+	}
+}
+
+// giveUp has the reader of a handle end.
+func giveUp(h handle) {
+	if err := h.shutdown(); err != nil {
+		h.close()
+	}
+}
+
 // stop gives up on what is still being cut.
 func (c *cutter) stop() {
 	c.mu.Lock()
 	c.stopped = true
 	for _, h := range c.cutting {
-		if err := h.shutdown(); err != nil {
-			h.close()
-		}
+		giveUp(h)
 	}
 	c.mu.Unlock()
 	c.wait.Wait()

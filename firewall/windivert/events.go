@@ -11,6 +11,8 @@ import (
 func (c *core) event(a *address, now time.Time) {
 	key := flowKey{Flow: a.flow()}
 	switch a.event() {
+	case eventBind:
+		delete(c.older, socketOf(key.Flow))
 	case eventConnect:
 		c.opened(key, a, firewall.Out, now)
 	case eventAccept:
@@ -50,7 +52,7 @@ func (c *core) opened(key flowKey, a *address, d firewall.Direction, now time.Ti
 	}
 	if f == nil {
 		if f = c.flows.add(key); f == nil {
-			c.sink.Lost(1)
+			c.lost(1)
 			return
 		}
 	}
@@ -79,11 +81,29 @@ func (c *core) identify(f *flow, t task) {
 	}
 }
 
+// checkAgain has the system say again whose a flow is, of which no event tells.
+// Its packets need not wait for that.
+func (c *core) checkAgain(f *flow, now time.Time) {
+	f.until = now.Add(believed)
+	f.ticket++
+	select {
+	case c.tasks <- task{flow: f, ticket: f.ticket, of: f.attempt.Flow, owned: true, seen: now}:
+	default:
+		c.flows.remove(f) // its next packet begins again
+	}
+}
+
 // identified decides what waits of a flow of which is known now whose it is.
 func (c *core) identified(r result, now time.Time) {
 	f := r.flow
-	if f.ticket != r.ticket || f.stage != identifying {
+	if f.ticket != r.ticket || f.asked {
 		return
+	}
+	if f.stage == known {
+		if f.attempt.Program == r.program && f.pid == r.pid && f.attempt.Started.Equal(r.started) {
+			return
+		}
+		f.verdict, f.answered, f.logged, f.line = verdict{}, false, false, nil
 	}
 	f.stage, f.pid = known, r.pid
 	f.attempt.Program, f.attempt.PID, f.attempt.Started, f.attempt.UID = r.program, int(r.pid), r.started, r.uid

@@ -7,6 +7,19 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
+// seed notes the sockets that no event tells of.
+func (r *run) seed() {
+	all, err := r.system.connections()
+	if err != nil {
+		r.config.Log.Warn("list sockets", "error", err)
+	}
+	for _, c := range all {
+		if c.Protocol == firewall.UDP {
+			r.worker.core.older[socketOf(c.Flow)] = true
+		}
+	}
+}
+
 // established lists the TCP connections with other computers, with those that
 // came from outside told from the others.
 func (r *run) established() []connection {
@@ -63,7 +76,9 @@ func (r *run) reportExisting() {
 // judgeAgain cuts the connections that a rule now blocks. Those that were never
 // allowed have no packet that passes.
 func (r *run) judgeAgain(undecided map[firewall.Flow]bool) {
-	for _, c := range r.established() {
+	list := r.established()
+	r.cutter.keep(list)
+	for _, c := range list {
 		if !undecided[c.Flow] {
 			r.cutBlocked(r.attempt(c))
 		}

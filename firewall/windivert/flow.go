@@ -145,6 +145,9 @@ func (fs *flows) part(f *flow) {
 	f.next, f.prev, f.endpoint = nil, nil, 0
 }
 
+// alone tells whether the flow is the only one of its socket.
+func (f *flow) alone() bool { return f.next == nil && f.prev == nil }
+
 func (fs *flows) remove(f *flow) {
 	fs.part(f)
 	if fs.byKey[f.key] == f {

@@ -39,13 +39,10 @@ type journal struct {
 	lines map[lineKey]*line
 	order []*line
 	due   time.Time // when the lines are told; zero while there are none
-	told  *mailbox[firewall.Entry]
-	lost  func(uint64)
+	to    *teller
 }
 
-func newJournal(told *mailbox[firewall.Entry], lost func(uint64)) *journal {
-	return &journal{lines: make(map[lineKey]*line), told: told, lost: lost}
-}
+func newJournal(t *teller) *journal { return &journal{lines: make(map[lineKey]*line), to: t} }
 
 // add notes an attempt and returns its line, for more of the like.
 func (j *journal) add(a *firewall.Attempt, d firewall.Decision, now time.Time) *line {
@@ -75,14 +72,14 @@ func (j *journal) expire(now time.Time) {
 }
 
 func (j *journal) flush() {
-	room := maxUntold - j.told.len()
+	room := maxUntold - j.to.told.len()
 	for _, l := range j.order {
 		l.open = false
 		if room--; room < 0 {
-			j.lost(uint64(l.entry.Count))
+			j.to.lose(uint64(l.entry.Count))
 			continue
 		}
-		j.told.put(l.entry)
+		j.to.told.put(l.entry)
 	}
 	clear(j.lines)
 	j.order = nil

@@ -20,15 +20,15 @@ func TestASegmentSentAgainJoinsItsFlow(t *testing.T) {
 		s.wait(2 * time.Second)
 		s.expect(c, "held")
 		if c.syns < 3 {
-			t.Fatalf("%d segments were sent", c.syns)
+			s.Fatalf("%d segments were sent", c.syns)
 		}
 		if ps := s.engine.Prompts(); len(ps) != 1 || ps[0].Waiting != 1 {
-			t.Fatalf("prompts: %+v", ps)
+			s.Fatalf("prompts: %+v", ps)
 		}
 		s.answer(firewall.Allow)
 		s.expect(c, "open")
 		if asked, allowed := len(s.log(firewall.Asked)), len(s.log(firewall.ByAnswer)); asked != 1 || allowed != 1 {
-			t.Errorf("asked %d times, allowed %d times", asked, allowed)
+			s.Errorf("asked %d times, allowed %d times", asked, allowed)
 		}
 	})
 }
@@ -41,10 +41,10 @@ func TestAHeldConnectionThatIsBlockedFailsEachTimeItIsTried(t *testing.T) {
 		s.wait(time.Second)
 		s.expect(c, "refused")
 		if c.resets != 3 {
-			t.Errorf("%d resets, want 3", c.resets)
+			s.Errorf("%d resets, want 3", c.resets)
 		}
 		if n := len(s.log(firewall.Asked)); n != 1 {
-			t.Errorf("asked %d times", n)
+			s.Errorf("asked %d times", n)
 		}
 	})
 }
@@ -58,7 +58,7 @@ func TestSilenceRefusesAConnection(t *testing.T) {
 		s.wait(31 * time.Second)
 		s.expect(c, "refused")
 		if asked, n := len(s.log(firewall.Asked)), len(s.log(firewall.Unanswered)); asked != 1 || n != 1 {
-			t.Errorf("asked %d times, unanswered %d times", asked, n)
+			s.Errorf("asked %d times, unanswered %d times", asked, n)
 		}
 	})
 }
@@ -71,11 +71,11 @@ func TestAKilledProgramWaitsForNoAnswer(t *testing.T) {
 		c.close()
 		synctest.Wait()
 		if n := len(s.log(firewall.Gone)); n != 1 {
-			t.Errorf("gone %d times", n)
+			s.Errorf("gone %d times", n)
 		}
 		for _, p := range s.engine.Prompts() {
 			if p.Waiting != 0 {
-				t.Errorf("still waits: %+v", p)
+				s.Errorf("still waits: %+v", p)
 			}
 		}
 	})
@@ -101,20 +101,20 @@ func TestAPacketOfNobodyBelongsToAnUnidentifiedProgram(t *testing.T) {
 		w.leave(udp(f, nil))
 		s.wait(joinPatience - time.Millisecond)
 		if n := len(s.engine.Prompts()); n != 0 {
-			t.Fatalf("%d prompts, too early", n)
+			s.Fatalf("%d prompts, too early", n)
 		}
 		s.wait(2 * time.Millisecond)
 		ps := s.engine.Prompts()
 		if len(ps) != 1 || ps[0].Program.Kind != firewall.Unidentified || ps[0].Program.File != "udp 10.0.0.2:50000" {
-			t.Fatalf("prompts: %+v", ps)
+			s.Fatalf("prompts: %+v", ps)
 		}
 		always := firewall.RuleID("always")
 		if err := s.engine.Answer(firewall.Answer{Prompt: ps[0].ID, Verdict: firewall.Allow, Rule: &always}); !errors.Is(err, firewall.ErrUnidentified) {
-			t.Errorf("answered for ever: %v", err)
+			s.Errorf("answered for ever: %v", err)
 		}
 		s.answer(firewall.Allow)
 		if w.left() != 1 {
-			t.Errorf("%d datagrams left", w.left())
+			s.Errorf("%d datagrams left", w.left())
 		}
 	}, firewall.Rule{ID: "any", Program: firewall.AnyProgram, Port: 5000, Verdict: firewall.Allow})
 }
@@ -131,7 +131,7 @@ func TestAReusedProcessNumberIsNotTheProgram(t *testing.T) {
 		s.wait(50 * time.Millisecond)
 		s.expect(c, "held")
 		if ps := s.engine.Prompts(); len(ps) != 1 || ps[0].Program.Kind != firewall.Unidentified {
-			t.Fatalf("prompts: %+v", ps)
+			s.Fatalf("prompts: %+v", ps)
 		}
 	}, rule("a", firewall.Allow))
 }
@@ -146,7 +146,7 @@ func TestOldConnectionsAreLoggedLeftAloneAndCutByARule(t *testing.T) {
 			s.start()
 			synctest.Wait()
 			if n := len(s.log(firewall.Existing)); n != 2 {
-				t.Fatalf("%d existing connections in the log", n)
+				s.Fatalf("%d existing connections in the log", n)
 			}
 			s.expect(c, "open")
 			s.use(firewall.ModeAsk, rule("a", firewall.Block))
@@ -167,7 +167,7 @@ func TestALockFreezesConnectionsAndRefusesNewOnes(t *testing.T) {
 		s.expect(c, "open")
 		s.use(firewall.ModeLock, rule("a", firewall.Allow))
 		if w.driver.handle(filterLock) == nil {
-			t.Fatal("the driver does not drop")
+			s.Fatal("the driver does not drop")
 		}
 		late := w.dial(w.start("a"), w.destination(0))
 		s.wait(time.Second)
@@ -175,104 +175,10 @@ func TestALockFreezesConnectionsAndRefusesNewOnes(t *testing.T) {
 		s.expect(c, "open")
 		s.use(firewall.ModeAsk, rule("a", firewall.Allow))
 		if w.driver.handle(filterLock) != nil {
-			t.Fatal("the driver still drops")
+			s.Fatal("the driver still drops")
 		}
 		s.expect(c, "open")
 	}, rule("a", firewall.Allow))
-}
-
-func TestADatagramThatIsBlockedIsAnsweredAndCounted(t *testing.T) {
-	for _, local := range []string{ipv4World, ipv6World} {
-		w := newWorld(local)
-		w.orderly = true
-		story(t, w, func(s *site) {
-			remote := netip.AddrPortFrom(w.destination(0).Addr(), 5000)
-			c := w.sendTo("a", remote.String(), "1")
-			s.wait(10 * time.Millisecond)
-			for range 9 {
-				w.leave(udp(c.flow, []byte("more")))
-			}
-			lines, count := s.log(firewall.ByRule), 0
-			for _, l := range lines {
-				count += l.Count
-			}
-			if count != 10 || len(lines) > 2 {
-				t.Errorf("%d lines that count %d", len(lines), count)
-			}
-			if w.left() != 0 || len(w.refused) != 10 {
-				t.Errorf("%d left, %d were answered", w.left(), len(w.refused))
-			}
-		}, rule("a", firewall.Block))
-	}
-}
-
-func TestOnlyTheFirstDatagramsOfAFlowAreHeld(t *testing.T) {
-	w := newWorld(ipv4World)
-	w.orderly = true
-	story(t, w, func(s *site) {
-		c := w.sendTo("a", "192.0.2.1:5000", "1")
-		for _, text := range []string{"2", "3", "4", "5", "6"} {
-			w.leave(udp(c.flow, []byte(text)))
-		}
-		s.answer(firewall.Allow)
-		w.leave(udp(c.flow, []byte("7")))
-		synctest.Wait()
-		sent := ""
-		for _, r := range w.arrived {
-			p, _ := packet.Parse(r.bytes, firewall.Out)
-			sent += string(p.Payload)
-		}
-		if sent != "12347" {
-			t.Errorf("sent %q", sent)
-		}
-	})
-}
-
-// A program that sends and ends at once is still known.
-func TestADatagramOutlivesItsSocket(t *testing.T) {
-	w := newWorld(ipv4World)
-	w.orderly = true
-	story(t, w, func(s *site) {
-		c := w.socket(w.start("a"), firewall.UDP, addrPort("192.0.2.1:5000"))
-		c.connect(func() {})
-		c.close()
-		synctest.Wait()
-		w.leave(udp(c.flow, nil))
-		s.answer(firewall.Allow)
-		if w.left() != 1 {
-			t.Errorf("%d datagrams left", w.left())
-		}
-		if e := s.log(firewall.ByAnswer); len(e) != 1 || e[0].Program != program("a") {
-			t.Errorf("log: %+v", e)
-		}
-	})
-}
-
-// Neighbour discovery waits for nobody, and a ping is its program's.
-func TestTheKernelsOwnTrafficIsTheKernels(t *testing.T) {
-	w := newWorld(ipv6World)
-	w.orderly = true
-	story(t, w, func(s *site) {
-		f := firewall.Flow{Protocol: firewall.ICMPv6, Local: netip.AddrPortFrom(w.local, 0), Remote: netip.AddrPortFrom(w.destination(0).Addr(), 0)}
-		solicitation, body := ipPacket(f, 24)
-		body[0] = 135
-		w.leave(solicitation)
-		synctest.Wait()
-		if w.left() != 1 {
-			t.Fatalf("%d packets left", w.left())
-		}
-		c := w.socket(w.start("ping"), firewall.ICMPv6, f.Remote)
-		ping, body := ipPacket(f, 16)
-		body[0] = 128
-		c.connect(func() { w.leave(ping) })
-		s.answer(firewall.Allow)
-		if e := s.log(firewall.ByAnswer); w.left() != 2 || len(e) != 1 || e[0].Program != program("ping") {
-			t.Errorf("%d packets left, log: %+v", w.left(), e)
-		}
-		if e := s.log(firewall.ByRule); len(e) != 1 || e[0].Program.Kind != firewall.Kernel {
-			t.Errorf("log: %+v", e)
-		}
-	})
 }
 
 func TestAttemptsWithinASecondAreOneLine(t *testing.T) {
@@ -287,7 +193,7 @@ func TestAttemptsWithinASecondAreOneLine(t *testing.T) {
 			count += l.Count
 		}
 		if count != 100 || len(lines) > 2 {
-			t.Errorf("%d lines that count %d", len(lines), count)
+			s.Errorf("%d lines that count %d", len(lines), count)
 		}
 	}, rule("a", firewall.Allow))
 }
@@ -311,7 +217,7 @@ func TestWhatComesFromOutsidePassesUnlessARuleIsAboutIt(t *testing.T) {
 		s.wait(time.Second)
 		s.expect(c, "held")
 		if e := s.log(firewall.ByRule); len(e) != 1 || e[0].Direction != firewall.In || e[0].Program != program("server") {
-			t.Errorf("log: %+v", e)
+			s.Errorf("log: %+v", e)
 		}
 		s.use(firewall.ModeAsk)
 		w.enter(syn)

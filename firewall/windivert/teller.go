@@ -1,6 +1,10 @@
 package windivert
 
-import "sallyport.dev/sallyport/firewall"
+import (
+	"sync/atomic"
+
+	"sallyport.dev/sallyport/firewall"
+)
 
 // teller tells the sink what the worker met, so that a sink that is busy keeps
 // no packet waiting.
@@ -8,6 +12,8 @@ type teller struct {
 	sink     firewall.Sink
 	holds    *mailbox[hold]
 	told     *mailbox[firewall.Entry]
+	lost     atomic.Uint64 // events that could not be reported, so far
+	reported uint64        // of these
 	wake     chan struct{}
 	stopping chan struct{} // closed when flows are not handed over any more
 	ended    chan struct{} // closed when nothing more will come
@@ -19,6 +25,15 @@ func newTeller(sink firewall.Sink) *teller {
 		sink: sink, wake: wake,
 		holds: newMailbox[hold](wake), told: newMailbox[firewall.Entry](wake),
 		stopping: make(chan struct{}), ended: make(chan struct{}),
+	}
+}
+
+// lose counts events that cannot be reported.
+func (t *teller) lose(n uint64) {
+	t.lost.Add(n)
+	select {
+	case t.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -45,5 +60,9 @@ func (t *teller) tell() {
 	}
 	for _, e := range t.told.take() {
 		t.sink.Decided(e)
+	}
+	if lost := t.lost.Load(); lost > t.reported {
+		t.sink.Lost(lost - t.reported)
+		t.reported = lost
 	}
 }

@@ -1,6 +1,7 @@
 package windivert
 
 import (
+	"encoding/binary"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -24,8 +25,31 @@ func (c *core) pass(b []byte, a *address, d *datagram, allowed bool) {
 	c.settle(d, allowed)
 }
 
+// send injects a captured packet as it was meant to go.
+func (c *core) send(b []byte, a *address) {
+	out := *a
+	if a.outbound() && !ownChecksum(b) {
+		out = a.computed()
+	}
+	if err := c.inject(b, out); err != nil {
+		c.failed.Add(1)
+		c.log.Warn("send a packet on", "error", err)
+	}
+}
+
+// ownChecksum tells whether a packet's checksum is the sender's own business: that
+// of ICMP is, and that of a fragment covers more than the packet has.
+func ownChecksum(b []byte) bool {
+	if b[0]>>4 == 4 {
+		return b[9] == byte(firewall.ICMP) || binary.BigEndian.Uint16(b[6:])&0x3fff != 0
+	}
+	return b[6] != byte(firewall.TCP) && b[6] != byte(firewall.UDP)
+}
+
 // refuse drops a packet so that its program sees an error at once. Whoever
-// opens a connection from outside sees nothing.
+// opens a connection from outside sees nothing. Neither does a datagram socket
+// that serves others too, since Windows reports the error to its next read,
+// nor one that outlives a lock.
 func (c *core) refuse(f *flow, b []byte, a *address, d *datagram) {
 	c.settle(d, false)
 	if f.key.Direction == firewall.In {
@@ -36,7 +60,9 @@ func (c *core) refuse(f *flow, b []byte, a *address, d *datagram) {
 	case firewall.TCP:
 		answer, ok = reset(b)
 	case firewall.UDP:
-		answer, ok = unreachable(b)
+		if f.alone() && c.policy.Mode != firewall.ModeLock {
+			answer, ok = unreachable(b)
+		}
 	}
 	if !ok {
 		return

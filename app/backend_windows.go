@@ -1,0 +1,25 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+	"runtime"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/windivert"
+)
+
+var errSystem = errors.New("this command needs Linux; this system is " + runtime.GOOS)
+
+// openBackend prepares the backend of this system; the error says what is
+// missing.
+func openBackend(cgroup string) (firewall.Backend, error) {
+	if cgroup != "" {
+		return nil, errors.New("there are no cgroups on Windows: the firewall filters the whole computer")
+	}
+	return windivert.New(windivert.Config{Log: slog.Default()})
+}
+
+// recoverBackend removes what an engine left, which is nothing: what the driver
+// does ends with the engine's process.
+func recoverBackend(bool) ([]string, error) { return nil, nil }
