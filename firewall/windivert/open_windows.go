@@ -23,7 +23,7 @@ type winDivert struct{}
 var _ driver = winDivert{}
 
 func (winDivert) open(filter string, l layer, priority int16, flags uint64) (handle, error) {
-	if err := begin(); err != nil {
+	if err := loadDriver(); err != nil {
 		return nil, err
 	}
 	if err := startDriver(); err != nil {
@@ -40,9 +40,9 @@ func (winDivert) open(filter string, l layer, priority int16, flags uint64) (han
 	return h, nil
 }
 
-// begin makes WinDivert usable in this process, once: divert-go tries its
+// loadDriver makes WinDivert usable in this process, once: divert-go tries its
 // library a single time too, and panics if it is asked again after a failure.
-var begin = sync.OnceValue(func() error {
+var loadDriver = sync.OnceValue(func() error {
 	if err := machineHasDriver(); err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ type openHandle struct {
 // newStandIn starts the driver, as the backend does, and expects the stand-in.
 func newStandIn(t *testing.T) *standIn {
 	t.Helper()
-	if err := begin(); err != nil {
+	if err := loadDriver(); err != nil {
 		t.Fatal(err)
 	}
 	if err := startDriver(); err != nil {
