@@ -4,7 +4,9 @@
  *   2. it has WSAIoctl(SIO_UDP_NETRESET) succeed, which Wine 8 refuses and without which Go opens no UDP socket.
  *   3. it has NtSetInformationFile refuse a deletion that Wine 8 lacks in the words that Go knows, else os.RemoveAll
  *      fails for every file.
- * Go looks the last two up by their names, so the exports of these names are pointed here.
+ *   4. it has DeviceIoControl offer WinDivert's driver no more room for a packet than what Wine can take through a pipe
+ *      in one piece: Wine hands the room over too, and its server may stop a thread in the middle.
+ * Go looks these up by their names, so the exports of these names are pointed here.
  * It belongs into system32 of a test's Wine prefix. Never shipped.
  */
 #include <winsock2.h>
@@ -56,6 +58,19 @@ static NTSTATUS NTAPI set_information_or_refuse(HANDLE file, IO_STATUS_BLOCK *st
     return class == FILE_DISPOSITION_INFORMATION_EX && result == NOT_IMPLEMENTED ? NOT_SUPPORTED : result;
 }
 
+#define DIVERT_RECEIVE 0x12648e
+#define MOST_ROOM 0xf000
+
+typedef BOOL (WINAPI *device_function)(HANDLE, DWORD, void *, DWORD, void *, DWORD, DWORD *, OVERLAPPED *);
+static device_function wine_device;
+
+static BOOL WINAPI device_with_little_room(HANDLE device, DWORD code, void *in, DWORD in_n, void *out, DWORD out_n, DWORD *done,
+                                           OVERLAPPED *overlapped)
+{
+    if (code == DIVERT_RECEIVE && out_n > MOST_ROOM) out_n = MOST_ROOM;
+    return wine_device(device, code, in, in_n, out, out_n, done, overlapped);
+}
+
 /* An export is a 32-bit offset from its module: the jump to our function must lie near. */
 static BYTE *jump_near(BYTE *module, SIZE_T size, void *target)
 {
@@ -96,6 +111,7 @@ BOOL WINAPI DllMain(HINSTANCE dll, DWORD reason, LPVOID reserved)
     (void)dll, (void)reserved;
     if (reason != DLL_PROCESS_ATTACH) return TRUE;
     redirect_export("ws2_32.dll", "WSAIoctl", (void *)ioctl_with_netreset, (void **)&wine_ioctl);
+    redirect_export("kernel32.dll", "DeviceIoControl", (void *)device_with_little_room, (void **)&wine_device);
     redirect_export("ntdll.dll", "NtSetInformationFile", (void *)set_information_or_refuse, (void **)&wine_set_information);
     return TRUE;
 }
