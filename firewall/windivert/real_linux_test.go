@@ -1,0 +1,313 @@
+package windivert
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	nfqueue "github.com/florianl/go-nfqueue/v2"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	realClient = "10.78.0.1"
+	realServer = "10.78.0.2:4000"
+	realQueue  = 1
+)
+
+// A program for Windows connects, in Wine and in a network namespace, to a
+// server in another. Each of its packets waits in a netfilter queue until the
+// driver's stand-in, and so the engine, lets it go.
+func TestRealPacketsWaitForAnAnswer(t *testing.T) {
+	requireWine(t)
+	n := newNetwork(t)
+	n.startEngine()
+	n.await("ready")
+
+	n.say(message{Kind: "dial", From: netip.MustParseAddrPort(realClient + ":41001"), To: netip.MustParseAddrPort(realServer)})
+	p := n.await("prompt")
+	if !strings.HasPrefix(p.Text, "windivert.test.exe ") || p.To.String() != realServer {
+		t.Errorf("the prompt is for %s to %s", p.Text, p.To)
+	}
+	if n.accepted.Load() {
+		t.Error("the server was reached before the answer")
+	}
+	n.say(message{Kind: "answer", Text: "allow"})
+	if d := n.await("dialled"); d.Text != "welcome\n" {
+		t.Errorf("allowed: the program says %q", d.Text)
+	}
+
+	n.say(message{Kind: "dial", From: netip.MustParseAddrPort(realClient + ":41002"), To: netip.MustParseAddrPort(realServer)})
+	n.await("prompt")
+	n.say(message{Kind: "answer", Text: "block"})
+	if d := n.await("dialled"); !strings.Contains(d.Text, "refused") {
+		t.Errorf("blocked: the program says %q", d.Text)
+	}
+	n.say(message{Kind: "end"})
+}
+
+func requireWine(t *testing.T) {
+	t.Helper()
+	var missing []string
+	for _, tool := range []string{"wine", "x86_64-w64-mingw32-gcc", "ip", "nft", "nsenter"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			missing = append(missing, tool)
+		}
+	}
+	if os.Geteuid() != 0 {
+		missing = append(missing, "root")
+	}
+	if len(missing) == 0 {
+		return
+	}
+	text := "it needs " + strings.Join(missing, ", ")
+	if os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") == "1" {
+		t.Fatal(text)
+	}
+	t.Skip(text)
+}
+
+// network is a client's network namespace, where Wine runs, and a server's,
+// with a cable between them. Both end with the test.
+type network struct {
+	*testing.T
+	client, server string // paths of the namespaces
+	carrier        net.Listener
+	conn           net.Conn
+	raw            int // sends as the server
+	queue          *nfqueue.Nfqueue
+	accepted       atomic.Bool
+	in             chan message
+
+	mu      sync.Mutex
+	out     *json.Encoder
+	waiting map[string][]uint32 // numbers of the packets in the queue
+}
+
+func newNetwork(t *testing.T) *network {
+	n := &network{T: t, in: make(chan message, 100), waiting: map[string][]uint32{}}
+	var listener net.Listener
+	n.server = n.namespace(func(string) (err error) {
+		n.raw, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		return err
+	})
+	t.Cleanup(func() { unix.Close(n.raw) })
+	n.client = n.namespace(func(self string) (err error) {
+		if err := inNamespace(self, "ip link set lo up", "ip link add vc type veth peer name vs netns "+n.server,
+			"ip addr add "+realClient+"/24 dev vc", "ip link set vc up",
+			"nft add table inet real", "nft add chain inet real out { type filter hook output priority 0; }",
+			fmt.Sprintf("nft add rule inet real out ip daddr 10.78.0.2 queue num %d", realQueue)); err != nil {
+			return err
+		}
+		if n.carrier, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return err
+		}
+		n.queue, err = nfqueue.Open(&nfqueue.Config{NfQueue: realQueue, MaxQueueLen: 1000, MaxPacketLen: 0xffff, Copymode: nfqueue.NfQnlCopyPacket})
+		return err
+	})
+	if err := inNamespace(n.server, "ip addr add 10.78.0.2/24 dev vs", "ip link set vs up"); err != nil {
+		t.Fatal(err)
+	}
+	n.within(n.server, func() (err error) {
+		listener, err = net.Listen("tcp", realServer)
+		return err
+	})
+	t.Cleanup(func() { listener.Close(); n.carrier.Close(); n.queue.Close() })
+	go n.serve(listener)
+	return n
+}
+
+// namespace makes a network namespace, which lasts as long as the test.
+func (n *network) namespace(prepare func(path string) error) (path string) {
+	n.Helper()
+	var file *os.File
+	n.thread(func() (err error) {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		if file, err = os.Open("/proc/thread-self/ns/net"); err != nil {
+			return err
+		}
+		path = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), file.Fd())
+		return prepare(path)
+	})
+	n.Cleanup(func() { file.Close() })
+	return path
+}
+
+func (n *network) within(namespace string, f func() error) {
+	n.Helper()
+	n.thread(func() error {
+		file, err := os.Open(namespace)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		if err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); err != nil {
+			return err
+		}
+		return f()
+	})
+}
+
+// thread runs f on a thread that ends with it.
+func (n *network) thread(f func() error) {
+	n.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		done <- f()
+	}()
+	if err := <-done; err != nil {
+		n.Fatal(err)
+	}
+}
+
+func inNamespace(path string, lines ...string) error {
+	for _, line := range lines {
+		c := exec.Command("nsenter", append([]string{"--net=" + path, "--"}, strings.Fields(line)...)...)
+		if out, err := c.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w: %s", line, err, out)
+		}
+	}
+	return nil
+}
+
+func (n *network) serve(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		n.accepted.Store(true)
+		conn.Write([]byte("welcome\n"))
+		conn.Close()
+	}
+}
+
+// startEngine builds this test for Windows and runs its other half in Wine.
+func (n *network) startEngine() {
+	n.Helper()
+	program := filepath.Join(n.TempDir(), "windivert.test.exe")
+	build := exec.Command("go", "test", "-c", "-o", program, ".")
+	build.Env = append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		n.Fatalf("build for Windows: %v: %s", err, out)
+	}
+	c := exec.Command("nsenter", "--net="+n.client, "--", "../../scripts/wine-exec", program, "-test.run=^TestTheEngineForRealPackets$", "-test.timeout=2m")
+	c.Env = append(os.Environ(), carrierVariable+"="+n.carrier.Addr().String())
+	var said bytes.Buffer
+	c.Stdout, c.Stderr = &said, &said
+	if err := c.Start(); err != nil {
+		n.Fatal(err)
+	}
+	n.Cleanup(func() {
+		n.say(message{Kind: "end"})
+		if err := c.Wait(); err != nil {
+			n.Errorf("the engine in Wine: %v: %s", err, said.String())
+		}
+	})
+	n.carrier.(*net.TCPListener).SetDeadline(time.Now().Add(time.Minute))
+	var err error
+	if n.conn, err = n.carrier.Accept(); err != nil {
+		n.Fatalf("the engine in Wine does not call: %v: %s", err, said.String())
+	}
+	n.out = json.NewEncoder(n.conn)
+	ctx, stop := context.WithCancel(context.Background())
+	n.Cleanup(stop)
+	if err := n.queue.RegisterWithErrorFunc(ctx, n.queued, func(error) int { return 0 }); err != nil {
+		n.Fatal(err)
+	}
+	go n.listen()
+}
+
+// queued hands a packet of a program to the driver.
+func (n *network) queued(a nfqueue.Attribute) int {
+	n.mu.Lock()
+	n.waiting[string(*a.Payload)] = append(n.waiting[string(*a.Payload)], *a.PacketID)
+	n.mu.Unlock()
+	n.say(message{Kind: "packet", Packet: *a.Payload})
+	return 0
+}
+
+func (n *network) say(m message) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.out != nil {
+		n.out.Encode(m)
+	}
+}
+
+// listen carries what leaves the driver to where it goes.
+func (n *network) listen() {
+	defer close(n.in)
+	for in := json.NewDecoder(n.conn); ; {
+		var m message
+		if in.Decode(&m) != nil {
+			return
+		}
+		switch m.Kind {
+		case "out":
+			n.mu.Lock()
+			if ids := n.waiting[string(m.Packet)]; len(ids) > 0 {
+				n.queue.SetVerdict(ids[0], nfqueue.NfAccept)
+				n.waiting[string(m.Packet)] = ids[1:]
+			}
+			n.mu.Unlock()
+		case "in":
+			// The driver would compute the checksum.
+			sumTCP(m.Packet)
+			unix.Sendto(n.raw, m.Packet, 0, &unix.SockaddrInet4{Addr: [4]byte(m.Packet[16:20])})
+		default:
+			n.in <- m
+		}
+	}
+}
+
+// await waits for a message of the kind.
+func (n *network) await(kind string) message {
+	n.Helper()
+	for late := time.After(time.Minute); ; {
+		select {
+		case m, ok := <-n.in:
+			if !ok {
+				n.Fatalf("the engine in Wine ended before it said %q", kind)
+			}
+			if m.Kind == kind {
+				return m
+			}
+		case <-late:
+			n.Fatalf("the engine in Wine does not say %q", kind)
+		}
+	}
+}
+
+// sumTCP computes the checksum of an IPv4 packet's TCP segment.
+func sumTCP(b []byte) {
+	t := b[20:]
+	t[16], t[17] = 0, 0
+	sum := uint32(len(t)) + unix.IPPROTO_TCP
+	for i := 12; i < 20; i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	for i := 0; i+1 < len(t); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(t[i:]))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	binary.BigEndian.PutUint16(t[16:], ^uint16(sum))
+}
