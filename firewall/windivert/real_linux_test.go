@@ -62,7 +62,7 @@ func TestRealPacketsWaitForAnAnswer(t *testing.T) {
 func requireWine(t *testing.T) {
 	t.Helper()
 	var missing []string
-	for _, tool := range []string{"wine", "x86_64-w64-mingw32-gcc", "ip", "nft", "nsenter"} {
+	for _, tool := range []string{"wine", "x86_64-w64-mingw32-gcc", "ip", "iptables", "nsenter"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			missing = append(missing, tool)
 		}
@@ -108,8 +108,7 @@ func newNetwork(t *testing.T) *network {
 	n.client = n.namespace(func(self string) (err error) {
 		if err := inNamespace(self, "ip link set lo up", "ip link add vc type veth peer name vs netns "+n.server,
 			"ip addr add "+realClient+"/24 dev vc", "ip link set vc up",
-			"nft add table inet real", "nft add chain inet real out { type filter hook output priority 0; }",
-			fmt.Sprintf("nft add rule inet real out ip daddr 10.78.0.2 queue num %d", realQueue)); err != nil {
+			fmt.Sprintf("iptables -A OUTPUT -d 10.78.0.2 -j NFQUEUE --queue-num %d", realQueue)); err != nil {
 			return err
 		}
 		if n.carrier, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -193,7 +192,7 @@ func (n *network) serve(l net.Listener) {
 			return
 		}
 		n.accepted.Store(true)
-		conn.Write([]byte("welcome\n"))
+		conn.Write([]byte("welcome"))
 		conn.Close()
 	}
 }

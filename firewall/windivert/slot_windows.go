@@ -17,7 +17,6 @@ const (
 	requestShutdown = 0x12<<16 | 3<<14 | 0x927<<2 | 1
 )
 
-
 // slot is the memory of one request at a time. It lies outside of Go's heap and
 // stacks: the driver writes to it while it answers, and by then Go may have
 // moved the stack of the goroutine that asked.
