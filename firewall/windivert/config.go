@@ -16,7 +16,7 @@ type Config struct {
 // Limits are the sizes of the backend's tables. Zero fields take the defaults.
 // Whatever is full, nothing passes that was not decided.
 type Limits struct {
-	Flows   int // flows whose program is remembered; 65536
+	Flows   int // flows whose program is remembered; 16384, some 12 MiB
 	Cached  int // decisions that are remembered beside those of flows; 16384
 	Packets int // packets that wait for a decision; 16384, as many as the driver's queue holds
 	Bytes   int // of the packets that wait; 32 MiB, as many as the driver's queue holds
@@ -27,7 +27,7 @@ func (c Config) complete() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	c.Limits = Limits{
-		Flows:   cmp.Or(c.Limits.Flows, 65536),
+		Flows:   cmp.Or(c.Limits.Flows, 16384),
 		Cached:  cmp.Or(c.Limits.Cached, 16384),
 		Packets: cmp.Or(c.Limits.Packets, 16384),
 		Bytes:   cmp.Or(c.Limits.Bytes, 32<<20),

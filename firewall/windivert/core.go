@@ -141,12 +141,17 @@ func (c *core) packet(b []byte, a *address, now time.Time) {
 // room.
 func (c *core) flowOf(key flowKey, sequence uint32, now time.Time) *flow {
 	f := c.flows.byKey[key]
-	if f != nil && key.Protocol == firewall.TCP {
-		if f.opened && f.sequence != sequence {
-			// Another connection from the same port: its event is another one.
-			c.abandon(f)
-			f = nil
+	var renewed time.Time
+	var pid uint32
+	var endpoint uint64
+	if f != nil && key.Protocol == firewall.TCP && f.opened && f.sequence != sequence {
+		// Another connection from the same port: its event is another one, of
+		// the same socket or not.
+		if !f.closed {
+			renewed, pid, endpoint = f.renewed, f.pid, f.endpoint
 		}
+		c.abandon(f)
+		f = nil
 	}
 	if f != nil && f.stage == known && !f.joined && !f.closed && now.After(f.until) {
 		c.checkAgain(f, now)
@@ -159,6 +164,10 @@ func (c *core) flowOf(key flowKey, sequence uint32, now time.Time) *flow {
 		case key.kernel:
 			f.stage, f.joined = known, true
 			f.attempt.Program = firewall.Program{Kind: firewall.Kernel}
+		case !renewed.IsZero():
+			f.pid = pid
+			c.flows.join(f, endpoint)
+			c.identify(f, task{pid: pid, seen: renewed})
 		case key.Direction == firewall.In, c.older[socketOf(key.Flow)]:
 			c.identify(f, task{owned: true, seen: now}) // no event will come
 		default:
@@ -261,29 +270,6 @@ func (c *core) note(f *flow, now time.Time) {
 			f.line = l
 		}
 	}
-}
-
-// inbound passes what comes from outside, if it need not be asked about.
-func (c *core) inbound(b []byte, a *address, now time.Time) {
-	p, err := packet.Parse(b, firewall.In)
-	switch {
-	case err != nil:
-		c.senseless(firewall.Flow{Direction: firewall.In}, now)
-		return
-	case c.policy.Mode == firewall.ModeLock:
-		return
-	case p.Flow.Protocol == firewall.UDP && p.Flow.Remote.Port() == dnsPort:
-		c.names.See(p)
-	case p.Opens() && !c.policy.Inbound:
-		f := c.flowOf(flowKey{Flow: p.Flow}, sequenceOf(p), now)
-		if f == nil {
-			c.overflow(b, firewall.In, now)
-			return
-		}
-		c.judge(f, b, a, nil, now)
-		return
-	}
-	c.send(b, a)
 }
 
 // echoRequest tells whether an ICMP packet is one that programs send. All else

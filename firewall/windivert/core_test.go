@@ -178,3 +178,106 @@ func TestADecisionIsRememberedAsWidelyAsItHolds(t *testing.T) {
 		}
 	}
 }
+
+func TestTheNewestSegmentOfAFlowIsHeld(t *testing.T) {
+	f := flowTo(firewall.TCP, 40000, "192.0.2.1:443")
+	x := newBench(&collector{})
+	sent := sentBy(x)
+	x.connect(f, "a")
+	older := segment{flow: f, flags: packet.SYN, sequence: 1}.bytes()
+	newer := segment{flow: f, flags: packet.SYN | packet.PSH, sequence: 1}.bytes()
+	for _, b := range [][]byte{older, older, newer} {
+		x.leave(b)
+	}
+	holds := x.holds.take()
+	if len(holds) != 1 || x.packets != 1 || x.bytes != len(newer) {
+		t.Fatalf("%d flows are held, %d packets with %d bytes", len(holds), x.packets, x.bytes)
+	}
+	holds[0].Release(firewall.Decision{Verdict: firewall.Allow, Reason: firewall.ByAnswer})
+	x.collect(time.Now())
+	if len(*sent) != 1 || !slices.Equal((*sent)[0].bytes, newer) {
+		t.Errorf("sent %v", *sent)
+	}
+}
+
+// The last event may be read before the first packet.
+func TestAConnectionThatWasGivenUpIsGoneWhenItIsHeld(t *testing.T) {
+	f := flowTo(firewall.TCP, 40000, "192.0.2.1:443")
+	x := newBench(&collector{})
+	x.connect(f, "a")
+	a := socketAddress(eventClose, f, 4000, 0)
+	x.event(&a, time.Now())
+	x.leave(segment{flow: f, flags: packet.SYN, sequence: 1}.bytes())
+	holds := x.holds.take()
+	if len(holds) != 1 {
+		t.Fatalf("%d flows are held", len(holds))
+	}
+	select {
+	case <-holds[0].Gone:
+	default:
+		t.Error("the engine would wait for nobody")
+	}
+}
+
+func TestALockIsInForceBeforeTheDriverDrops(t *testing.T) {
+	x := newBench(decider{firewall.Allow})
+	x.policy = firewall.Policy{Mode: firewall.ModeLock}
+	sent := sentBy(x)
+	in := flowTo(firewall.TCP, 443, "192.0.2.1:40000")
+	in.Local, in.Remote = in.Remote, in.Local
+	for _, b := range [][]byte{segment{flow: in, flags: packet.SYN}.bytes(), udp(flowFrom(firewall.UDP, "192.0.2.1:53", "10.0.0.2:5000"), nil)} {
+		a := packetAddress(b, false)
+		x.packet(b, &a, time.Now())
+	}
+	x.leave(segment{flow: flowTo(firewall.TCP, 40000, "192.0.2.1:443"), flags: packet.ACK}.bytes())
+	if len(*sent) != 0 {
+		t.Errorf("%d packets passed", len(*sent))
+	}
+}
+
+// The system tells of a socket again whenever filters change, and when it
+// connects once more.
+func TestASocketThatIsToldOfAgainIsTheSame(t *testing.T) {
+	f := flowTo(firewall.TCP, 40000, "192.0.2.1:443")
+	x := newBench(&collector{})
+	sent := sentBy(x)
+	told := func() {
+		a := socketAddress(eventConnect, f, 4000, 7)
+		x.event(&a, time.Now())
+	}
+	identified := func() {
+		task := <-x.tasks
+		x.identified(result{flow: task.flow, ticket: task.ticket, pid: task.pid, program: program("a")}, time.Now())
+	}
+	told()
+	identified()
+	x.leave(segment{flow: f, flags: packet.SYN, sequence: 1}.bytes())
+	told()
+	holds := x.holds.take()
+	if len(holds) != 1 || len(x.tasks) != 0 {
+		t.Fatalf("%d flows are held, %d are looked up", len(holds), len(x.tasks))
+	}
+	select {
+	case <-holds[0].Gone:
+		t.Fatal("its program is said to have given up")
+	default:
+	}
+	x.leave(segment{flow: f, flags: packet.SYN, sequence: 2}.bytes())
+	identified()
+	select {
+	case <-holds[0].Gone:
+	default:
+		t.Error("the first connection is still waited for")
+	}
+	again := x.holds.take()
+	if len(again) != 1 || again[0].Program != program("a") {
+		t.Fatalf("%d flows are held", len(again))
+	}
+	for _, h := range append(holds, again...) {
+		h.Release(firewall.Decision{Verdict: firewall.Allow, Reason: map[bool]firewall.Reason{true: firewall.Gone, false: firewall.ByAnswer}[h.Gone == holds[0].Gone]})
+	}
+	x.collect(time.Now())
+	if len(*sent) != 1 || x.core.packets != 0 {
+		t.Errorf("%d segments left, %d wait", len(*sent), x.core.packets)
+	}
+}

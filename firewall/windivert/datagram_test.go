@@ -124,7 +124,7 @@ func TestAnOldSocketIsLookedUp(t *testing.T) {
 		c.pid = w.pid + 4
 		w.mu.Unlock()
 		w.start("b") // has the socket now
-		send() // passes, and has the system be asked
+		send()       // passes, and has the system be asked
 		s.wait(time.Millisecond)
 		send()
 		s.wait(time.Millisecond)

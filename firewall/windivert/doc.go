@@ -71,13 +71,15 @@
 //
 // # Limits
 //
-// Loopback is not filtered: the driver's events of it are ignored and its
-// packets never taken. Neither are packets that another driver puts into the
-// network stack. Protocols other than TCP, UDP and ICMP, which on Windows
-// the system itself or an administrator's raw socket sends, are not held, but
-// locked. What ICMP sends save echo requests counts as the kernel's, whoever
-// made it up. Two programs that ping the same address at the same time are told
-// apart by the newer one. Datagrams that answer what another computer sent
-// first to the same socket count as inbound. Names are not known from answers
-// over TCP or in fragments.
+//   - Loopback is not filtered: the driver's events of it are ignored, its
+//     packets never taken.
+//   - Packets that another driver, or an administrator by a raw socket, puts into
+//     the network stack are not looked at or can look like another program's.
+//   - Protocols other than TCP, UDP and ICMP are not held, but locked.
+//   - ICMP, save echo requests, counts as the kernel's, whoever sends it.
+//   - Two programs that ping the same address, or share a port and send to the
+//     same remote, are told apart by the newer socket.
+//   - Datagrams that answer what another computer sent first to the same socket
+//     count as inbound.
+//   - Names are not known from answers over TCP or in fragments.
 package windivert

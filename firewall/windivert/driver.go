@@ -54,16 +54,9 @@ type handle interface {
 	close() error
 }
 
-// process names one process: its number, and when it started, which tells a
-// reused number apart.
-type process struct {
-	pid     uint32
-	started time.Time // zero if not known
-}
-
 // connection is a row of the system's tables of connections and listeners.
 type connection struct {
-	firewall.Flow // a listener has no remote
+	firewall.Flow // a listener has no remote; In is what came from outside
 	pid           uint32
 	listening     bool
 }

@@ -44,8 +44,9 @@ func (c *core) opened(key flowKey, a *address, d firewall.Direction, now time.Ti
 		case !f.joined && f.pid == pid && f.attempt.Program.Kind != firewall.Unidentified, !f.joined && f.asked:
 			c.flows.join(f, endpoint) // the event is late
 			return
-		case f.joined && f.pid == pid && f.endpoint == endpoint && key.Protocol != firewall.TCP:
-			return // the system allowed the same flow anew
+		case f.joined && f.pid == pid && f.endpoint == endpoint && (endpoint != 0 || key.Protocol != firewall.TCP):
+			f.renewed = now // the system allows the flow anew, or its socket connects again
+			return
 		}
 		c.abandon(f)
 		f = nil

@@ -20,29 +20,18 @@ func (r *run) seed() {
 	}
 }
 
-// established lists the TCP connections with other computers, with those that
-// came from outside told from the others.
-func (r *run) established() []connection {
+// established lists the TCP connections with other computers.
+func (r *run) established() (list []connection) {
 	all, err := r.system.connections()
 	if err != nil {
 		r.config.Log.Warn("list connections", "error", err)
 	}
-	listening := make(map[uint16]bool)
-	for _, c := range all {
-		if c.listening && c.Protocol == firewall.TCP {
-			listening[c.Local.Port()] = true
-		}
-	}
-	var list []connection
 	for _, c := range all {
 		remote := c.Remote.Addr()
 		if c.Protocol != firewall.TCP || c.listening || !remote.IsValid() || remote.IsUnspecified() || remote.IsLoopback() {
 			continue
 		}
 		c.Flow = c.Flow.Normal()
-		if listening[c.Local.Port()] {
-			c.Direction = firewall.In
-		}
 		list = append(list, c)
 	}
 	return list

@@ -45,6 +45,7 @@ type flow struct {
 	joined     bool      // an event told whose it is
 	pid        uint32    // as the event says
 	closed     bool      // its socket is
+	renewed    time.Time // when an event told the same again; zero if none did
 	until      time.Time // when it is forgotten, if closed; how long it is believed, if not joined
 	next, prev *flow     // flows of the same socket
 

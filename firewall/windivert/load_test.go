@@ -280,8 +280,8 @@ func TestWhatWaitsAtTheStopIsRefused(t *testing.T) {
 		if err := b.stop(); err != nil {
 			t.Error(err)
 		}
-		if w.left() != 0 || len(w.refused) != 1 || s.resets != 1 {
-			t.Errorf("%d left, %d datagrams and %d segments were refused", w.left(), len(w.refused), s.resets)
+		if w.left() != 0 || len(w.refused) != 1 || s.refusals() != 1 {
+			t.Errorf("%d left, %d datagrams and %d segments were refused", w.left(), len(w.refused), s.refusals())
 		}
 		if len(sink.entries) != 1 || sink.entries[0].Reason != firewall.Stopping {
 			t.Errorf("log: %+v", sink.entries)

@@ -40,8 +40,8 @@ func TestAHeldConnectionThatIsBlockedFailsEachTimeItIsTried(t *testing.T) {
 		s.answer(firewall.Block)
 		s.wait(time.Second)
 		s.expect(c, "refused")
-		if c.resets != 3 {
-			s.Errorf("%d resets, want 3", c.resets)
+		if c.refusals() != 3 {
+			s.Errorf("%d resets, want 3", c.refusals())
 		}
 		if n := len(s.log(firewall.Asked)); n != 1 {
 			s.Errorf("asked %d times", n)
@@ -222,5 +222,91 @@ func TestWhatComesFromOutsidePassesUnlessARuleIsAboutIt(t *testing.T) {
 		s.use(firewall.ModeAsk)
 		w.enter(syn)
 		s.expect(c, "open")
+	})
+}
+
+func TestAChangeOfRulesCountsForFlowsThatWereDecided(t *testing.T) {
+	w := newWorld(ipv4World)
+	w.orderly = true
+	story(t, w, func(s *site) {
+		c := w.sendTo("a", "192.0.2.1:5000", "1")
+		s.wait(10 * time.Millisecond)
+		for _, v := range []firewall.Verdict{firewall.Block, firewall.Allow} {
+			s.use(firewall.ModeAsk, rule("a", v))
+			w.leave(udp(c.flow, nil))
+			s.wait(10 * time.Millisecond)
+		}
+		if w.left() != 2 || len(w.refused) != 1 {
+			s.Errorf("%d datagrams left, %d were refused", w.left(), len(w.refused))
+		}
+	}, rule("a", firewall.Allow))
+}
+
+// A connection that a new rule refuses was never open: it is not cut as well.
+func TestARuleThatRefusesAHeldConnectionIsOneLine(t *testing.T) {
+	w := newWorld(ipv4World)
+	story(t, w, func(s *site) {
+		c := w.dial(w.start("a"), w.destination(0))
+		s.wait(10 * time.Millisecond)
+		s.use(firewall.ModeAsk, rule("a", firewall.Block))
+		if c.refusals() == 0 {
+			s.Error("it was cut")
+		}
+		s.wait(time.Second)
+		s.expect(c, "refused")
+		if e := s.log(firewall.ByRule); len(e) != 1 || e[0].Count != 1 {
+			s.Errorf("log: %+v", e)
+		}
+	})
+}
+
+func TestAFlowIsJudgedAnewWhenItsRemoteHasAnotherName(t *testing.T) {
+	w := newWorld(ipv4World)
+	w.orderly = true
+	good := rule("a", firewall.Allow)
+	good.Host = "good.test"
+	story(t, w, func(s *site) {
+		remote := netip.AddrPortFrom(w.destination(0).Addr(), 5000)
+		var c *socket
+		for _, host := range []string{"good.test", "other.test"} {
+			w.mu.Lock()
+			w.hosts = map[string]netip.Addr{host + ".": remote.Addr()}
+			w.mu.Unlock()
+			if err := w.ask(host, s.Context().Done()); err != nil {
+				s.Fatal(err)
+			}
+			if c == nil {
+				c = w.sendTo("a", remote.String(), "1")
+			} else {
+				w.leave(udp(c.flow, nil))
+			}
+			s.wait(10 * time.Millisecond)
+		}
+		if ps := s.engine.Prompts(); len(ps) != 1 || ps[0].First.Host != "other.test" {
+			s.Errorf("prompts: %+v", ps)
+		}
+		if w.left() != 3 { // with two questions
+			s.Errorf("%d datagrams left", w.left())
+		}
+	}, good)
+}
+
+// The network changed: its resolver counts, and names are known, from the first
+// question on.
+func TestANewResolverCountsFromItsFirstPacketOn(t *testing.T) {
+	w := newWorld(ipv4World)
+	story(t, w, func(s *site) {
+		w.mu.Lock()
+		w.resolver = addrPort("10.9.9.9:53")
+		w.hosts["good.test."] = w.destination(0).Addr()
+		w.mu.Unlock()
+		if err := w.ask("good.test", s.Context().Done()); err != nil {
+			s.Fatal(err)
+		}
+		w.dial(w.start("a"), w.destination(0))
+		s.wait(10 * time.Millisecond)
+		if ps := s.engine.Prompts(); len(ps) != 1 || ps[0].First.Host != "good.test" {
+			s.Errorf("prompts: %+v", ps)
+		}
 	})
 }

@@ -161,6 +161,13 @@ func (s *socket) finish(err error) {
 	close(s.done)
 }
 
+// refusals counts the answers to segments that were to open the connection.
+func (s *socket) refusals() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.resets
+}
+
 // close ends the socket, as its program does or the system once that is killed.
 func (s *socket) close() {
 	s.closing.Do(func() {
