@@ -96,6 +96,7 @@ func TestADriverThatWasStoppedIsStartedAgain(t *testing.T) {
 }
 
 func TestAnEarlierServiceNamesOurDriverInTheEnd(t *testing.T) {
+	newStandIn(t)
 	path, err := beside(driverFile)
 	if err != nil {
 		t.Fatal(err)

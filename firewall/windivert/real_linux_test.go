@@ -225,6 +225,7 @@ func (n *network) startEngine() {
 	if n.conn, err = n.carrier.Accept(); err != nil {
 		n.Fatalf("the engine in Wine does not call: %v: %s", err, said.String())
 	}
+	n.Cleanup(func() { n.conn.Close() })
 	n.out = json.NewEncoder(n.conn)
 	ctx, stop := context.WithCancel(context.Background())
 	n.Cleanup(stop)

@@ -47,6 +47,9 @@ type openHandle struct {
 // newStandIn starts the driver, as the backend does, and expects the stand-in.
 func newStandIn(t *testing.T) *standIn {
 	t.Helper()
+	if _, err := beside(driverFile); err != nil {
+		left(t)
+	}
 	if err := loadDriver(); err != nil {
 		t.Fatal(err)
 	}
@@ -71,13 +74,21 @@ func (s *standIn) again() *standIn {
 		s.Fatal(err)
 	}
 	device, err := windows.CreateFile(name, windows.GENERIC_READ|windows.GENERIC_WRITE, 0, nil, windows.OPEN_EXISTING, 0, 0)
-	if err != nil && os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") != "1" {
-		s.Skip("the driver is not the stand-in, which scripts/wine-exec brings")
-	} else if err != nil {
-		s.Fatal("the driver is not the stand-in, which scripts/wine-exec brings:", err)
+	if err != nil {
+		left(s.T)
 	}
 	s.Cleanup(func() { windows.CloseHandle(device) })
 	return &standIn{s.T, device}
+}
+
+// left leaves the test out, for want of the stand-in.
+func left(t *testing.T) {
+	t.Helper()
+	const why = "there is no stand-in for the driver, which scripts/wine-exec brings"
+	if os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") == "1" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }
 
 // open opens a handle as the backend does.
