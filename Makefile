@@ -39,6 +39,10 @@ demo: build ## the demonstration in namespaces of its own; pictures in build/dem
 test: ## every test; what cannot run here is named at the end
 	@scripts/test
 
+.PHONY: test-windows
+test-windows: ## only what is for Windows, in Wine (no Windows is needed)
+	@scripts/test windows
+
 .PHONY: test-vm
 test-vm: ## only the whole system in a guest with its own kernel
 	@scripts/test vm

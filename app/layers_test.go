@@ -45,6 +45,7 @@ var onlyIn = map[string][]string{
 	"github.com/cilium/ebpf":     {"firewall/netfilter"},
 	"github.com/florianl":        {"firewall/netfilter"},
 	"github.com/google/nftables": {"firewall/netfilter"},
+	"github.com/imgk/divert-go":  {"firewall/windivert"},
 	"github.com/spf13/cobra":     {"app"},
 	"github.com/shirou/gopsutil": {"firewall/process"},
 }
