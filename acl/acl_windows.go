@@ -32,13 +32,9 @@ const trustedInstaller = "S-1-5-80-956008885-3418522649-1831038044-1853292631-22
 // the system's installer, and this process's own user unless that user also
 // has processes that are weaker than this one.
 func Trusted() ([]*windows.SID, error) {
-	var all []*windows.SID
-	for _, known := range []windows.WELL_KNOWN_SID_TYPE{windows.WinLocalSystemSid, windows.WinBuiltinAdministratorsSid} {
-		sid, err := windows.CreateWellKnownSid(known)
-		if err != nil {
-			return nil, fmt.Errorf("name the administrators: %w", err)
-		}
-		all = append(all, sid)
+	all, err := administrators()
+	if err != nil {
+		return nil, err
 	}
 	installer, err := windows.StringToSid(trustedInstaller)
 	if err != nil {
@@ -55,6 +51,18 @@ func Trusted() ([]*windows.SID, error) {
 	}
 	self, err := user.User.Sid.Copy()
 	return append(all, self), err
+}
+
+// administrators are SYSTEM and the administrators' group.
+func administrators() (all []*windows.SID, err error) {
+	for _, known := range []windows.WELL_KNOWN_SID_TYPE{windows.WinLocalSystemSid, windows.WinBuiltinAdministratorsSid} {
+		sid, err := windows.CreateWellKnownSid(known)
+		if err != nil {
+			return nil, fmt.Errorf("name the administrators: %w", err)
+		}
+		all = append(all, sid)
+	}
+	return all, nil
 }
 
 // hasWeakerTwin tells whether user account control gave this process's user
@@ -81,48 +89,78 @@ func hasWeakerTwin() (bool, error) {
 	return err != nil || control != 0, nil
 }
 
-// Others says which others than those trusted an object belongs to or grants
-// one of the rights in mask; "" if there are none. What is only inherited by
-// what lies below does not count.
+// Others says which others than those trusted a file belongs to or grants one
+// of the rights in mask; "" if there are none. What is only inherited by what
+// lies below does not count.
 func Others(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK) (string, error) {
-	trusted, err := Trusted()
-	if err != nil {
-		return "", err
-	}
-	is := func(sid *windows.SID) bool {
-		return slices.ContainsFunc(trusted, func(t *windows.SID) bool { return t.Equals(sid) })
-	}
 	owner, _, err := sd.Owner()
 	if err != nil {
 		return "", fmt.Errorf("read the owner: %w", err)
 	}
-	if owner == nil || !is(owner) {
+	trusted, err := Trusted()
+	if err != nil {
+		return "", err
+	}
+	if owner == nil || !contains(trusted, owner) {
 		return Name(owner), nil
 	}
+	who, _, err := granted(sd, mask, trusted)
+	return who, err
+}
+
+// Bound is Others for what belongs to somebody else, such as a process. Its
+// owner could change the access list, unless that bounds the owner's rights.
+// Only SYSTEM and the administrators are trusted with it.
+func Bound(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK) (string, error) {
+	trusted, err := administrators()
+	if err != nil {
+		return "", err
+	}
+	who, bound, err := granted(sd, mask|windows.WRITE_DAC|windows.WRITE_OWNER, trusted)
+	if err == nil && who == "" && !bound {
+		return "its owner", nil
+	}
+	return who, err
+}
+
+func contains(all []*windows.SID, sid *windows.SID) bool {
+	return slices.ContainsFunc(all, func(s *windows.SID) bool { return s.Equals(sid) })
+}
+
+// granted says who that is not trusted has one of the rights in mask; bound is
+// whether the owner has no others than those listed.
+func granted(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK, trusted []*windows.SID) (who string, bound bool, err error) {
 	dacl, _, err := sd.DACL()
 	if errors.Is(err, windows.ERROR_OBJECT_NOT_FOUND) || err == nil && dacl == nil {
-		return "everyone", nil
+		return "everyone", false, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("read the access list: %w", err)
+		return "", false, fmt.Errorf("read the access list: %w", err)
 	}
 	for i := range uint32(dacl.AceCount) {
 		var ace *windows.ACCESS_ALLOWED_ACE
 		if err := windows.GetAce(dacl, i, &ace); err != nil {
-			return "", fmt.Errorf("read the access list: %w", err)
+			return "", false, fmt.Errorf("read the access list: %w", err)
 		}
 		switch {
 		case ace.Header.AceFlags&windows.INHERIT_ONLY_ACE != 0, ace.Header.AceType == windows.ACCESS_DENIED_ACE_TYPE:
 			continue
 		case ace.Header.AceType != windows.ACCESS_ALLOWED_ACE_TYPE:
-			return "an entry of an unknown kind", nil
+			return "an entry of an unknown kind", false, nil
 		}
 		sid := (*windows.SID)(unsafe.Pointer(&ace.SidStart))
-		if ace.Mask&mask != 0 && !is(sid) && !sid.IsWellKnown(windows.WinCreatorOwnerRightsSid) {
-			return Name(sid), nil
+		rights := sid.IsWellKnown(windows.WinCreatorOwnerRightsSid)
+		bound = bound || rights
+		if ace.Mask&mask != 0 && !contains(trusted, sid) && !(rights && ownerIn(sd, trusted)) {
+			return Name(sid), bound, nil
 		}
 	}
-	return "", nil
+	return "", bound, nil
+}
+
+func ownerIn(sd *windows.SECURITY_DESCRIPTOR, trusted []*windows.SID) bool {
+	owner, _, err := sd.Owner()
+	return err == nil && owner != nil && contains(trusted, owner)
 }
 
 // Name is what people call an account; its SID where it has no name.

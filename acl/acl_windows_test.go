@@ -40,6 +40,24 @@ func TestOthersAreFound(t *testing.T) {
 			t.Errorf("%s: others are %q, %v", test.name, who, err)
 		}
 	}
+	for _, test := range []struct {
+		name, sddl string
+		others     bool
+	}{
+		{"a process as it is made", "O:BUD:(A;;GA;;;BU)(A;;GA;;;SY)", true},
+		{"one that is closed, but whose owner can open it again", "O:BUD:(A;;0x101001;;;BU)(A;;GA;;;SY)", true},
+		{"one that is closed", "O:BUD:(A;;0x101001;;;BU)(A;;GA;;;SY)(A;;0x101001;;;OW)", false},
+		{"one whose owner may write into it", "O:BUD:(A;;GA;;;SY)(A;;0x20;;;OW)", true},
+	} {
+		sd, err := windows.SecurityDescriptorFromString(test.sddl)
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		who, err := Bound(sd, 0x20|windows.GENERIC_ALL)
+		if err != nil || (who != "") != test.others {
+			t.Errorf("%s: others are %q, %v", test.name, who, err)
+		}
+	}
 	open, err := windows.NewSecurityDescriptor()
 	if err != nil {
 		t.Fatal(err)

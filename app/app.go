@@ -22,7 +22,7 @@ import (
 )
 
 // DefaultSocket is where engine, windows and commands meet.
-const DefaultSocket = link.DefaultFolder + "/sallyport.sock"
+const DefaultSocket = link.DefaultAddress
 
 // SocketVariable overrides it in the environment.
 const SocketVariable = "SALLYPORT_SOCKET"
