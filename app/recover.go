@@ -1,9 +1,7 @@
 package app
 
 import (
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -15,8 +13,8 @@ func recoverCommand(e *env) *cobra.Command {
 		Long: "List and remove every table, program, pin and cgroup of Sallyport in this network\nnamespace, also after kill -9. It needs root, and refuses while an engine lives.",
 		Args: arguments(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if os.Geteuid() > 0 {
-				return errors.New("recover needs root: run it with sudo")
+			if err := needsAdministrator("recover"); err != nil {
+				return err
 			}
 			removed, err := recoverBackend(force)
 			for _, what := range removed {

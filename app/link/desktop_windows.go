@@ -23,50 +23,77 @@ import (
 // KeepGroupAside has nothing to do: no program here has a group of its own.
 func KeepGroupAside() error { return nil }
 
-// engineFile is the program's file as it was when the process started.
-var engineFile = sync.OnceValues(func() (os.FileInfo, error) {
-	path, err := os.Executable()
+// windowsFile is the desktop program's file, which lies beside the engine's:
+// the same program, but without a console.
+const windowsFile = "sallyportw.exe"
+
+// programFiles are the engine's and the desktop program's file as they were
+// when the engine started, by name; they may be one.
+var programFiles = sync.OnceValues(func() (map[string]os.FileInfo, error) {
+	own, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("find the program's file: %w", err)
 	}
-	return os.Stat(path)
+	files := map[string]os.FileInfo{}
+	for _, path := range []string{own, filepath.Join(filepath.Dir(own), windowsFile)} {
+		info, err := os.Stat(path)
+		if errors.Is(err, os.ErrNotExist) && path != own {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("find the program's file: %w", err)
+		}
+		files[strings.ToLower(filepath.Base(path))] = info
+	}
+	return files, nil
 })
 
 // Installed says what keeps this program's file from being trusted to answer;
 // nil if nothing does.
 func Installed(int) error {
+	files, err := programFiles()
+	if err != nil {
+		return err
+	}
 	path, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the program's file: %w", err)
 	}
-	if path, err = filepath.EvalSymlinks(path); err != nil {
-		return fmt.Errorf("find the program's file: %w", err)
+	folder, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("find the program's folder: %w", err)
 	}
-	if _, err := engineFile(); err != nil {
-		return fmt.Errorf("find the program's file: %w", err)
-	}
-	rights := windows.ACCESS_MASK(acl.ChangeFile)
-	for at := path; ; at = filepath.Dir(at) {
-		sd, err := acl.OfFile(at)
-		if err != nil {
+	for name := range files {
+		if err := onlyAdministrators(filepath.Join(folder, name), acl.ChangeFile); err != nil {
 			return err
 		}
-		who, err := acl.Others(sd, rights)
-		if err != nil {
+	}
+	if err := onlyAdministrators(folder, acl.ChangeFolder); err != nil {
+		return err
+	}
+	for folder != filepath.Dir(folder) {
+		folder = filepath.Dir(folder)
+		if err := onlyAdministrators(folder, acl.ReplaceBelow); err != nil {
 			return err
 		}
-		if who != "" {
-			return fmt.Errorf("%s can change the program (%s): install it below C:\\Program Files with its installer", who, at)
-		}
-		switch {
-		case at == filepath.Dir(at):
-			return nil
-		case at == path:
-			rights = acl.ChangeFolder
-		default:
-			rights = acl.ReplaceBelow
-		}
 	}
+	return nil
+}
+
+// onlyAdministrators fails if others have one of the rights.
+func onlyAdministrators(path string, rights windows.ACCESS_MASK) error {
+	sd, err := acl.OfFile(path)
+	if err != nil {
+		return err
+	}
+	who, err := acl.Others(sd, rights)
+	if err != nil {
+		return err
+	}
+	if who != "" {
+		return fmt.Errorf("%s can change the program (%s): install it below C:\\Program Files with its installer", who, path)
+	}
+	return nil
 }
 
 // unfit says why the peer must not answer as the desktop program; "" if it
@@ -80,12 +107,14 @@ func (p Peer) unfit(int) string {
 	if err != nil {
 		return "the engine's program cannot be read"
 	}
-	if !strings.EqualFold(theirs, ours) {
-		return quoted(p.Program) + " is not the program that the engine runs"
-	}
-	old, err := engineFile()
+	files, err := programFiles()
 	if err != nil {
 		return "the engine's program cannot be read"
+	}
+	name := strings.ToLower(filepath.Base(theirs))
+	old, known := files[name]
+	if !known || !strings.EqualFold(filepath.Dir(theirs), filepath.Dir(ours)) {
+		return quoted(p.Program) + " is not the program that the engine runs"
 	}
 	if now, err := os.Stat(p.Program); err != nil || !os.SameFile(old, now) {
 		return quoted(p.Program) + " is another version of the program that the engine runs: restart the engine with: sallyport service stop, sallyport service start"
