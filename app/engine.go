@@ -45,11 +45,12 @@ type engineOptions struct {
 
 func engineCommand(e *env) *cobra.Command {
 	var o engineOptions
+	run := runEngine
 	c := &cobra.Command{
 		Use: "engine", Short: "Run the firewall itself, without windows; as " + administrator, Args: arguments(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Socket = e.socket
-			return runEngineOrService(cmd.Context(), o)
+			return run(cmd.Context(), o)
 		},
 	}
 	f := c.Flags()
@@ -58,6 +59,7 @@ func engineCommand(e *env) *cobra.Command {
 	f.StringVar(&o.User, "user", "", "let this user in, besides the group "+memberGroup)
 	f.BoolVar(&o.Demo, "demo", false, "enforce nothing: a backend in memory, for demonstrations")
 	f.Lookup("demo").Hidden = true
+	systemFlags(f, &run)
 	return c
 }
 

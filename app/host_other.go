@@ -7,6 +7,3 @@ import "context"
 // runWindows shows the windows. The engine is always another process: what may
 // filter must not draw here.
 func (e *env) runWindows(ctx context.Context, o desktopOptions) error { return runDesktop(ctx, o) }
-
-// runEngineOrService runs the engine.
-func runEngineOrService(ctx context.Context, o engineOptions) error { return runEngine(ctx, o) }

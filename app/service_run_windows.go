@@ -14,16 +14,9 @@ import (
 	"golang.org/x/sys/windows/svc/eventlog"
 )
 
-// runEngineOrService runs the engine; as a service where the service manager
+// runService runs the engine as a service. The service manager must have
 // started this process.
-func runEngineOrService(ctx context.Context, o engineOptions) error {
-	service, err := svc.IsWindowsService()
-	if err != nil {
-		return fmt.Errorf("ask whether this is a service: %w", err)
-	}
-	if !service {
-		return runEngine(ctx, o)
-	}
+func runService(ctx context.Context, o engineOptions) error {
 	if events, err := eventlog.Open(serviceName); err == nil {
 		defer events.Close()
 		slog.SetDefault(slog.New(newEventHandler(events)))

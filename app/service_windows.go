@@ -99,7 +99,7 @@ func (e *env) installService(context.Context) error {
 	s, err := manager.CreateService(serviceName, self, mgr.Config{
 		DisplayName: "Sallyport firewall", StartType: mgr.StartAutomatic, ErrorControl: mgr.ErrorNormal,
 		Description: "Asks before a program uses the network. While it does not run, programs connect without being asked.",
-	}, "engine")
+	}, "engine", "--"+serviceFlag)
 	if errors.Is(err, windows.ERROR_SERVICE_EXISTS) {
 		return errors.New("install the service: it is installed already: remove it with: sallyport service uninstall")
 	}
@@ -122,11 +122,11 @@ func configure(s *mgr.Service) error {
 	if err := s.SetRecoveryActions([]mgr.RecoveryAction{again, again, later}, uint32((24 * time.Hour).Seconds())); err != nil {
 		return fmt.Errorf("have it restarted: %w", err)
 	}
-	if err := s.SetRecoveryActionsOnNonCrashFailures(true); err != nil {
+	if err := s.SetRecoveryActionsOnNonCrashFailures(true); err != nil && !unknownLevel(err) {
 		return fmt.Errorf("have it restarted: %w", err)
 	}
 	milliseconds := uint32(servicePatience.Milliseconds())
-	if err := windows.ChangeServiceConfig2(s.Handle, windows.SERVICE_CONFIG_PRESHUTDOWN_INFO, (*byte)(unsafe.Pointer(&milliseconds))); err != nil {
+	if err := windows.ChangeServiceConfig2(s.Handle, windows.SERVICE_CONFIG_PRESHUTDOWN_INFO, (*byte)(unsafe.Pointer(&milliseconds))); err != nil && !unknownLevel(err) {
 		return fmt.Errorf("have the shutdown wait for it: %w", err)
 	}
 	err := eventlog.InstallAsEventCreate(serviceName, eventlog.Info|eventlog.Warning|eventlog.Error)
@@ -135,6 +135,10 @@ func configure(s *mgr.Service) error {
 	}
 	return nil
 }
+
+// unknownLevel tells whether the service manager does not have a setting, as
+// in Wine.
+func unknownLevel(err error) bool { return errors.Is(err, windows.ERROR_INVALID_LEVEL) }
 
 func (e *env) uninstallService(ctx context.Context) error {
 	if err := e.stopService(ctx); err != nil {
