@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -13,6 +14,10 @@ import (
 func TestMain(m *testing.M) {
 	if slices.Equal(os.Args[1:], []string{"engine", "--service"}) {
 		os.Exit(Main([]string{"engine", "--service", "--demo"}))
+	}
+	if os.Getenv("SALLYPORT_TEST_SLEEPER") != "" {
+		<-time.After(time.Minute)
+		return
 	}
 	if os.Getenv("SALLYPORT_TEST_PROGRAM") != "" {
 		os.Exit(Main(os.Args[1:]))
