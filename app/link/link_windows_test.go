@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -97,6 +98,24 @@ func TestAnEngineAnswersThroughThePipe(t *testing.T) {
 	}
 	if _, err := Listen(address, Access{GID: -1}); !errors.Is(err, ErrRunning) {
 		t.Errorf("a second engine: %v", err)
+	}
+}
+
+func TestPeersThatHangUpDisturbNobody(t *testing.T) {
+	address := serveQuiet(t, Access{GID: -1, LoggedOn: true})
+	var hasty sync.WaitGroup
+	for range 4 {
+		hasty.Go(func() {
+			for range 100 {
+				if c, err := dial(t.Context(), address); err == nil {
+					c.Close()
+				}
+			}
+		})
+	}
+	hasty.Wait()
+	if s, err := NewClient(address).Status(t.Context()); err != nil || !s.Running {
+		t.Errorf("status: %+v, %v", s, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/Microsoft/go-winio"
 	"golang.org/x/sys/windows"
@@ -27,7 +28,22 @@ func Listen(address string, a Access) (net.Listener, error) {
 	if err != nil {
 		return nil, whyNoPipe(address, err)
 	}
-	return newListener(l, a, namePipe), nil
+	return newListener(patient{l}, a, namePipe), nil
+}
+
+// patient is a listener that a peer which hangs up while it connects does not
+// end.
+type patient struct{ net.Listener }
+
+func (l patient) Accept() (net.Conn, error) {
+	const most, pause = 100, 10 * time.Millisecond
+	for failures := 1; ; failures++ {
+		c, err := l.Listener.Accept()
+		if err == nil || errors.Is(err, net.ErrClosed) || failures == most {
+			return c, err
+		}
+		<-time.After(pause)
+	}
 }
 
 // pipeAccess is the pipe's owner and access list. Who comes over the network
