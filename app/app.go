@@ -22,7 +22,7 @@ import (
 )
 
 // DefaultSocket is where engine, windows and commands meet.
-const DefaultSocket = link.DefaultFolder + "/sallyport.sock"
+const DefaultSocket = link.DefaultAddress
 
 // SocketVariable overrides it in the environment.
 const SocketVariable = "SALLYPORT_SOCKET"
@@ -96,9 +96,9 @@ func hint(err error) string {
 	switch {
 	case !errors.Is(err, ui.ErrGone):
 	case errors.Is(err, os.ErrPermission):
-		s += "\nThe engine lets in root and members of the group sallyport: run it with sudo, or as root: usermod -aG sallyport YOU, then log in again."
+		s += "\n" + hintRefused
 	default:
-		s += "\nStart the engine with: sudo systemctl start sallyport (or: sudo sallyport engine)."
+		s += "\n" + hintGone
 	}
 	return s
 }
@@ -108,7 +108,7 @@ func newRoot(e *env) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "sallyport",
 		Short:         "Sallyport asks before a program uses the network",
-		Long:          "Sallyport asks before a program uses the network.\n\nWithout a command it opens the windows. The engine, which holds connections,\nis another process: sallyport engine, as root.",
+		Long:          "Sallyport asks before a program uses the network.\n\nWithout a command it opens the windows. The engine, which holds connections,\nis another process: sallyport engine, as " + administrator + ".",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       Version,
@@ -123,7 +123,7 @@ func newRoot(e *env) *cobra.Command {
 			return usagef("there is no command %q%s\nList the commands with: sallyport --help", args[0], more)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDesktop(cmd.Context(), desktopOptions{Socket: e.socket, Hidden: hidden})
+			return e.runWindows(cmd.Context(), desktopOptions{Socket: e.socket, Hidden: hidden})
 		},
 	}
 	root.Flags().BoolVar(&hidden, "hidden", false, "start in the tray, without a window")
@@ -152,6 +152,7 @@ func newRoot(e *env) *cobra.Command {
 	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(engineCommand(e), runCommand(e), statusCommand(e), modeCommand(e), settingsCommand(e), promptsCommand(e),
 		answerCommand(e), rulesCommand(e), logCommand(e), recoverCommand(e))
+	root.AddCommand(systemCommands(e)...)
 	return root
 }
 

@@ -47,8 +47,11 @@ func runDesktop(ctx context.Context, o desktopOptions) error {
 	a := fyneapp.NewWithID(appID)
 	a.Settings().SetTheme(ui.NewTheme(ui.FollowSystem))
 	a.SetIcon(fyne.NewStaticResource("app.png", assets.AppIcon))
-	client := link.NewDesktopClient(o.Socket, os.Getenv("XDG_SESSION_ID"))
-	u := ui.New(a, client, ui.Options{
+	engine := o.Control
+	if engine == nil {
+		engine = link.NewDesktopClient(o.Socket, os.Getenv("XDG_SESSION_ID"))
+	}
+	u := ui.New(a, engine, ui.Options{
 		Restart: func(ctx context.Context) error {
 			return asRoot(ctx, "systemctl", "restart", "sallyport")
 		},

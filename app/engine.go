@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -22,9 +20,6 @@ import (
 	"sallyport.dev/sallyport/firewall/firewalltest"
 	"sallyport.dev/sallyport/persistence"
 )
-
-// DefaultData is the folder of the database.
-const DefaultData = "/var/lib/sallyport"
 
 const (
 	memberGroup  = "sallyport"
@@ -44,15 +39,18 @@ type engineOptions struct {
 	Socket string
 	User   string
 	Demo   bool
+
+	ready func(*Control) // called once filtering is in force; nil: nobody waits for it
 }
 
 func engineCommand(e *env) *cobra.Command {
 	var o engineOptions
+	run := runEngine
 	c := &cobra.Command{
-		Use: "engine", Short: "Run the firewall itself, without windows; as root", Args: arguments(0, 0, ""),
+		Use: "engine", Short: "Run the firewall itself, without windows; as " + administrator, Args: arguments(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Socket = e.socket
-			return runEngine(cmd.Context(), o)
+			return run(cmd.Context(), o)
 		},
 	}
 	f := c.Flags()
@@ -61,38 +59,8 @@ func engineCommand(e *env) *cobra.Command {
 	f.StringVar(&o.User, "user", "", "let this user in, besides the group "+memberGroup)
 	f.BoolVar(&o.Demo, "demo", false, "enforce nothing: a backend in memory, for demonstrations")
 	f.Lookup("demo").Hidden = true
+	systemFlags(f, &run)
 	return c
-}
-
-// access says who is let in, and with which sentences what that leaves out.
-// The user that the settings name counts where the command line names none;
-// one that does not exist any more must not keep the engine from starting.
-func (o engineOptions) access(s *persistence.Store) (a link.Access, notes []string, err error) {
-	a = link.Access{GID: link.GroupID(memberGroup), Group: memberGroup, Polkit: link.Polkit}
-	if o.User != "" {
-		if a.UID, err = userID(o.User); err != nil {
-			return a, nil, err
-		}
-	} else if settings, err := s.Settings(); err == nil && settings.User != "" {
-		if a.UID, err = userID(settings.User); err != nil {
-			notes = append(notes, err.Error())
-		}
-	}
-	if a.GID < 0 && a.UID < 1 {
-		return a, append(notes, "there is no group "+memberGroup+", so only root may use the firewall: make it with: groupadd --system "+memberGroup), nil
-	}
-	if err := link.Installed(a.GID); err != nil && !o.Demo {
-		notes = append(notes, "only root can answer in the windows, others can only look: "+err.Error())
-	}
-	return a, notes, nil
-}
-
-func userID(name string) (int, error) {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return 0, fmt.Errorf("let %s in: %w", name, err)
-	}
-	return strconv.Atoi(u.Uid)
 }
 
 // runEngine runs until ctx ends. What it starts last stops first: the socket,
@@ -105,8 +73,8 @@ func runEngine(ctx context.Context, o engineOptions) (err error) {
 	defer onHandOver(func() { handOver(firewall.ErrHandOver) })()
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(heapBound)
-	if os.Geteuid() != 0 && !o.Demo {
-		return errors.New("the engine needs root: run it with sudo")
+	if err := needsAdministrator("the engine"); err != nil && !o.Demo {
+		return err
 	}
 	if o.Cgroup != "" {
 		if o.Cgroup, err = filepath.Abs(o.Cgroup); err != nil {
@@ -159,6 +127,9 @@ func runEngine(ctx context.Context, o engineOptions) (err error) {
 		}
 		slog.Info("the firewall is in force", "mode", control.state.Load().mode, "cgroup", o.Cgroup, "socket", o.Socket)
 		daemon.SdNotify(false, daemon.SdNotifyReady)
+		if o.ready != nil {
+			o.ready(control)
+		}
 	})
 }
 

@@ -19,13 +19,14 @@ const module = "sallyport.dev/sallyport"
 // entry counts. Tests may import more.
 var mayImport = map[string][]string{
 	".":                     {"app"},
-	"app":                   {"app/*", "ui", "assets", "persistence", "firewall", "firewall/*"},
+	"app":                   {"app/*", "acl", "ui", "assets", "persistence", "firewall", "firewall/*"},
 	"app/*":                 {"app/*", "ui", "ui/*", "assets", "persistence", "firewall", "firewall/*"},
-	"app/link":              {"firewall", "ui"},
+	"app/link":              {"acl", "firewall", "ui"},
 	"ui":                    {"assets", "firewall"},
 	"ui/*":                  {"ui", "ui/*", "assets", "firewall"},
 	"assets":                {},
-	"persistence":           {"firewall"},
+	"acl":                   {},
+	"persistence":           {"acl", "firewall"},
 	"firewall":              {},
 	"firewall/firewalltest": {"firewall"},
 	"firewall/packet":       {"firewall"},

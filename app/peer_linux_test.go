@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,14 +17,6 @@ import (
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/ui"
 )
-
-func matched(pattern, s string) bool { return regexp.MustCompile("(?m)" + pattern).MatchString(s) }
-
-// pause waits a little between two looks at another process.
-func pause() {
-	t := time.NewTimer(10 * time.Millisecond)
-	<-t.C
-}
 
 const (
 	memberGID = 54321

@@ -3,7 +3,6 @@ package app
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -11,12 +10,14 @@ import (
 func recoverCommand(e *env) *cobra.Command {
 	var force bool
 	c := &cobra.Command{
-		Use: "recover", Short: "Remove everything that a dead engine left in the system",
-		Long: "List and remove every table, program, pin and cgroup of Sallyport in this network\nnamespace, also after kill -9. It needs root, and refuses while an engine lives.",
+		Use: "recover", Short: "Remove everything that a dead engine left in the system", Long: aboutRecover,
 		Args: arguments(0, 0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if os.Geteuid() > 0 {
-				return errors.New("recover needs root: run it with sudo")
+			if err := needsAdministrator("recover"); err != nil {
+				return err
+			}
+			if !force && e.engineLives(cmd.Context()) {
+				return errors.New("an engine lives: stop it first, or say --force")
 			}
 			removed, err := recoverBackend(force)
 			for _, what := range removed {

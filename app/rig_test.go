@@ -41,7 +41,7 @@ func newRig(t testing.TB, first firewall.Mode, access link.Access) *rig {
 
 func openRig(t testing.TB, dir string, first firewall.Mode, access link.Access) *rig {
 	t.Helper()
-	r := &rig{memory: firewalltest.NewMemory(), dir: dir, socket: filepath.Join(dir, "s.sock")}
+	r := &rig{memory: firewalltest.NewMemory(), dir: dir, socket: testAddress(dir)}
 	store, _, err := persistence.Open(filepath.Join(dir, "data", databaseFile))
 	if err != nil {
 		t.Fatal(err)

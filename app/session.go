@@ -41,7 +41,7 @@ func (h *hub) here(w *watching, uid int) bool {
 	}
 	owner, active := false, false
 	for o := range h.watchers {
-		owner = owner || o.peer.Desktop && o.peer.UID == uid
+		owner = owner || o.peer.Desktop && uid >= 0 && o.peer.UID == uid
 		active = active || o.peer.Desktop && h.active != "" && o.peer.Session == h.active
 	}
 	switch {

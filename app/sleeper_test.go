@@ -8,7 +8,7 @@ import (
 // startSleeper starts a process that ends with the test, or after a minute.
 func startSleeper(t *testing.T) *exec.Cmd {
 	t.Helper()
-	c := exec.Command("sleep", "60")
+	c := sleeper()
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -256,9 +257,9 @@ func TestFolderOfOthersIsLeftAlone(t *testing.T) {
 	}
 	fresh := filepath.Join(t.TempDir(), "a", "b")
 	open(t, filepath.Join(fresh, "sallyport.db"))
-	for name, want := range map[string]os.FileMode{fresh: 0o700, fresh + "/sallyport.db": 0o600} {
-		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
-			t.Errorf("%s has mode %v, %v", name, info.Mode(), err)
+	for _, name := range []string{fresh, filepath.Join(fresh, "sallyport.db")} {
+		if err := isPrivate(name); err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -273,6 +274,9 @@ func TestFaultWhileRunningIsAnError(t *testing.T) {
 	}
 	defer s.Close()
 	if err := os.Truncate(path, 8192); err != nil {
+		if runtime.GOOS == "windows" {
+			return // it lets nobody cut off a file in mapped memory
+		}
 		t.Fatal(err)
 	}
 	if _, err := s.Rules(); err == nil || !strings.Contains(err.Error(), "the database failed") {

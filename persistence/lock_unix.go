@@ -26,9 +26,3 @@ func outOfRoom(err error) bool {
 	}
 	return false
 }
-
-// owned tells whether the folder is ours alone to change.
-func owned(info os.FileInfo) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(st.Uid) == os.Geteuid() && info.Mode()&os.ModeSticky == 0
-}

@@ -106,30 +106,6 @@ func isDamage(err error) bool {
 		!errors.Is(err, fs.ErrPermission) && !outOfRoom(err)
 }
 
-// makeFolder makes the folder private. It leaves a folder alone that others
-// use, such as /tmp.
-func makeFolder(dir, name string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make folder: %w", err)
-	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if info.Mode().Perm()&0o077 == 0 {
-		return nil
-	}
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	_, known := os.Lstat(filepath.Join(dir, name))
-	if !owned(info) || len(files) > 0 && known != nil {
-		return fmt.Errorf("folder %s is open to other users: name one of its own, with mode 0700", dir)
-	}
-	return os.Chmod(dir, 0o700)
-}
-
 func (s *Store) takeLock() error {
 	f, err := os.OpenFile(s.path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -271,12 +247,4 @@ func create(path string, d Document) error {
 		return err
 	}
 	return syncFolder(filepath.Dir(path))
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

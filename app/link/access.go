@@ -3,20 +3,22 @@ package link
 import (
 	"context"
 	"fmt"
-	"os/user"
-	"strconv"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/ui"
 )
 
-// Access says who may do what. root may do everything. Others need to be let
-// in (by the group, or as the named user); they then read, and with the desktop
-// program also answer and edit. The rest needs polkit's consent.
+// Access says who may do what, on every system. Administrators, that is root,
+// or SYSTEM and elevated administrators, may do everything. Others need to be
+// let in; they then read, and with the desktop program also answer and edit.
+// The rest needs the consent of polkit, where there is one.
 type Access struct {
 	GID   int    // members of this group are let in; -1: no such group
 	Group string // its name, for the sentences that refuse
 	UID   int    // this user is let in, too; below 1: nobody
+	// LoggedOn lets in who sits at the computer, or at its remote desktop;
+	// only Windows can tell.
+	LoggedOn bool
 	// Polkit asks whether the peer may do what the action names; nil: there
 	// is no polkit. It may wait for a person to type a password.
 	Polkit func(ctx context.Context, p Peer, action string) error
@@ -42,45 +44,32 @@ func (a Access) allow(ctx context.Context, p Peer, n need) error {
 	if !a.letsIn(p) {
 		return a.notLetIn(p)
 	}
-	if p.UID == 0 {
+	if p.Admin {
 		return nil
 	}
 	if n == toRead || n == toManage && p.Desktop && p.Unfit == "" {
 		return nil
 	}
-	needs := "this needs root"
+	needs := "this needs " + administrator
 	if n == toManage && p.Desktop {
-		needs = "these windows can only show: " + p.Unfit + ". Without that it needs root"
+		needs = "these windows can only show: " + p.Unfit + ". Without that it needs " + administrator
 	}
 	action := ActionManage
 	if n == toWeaken {
 		action = ActionWeaken
 	}
 	if a.Polkit == nil {
-		return fmt.Errorf("%w: %s: run it with sudo", ui.ErrRefused, needs)
+		return fmt.Errorf("%w: %s: %s", ui.ErrRefused, needs, elevate)
 	}
 	if err := a.Polkit(ctx, p, action); err != nil {
-		return fmt.Errorf("%w: %s, or the consent of polkit: %w: run it with sudo", ui.ErrRefused, needs, err)
+		return fmt.Errorf("%w: %s, or the consent of polkit: %w: %s", ui.ErrRefused, needs, err, elevate)
 	}
 	return nil
 }
 
 // letsIn tells whether the peer may read.
 func (a Access) letsIn(p Peer) bool {
-	return p.UID == 0 || a.GID >= 0 && p.In(a.GID) || a.UID > 0 && p.UID == a.UID
-}
-
-func (a Access) notLetIn(p Peer) error {
-	name := "uid " + strconv.Itoa(p.UID)
-	if u, err := user.LookupId(strconv.Itoa(p.UID)); err == nil {
-		name = u.Username
-	}
-	if a.GID < 0 {
-		return fmt.Errorf("%w: there is no group %s, so only root may use the firewall: run it with sudo, or as root: groupadd --system %s && usermod -aG %s %s, then restart the engine and log in again",
-			ui.ErrRefused, a.Group, a.Group, a.Group, name)
-	}
-	return fmt.Errorf("%w: %s is not in the group %s: run it with sudo, or as root: usermod -aG %s %s, then log in again",
-		ui.ErrRefused, name, a.Group, a.Group, name)
+	return p.Admin || a.GID >= 0 && p.In(a.GID) || a.UID > 0 && p.UID == a.UID || a.LoggedOn && p.LoggedOn
 }
 
 // needOfMode tells what changing to a mode asks for.

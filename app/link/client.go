@@ -38,15 +38,12 @@ type Client struct {
 
 var _ ui.Control = (*Client)(nil)
 
-// NewClient uses the engine at the socket, from a terminal. It connects when
+// NewClient uses the engine at an address, from a terminal. It connects when
 // it is first asked for something, and again after the engine was gone.
 func NewClient(path string) *Client {
 	c := &Client{path: path}
 	c.http = &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			d := net.Dialer{Timeout: dialPatience}
-			return d.DialContext(ctx, "unix", path)
-		},
+		DialContext:     func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, path) },
 		MaxIdleConns:    4,
 		IdleConnTimeout: time.Minute,
 	}}

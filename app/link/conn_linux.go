@@ -5,26 +5,23 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// conn is a connection whose every message was sent by the process that opened
-// it. Without this, a program could open a connection, keep a copy of it, turn
-// into the desktop program by exec, and go on writing through the copy.
-type conn struct {
+// ownConn is a connection whose every message was sent by the process that
+// opened it. Without this, a program could open a connection, keep a copy of
+// it, turn into the desktop program by exec, and go on writing through the copy.
+type ownConn struct {
 	*net.UnixConn
-	peer Peer
-	oob  []byte
-	done func() // gives the place back
-	once sync.Once
+	pid int
+	oob []byte
 }
 
 var errOtherSender = errors.New("the connection is used by another process than the one that opened it")
 
 // Read reads what the peer sent, and fails if someone else sent it.
-func (c *conn) Read(b []byte) (int, error) {
+func (c *ownConn) Read(b []byte) (int, error) {
 	n, oobn, _, _, err := c.ReadMsgUnix(b, c.oob)
 	if err != nil {
 		return n, err
@@ -48,73 +45,23 @@ func (c *conn) Read(b []byte) (int, error) {
 			sender = int(cred.Pid)
 		}
 	}
-	if sender != c.peer.PID {
+	if sender != c.pid {
 		return 0, errOtherSender
 	}
 	return n, nil
 }
 
-// Close gives the connection's place to the next one.
-func (c *conn) Close() error {
-	c.once.Do(c.done)
-	return c.UnixConn.Close()
-}
-
-// maxConnections bounds what one user may have open, so that nobody keeps the
-// others out. All users that are not let in share the places of one.
-const maxConnections = 256
-
-// listener gives connections that know their peer.
-type listener struct {
-	*net.UnixListener
-	access Access
-	mu     sync.Mutex
-	open   map[int]int // by user
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.AcceptUnix()
-		if err != nil {
-			return nil, err
-		}
-		peer, err := peerOf(c)
-		if err != nil {
-			c.Close()
-			continue
-		}
-		user := peer.UID
-		if !l.access.letsIn(peer) {
-			user = -1
-		}
-		if !l.enter(user) {
-			peer.process.close()
-			c.Close()
-			continue
-		}
-		return &conn{UnixConn: c, peer: peer, oob: make([]byte, 512), done: func() {
-			peer.process.close()
-			l.leave(user)
-		}}, nil
+// nameUnix names the peer of an accepted connection.
+func nameUnix(c net.Conn) (net.Conn, Peer, error) {
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return nil, Peer{}, fmt.Errorf("name the peer: %T is no Unix socket", c)
 	}
-}
-
-func (l *listener) enter(user int) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[user] >= maxConnections {
-		return false
+	peer, err := peerOf(u)
+	if err != nil {
+		return nil, Peer{}, err
 	}
-	l.open[user]++
-	return true
-}
-
-func (l *listener) leave(user int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.open[user]--; l.open[user] == 0 {
-		delete(l.open, user)
-	}
+	return &ownConn{UnixConn: u, pid: peer.PID, oob: make([]byte, 512)}, peer, nil
 }
 
 // passCredentials makes the kernel send credentials along; accepted

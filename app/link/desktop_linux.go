@@ -83,7 +83,7 @@ func (p Peer) unfit(members int) string {
 	if !os.SameFile(theirs, ours) {
 		return quoted(p.Program) + " is not the program that the engine runs (or another version of it): restart the engine with: sudo systemctl restart sallyport"
 	}
-	if p.UID == 0 {
+	if p.Admin {
 		return ""
 	}
 	gid, err := mark(members)

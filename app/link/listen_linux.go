@@ -13,12 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrRunning is returned by [Listen] where another engine serves the socket.
-var ErrRunning = errors.New("another engine is running")
-
-// DefaultFolder is where the socket is unless told otherwise.
-const DefaultFolder = "/run/sallyport"
-
 // Listen opens the socket for those that the access lets in. Its folder is
 // made root:group 0750 if it does not exist, 0700 without a group. A socket
 // that nobody serves any more is replaced.
@@ -59,7 +53,7 @@ func Listen(path string, a Access) (net.Listener, error) {
 		lock.Close()
 		return nil, fmt.Errorf("open socket %s: %w", path, err)
 	}
-	return &lockedListener{&listener{UnixListener: l, access: a, open: map[int]int{}}, lock}, nil
+	return &lockedListener{newListener(l, a, nameUnix), lock}, nil
 }
 
 // lockedListener gives its lock back when it is closed.

@@ -7,16 +7,19 @@ import (
 
 // Peer is the process at the other end of a connection, as the kernel names it.
 type Peer struct {
-	UID     int
-	PID     int
-	Groups  []int  // the peer's groups, its primary one included
-	Started uint64 // start of the process in clock ticks since boot; tells a reused PID apart
-	Program string // path of its executable, "" if not known
-	Desktop bool   // it said at hello that it is the desktop program
-	Unfit   string // why it may only show, not answer and edit; "" if it may
-	Session string // the login session that the desktop program is in, "" if not known
+	User     string // to whom the process belongs: a UID, or a SID
+	UID      int    // the same as a number; -1 where users have none
+	PID      int
+	Groups   []int  // the peer's groups, its primary one included
+	Admin    bool   // it may do everything: root, or SYSTEM and elevated administrators
+	LoggedOn bool   // its user sits at this computer; only Windows tells
+	Started  uint64 // start of the process in the system's ticks; tells a reused PID apart
+	Program  string // path of its executable, "" if not known
+	Desktop  bool   // it said at hello that it is the desktop program
+	Unfit    string // why it may only show, not answer and edit; "" if it may
+	Session  string // the login session that the process is in, "" if not known
 
-	process *processFD // nil where the kernel has none
+	process *process // nil where the kernel has none
 }
 
 // In tells whether the peer is in the group.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"unsafe"
 
@@ -26,6 +27,7 @@ func peerOf(c *net.UnixConn) (Peer, error) {
 			return
 		}
 		p.UID, p.PID = int(cred.Uid), int(cred.Pid)
+		p.User, p.Admin = strconv.Itoa(p.UID), p.UID == 0
 		groups, err := peerGroups(fd)
 		if err != nil {
 			failed = err

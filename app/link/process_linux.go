@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processFD stands for a process, not for a number that another process may
+// process stands for a process, not for a number that another process may
 // get later.
-type processFD struct{ *os.File }
+type process struct{ *os.File }
 
 // soPeerPIDFD is SO_PEERPIDFD, which kernels have from 6.5 on.
 const soPeerPIDFD = 77
 
 // peerProcess returns nil, nil where the kernel does not know the option.
-func peerProcess(socket uintptr) (*processFD, error) {
+func peerProcess(socket uintptr) (*process, error) {
 	fd, err := unix.GetsockoptInt(int(socket), unix.SOL_SOCKET, soPeerPIDFD)
 	switch {
 	case errors.Is(err, unix.ENOPROTOOPT):
@@ -30,10 +30,10 @@ func peerProcess(socket uintptr) (*processFD, error) {
 		return nil, fmt.Errorf("hold on to the process: %w", err)
 	}
 	unix.CloseOnExec(fd)
-	return &processFD{os.NewFile(uintptr(fd), "peer")}, nil
+	return &process{os.NewFile(uintptr(fd), "peer")}, nil
 }
 
-func (p *processFD) alive() bool {
+func (p *process) alive() bool {
 	raw, err := p.SyscallConn()
 	if err != nil {
 		return false
@@ -42,7 +42,7 @@ func (p *processFD) alive() bool {
 	return err == nil || errors.Is(err, unix.EPERM)
 }
 
-func (p *processFD) close() {
+func (p *process) close() {
 	if p != nil {
 		p.Close()
 	}

@@ -37,8 +37,8 @@ type Server struct {
 	Patience time.Duration
 
 	mu       sync.Mutex
-	desktops map[string]Peer       // by the token that hello gave
-	turns    map[int]chan struct{} // by user
+	desktops map[string]Peer          // by the token that hello gave
+	turns    map[string]chan struct{} // by user
 }
 
 // Serve answers requests until ctx ends; then it closes l and every
@@ -181,12 +181,12 @@ func (s *Server) turn(ctx context.Context) (done func(), err error) {
 	p, _ := PeerFrom(ctx)
 	s.mu.Lock()
 	if s.turns == nil {
-		s.turns = map[int]chan struct{}{}
+		s.turns = map[string]chan struct{}{}
 	}
-	turns := s.turns[p.UID]
+	turns := s.turns[p.User]
 	if turns == nil {
 		turns = make(chan struct{}, maxTurns)
-		s.turns[p.UID] = turns
+		s.turns[p.User] = turns
 	}
 	s.mu.Unlock()
 	select {
@@ -224,7 +224,8 @@ func (s *Server) hello(ctx context.Context, h hello) (welcome, error) {
 	if len(h.Session) > 64 {
 		return welcome{}, fmt.Errorf("%w: the session's name is too long", ui.ErrInvalid)
 	}
-	p.Desktop, p.Session = true, h.Session
+	p.Desktop = true
+	p.Session = cmp.Or(p.Session, h.Session) // the system's word counts
 	token := rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package link
 
@@ -8,12 +8,6 @@ import (
 	"net"
 	"runtime"
 )
-
-// conn and Listen are only there for Linux yet.
-type conn struct {
-	net.Conn
-	peer Peer
-}
 
 // Listen refuses.
 func Listen(string, Access) (net.Listener, error) {
@@ -31,9 +25,11 @@ func KeepGroupAside() error { return nil }
 // Installed refuses.
 func Installed(int) error { return Hide() }
 
-type processFD struct{}
+type process struct{}
 
-func (*processFD) alive() bool { return false }
+func (*process) alive() bool { return false }
+
+func (*process) close() {}
 
 func (p *Peer) look() {}
 
@@ -48,6 +44,3 @@ func Polkit(context.Context, Peer, string) error {
 
 // GroupID finds no group.
 func GroupID(string) int { return -1 }
-
-// DefaultFolder is where the socket is unless told otherwise.
-const DefaultFolder = "/run/sallyport"

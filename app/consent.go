@@ -1,0 +1,36 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/ui"
+)
+
+// consent is an engine that refuses what weakens the firewall, on a system that
+// asks a person for an administrator's consent by starting a program: what is
+// refused is done by our own command, which run runs as an administrator.
+// Imports stay refused: other programs could change the file meanwhile.
+type consent struct {
+	ui.Control
+	run func(ctx context.Context, command ...string) error
+}
+
+// SetMode is part of [ui.Control].
+func (c consent) SetMode(ctx context.Context, m firewall.Mode) error {
+	err := c.Control.SetMode(ctx, m)
+	if errors.Is(err, ui.ErrRefused) {
+		return c.run(ctx, "mode", m.String())
+	}
+	return err
+}
+
+// SetSetting is part of [ui.Control].
+func (c consent) SetSetting(ctx context.Context, name, value string) error {
+	err := c.Control.SetSetting(ctx, name, value)
+	if errors.Is(err, ui.ErrRefused) && name == "fail" && (value == "open" || value == "closed") {
+		return c.run(ctx, "settings", name, value)
+	}
+	return err
+}
