@@ -6,6 +6,8 @@
  *      fails for every file.
  *   4. it has DeviceIoControl offer WinDivert's driver no more room for a packet than what Wine can take through a pipe
  *      in one piece: Wine hands the room over too, and its server may stop a thread in the middle.
+ *   5. it has NtCreateNamedPipeFile refuse to make a pipe that there is already, and leave a pipe unconnected that is made
+ *      without rights to its data. go-winio relies on both, and Wine 8 does neither.
  * Go looks these up by their names, so the exports of these names are pointed here.
  * It belongs into system32 of a test's Wine prefix. Never shipped.
  */
@@ -71,6 +73,39 @@ static BOOL WINAPI device_with_little_room(HANDLE device, DWORD code, void *in, 
     return wine_device(device, code, in, in_n, out, out_n, done, overlapped);
 }
 
+#define FILE_CREATE_DISPOSITION 2
+#define ACCESS_DENIED ((NTSTATUS)0xC0000022)
+
+typedef NTSTATUS (NTAPI *create_pipe_function)(HANDLE *, ULONG, OBJECT_ATTRIBUTES *, IO_STATUS_BLOCK *, ULONG, ULONG, ULONG, ULONG,
+                                               ULONG, ULONG, ULONG, ULONG, ULONG, LARGE_INTEGER *);
+static create_pipe_function wine_create_pipe;
+
+static NTSTATUS NTAPI create_pipe_once(HANDLE *pipe, ULONG access, OBJECT_ATTRIBUTES *object, IO_STATUS_BLOCK *status, ULONG share,
+                                       ULONG disposition, ULONG options, ULONG type, ULONG mode, ULONG completion, ULONG most,
+                                       ULONG in, ULONG out, LARGE_INTEGER *patience)
+{
+    WCHAR name[512];
+    ULONG n = object->ObjectName->Length / sizeof *name;
+    HANDLE client;
+    NTSTATUS result;
+    int first = disposition == FILE_CREATE_DISPOSITION && n > 4 && n < sizeof name / sizeof *name;
+    if (first)
+    {
+        memcpy(name, object->ObjectName->Buffer, n * sizeof *name);
+        name[n] = 0;
+        memcpy(name, L"\\\\.\\", 4 * sizeof *name); /* in the place of \??\ */
+        if (WaitNamedPipeW(name, 1) || GetLastError() != ERROR_FILE_NOT_FOUND) return ACCESS_DENIED;
+    }
+    result = wine_create_pipe(pipe, access, object, status, share, disposition, options, type, mode, completion, most, in, out, patience);
+    if (first && !result && access == SYNCHRONIZE)
+    {
+        /* A pipe whose client has gone takes no other one. */
+        client = CreateFileW(name, GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL);
+        if (client != INVALID_HANDLE_VALUE) CloseHandle(client);
+    }
+    return result;
+}
+
 /* An export is a 32-bit offset from its module: the jump to our function must lie near. */
 static BYTE *jump_near(BYTE *module, SIZE_T size, void *target)
 {
@@ -113,5 +148,6 @@ BOOL WINAPI DllMain(HINSTANCE dll, DWORD reason, LPVOID reserved)
     redirect_export("ws2_32.dll", "WSAIoctl", (void *)ioctl_with_netreset, (void **)&wine_ioctl);
     redirect_export("kernel32.dll", "DeviceIoControl", (void *)device_with_little_room, (void **)&wine_device);
     redirect_export("ntdll.dll", "NtSetInformationFile", (void *)set_information_or_refuse, (void **)&wine_set_information);
+    redirect_export("ntdll.dll", "NtCreateNamedPipeFile", (void *)create_pipe_once, (void **)&wine_create_pipe);
     return TRUE;
 }
