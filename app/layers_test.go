@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"firewall/names":        {"firewall", "firewall/packet"},
 	"firewall/process":      {"firewall"},
 	"firewall/netfilter":    {"firewall", "firewall/packet", "firewall/names", "firewall/process"},
+	"firewall/wfp":          {"firewall"},
 	"scripts/*":             {},
 }
 
@@ -46,6 +47,7 @@ var onlyIn = map[string][]string{
 	"github.com/google/nftables": {"firewall/netfilter"},
 	"github.com/spf13/cobra":     {"app"},
 	"github.com/shirou/gopsutil": {"firewall/process"},
+	"github.com/tailscale/wf":    {"firewall/wfp"},
 }
 
 // TestLayers reads the imports of every file, for every operating system.
