@@ -71,12 +71,7 @@ func (e *env) uninstall(ctx context.Context, o uninstallOptions) error {
 			removeAutostart)
 	}
 	if o.Purge {
-		steps = append(steps, func() ([]string, error) {
-			if err := os.RemoveAll(DefaultData); err != nil {
-				return nil, fmt.Errorf("remove rules and log: %w", err)
-			}
-			return []string{"rules and log in " + DefaultData}, nil
-		})
+		steps = append(steps, purge)
 	}
 	var failed error
 	for _, step := range steps {
@@ -87,6 +82,18 @@ func (e *env) uninstall(ctx context.Context, o uninstallOptions) error {
 		failed = errors.Join(failed, err)
 	}
 	return failed
+}
+
+// purge removes the data of the installed engine.
+func purge() ([]string, error) {
+	// A path without a drive would be one of whichever drive is the current one.
+	if !filepath.IsAbs(DefaultData) {
+		return nil, fmt.Errorf("remove rules and log: %s is not a whole path", DefaultData)
+	}
+	if err := os.RemoveAll(DefaultData); err != nil {
+		return nil, fmt.Errorf("remove rules and log: %w", err)
+	}
+	return []string{"rules and log in " + DefaultData}, nil
 }
 
 // service runs a command of the service, which says itself what it did.

@@ -17,6 +17,9 @@ import (
 
 const product = "Sallyport"
 
+// sublayer, in the order in which it is written.
+var sublayer = ID{0x5a, 0x11, 0xf0, 0xb7, 0x7d, 0x0c, 0x4c, 0x0e, 0x9c, 0x53, 0x2f, 0x6f, 0x1d, 0x8e, 0x4a, 0x02}
+
 // Guard puts rules into force that outlive the process. All methods may be
 // called from any goroutine, and need an administrator.
 type Guard struct {

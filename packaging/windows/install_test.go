@@ -11,7 +11,6 @@ import (
 const (
 	folder    = `C:\Program Files\Sallyport`
 	program   = folder + `\sallyport.exe`
-	menuEntry = `C:\ProgramData\Microsoft\Windows\Start Menu\Programs\Sallyport.lnk`
 	services  = `HKLM\System\CurrentControlSet\Services`
 	autostart = `HKCU\Software\Microsoft\Windows\CurrentVersion\Run`
 	uninstall = `HKLM\Software\Microsoft\Windows\CurrentVersion\Uninstall`
@@ -24,10 +23,10 @@ func TestAnInstalledFirewallCanBeRemovedSilently(t *testing.T) {
 	c := start(t)
 	source, _ := pair(t, read(t, filepath.Join(c.pair, "WinDivert.dll")), read(t, filepath.Join(c.pair, "WinDivert64.sys")))
 	p := pack(t, source, build(t))
-	msi := `Z:` + strings.ReplaceAll(p.msi, "/", `\`)
+	setup, msi := c.bring(t, p.setup), c.bring(t, p.msi)
 
 	t.Run("the installer", func(t *testing.T) {
-		c.must(t, p.setup, "/S")
+		c.must(t, setup, "/S")
 		c.installed(t)
 		for name, want := range map[string]string{
 			"DisplayName": "Sallyport TEST", "DisplayVersion": productVersion(t), "InstallLocation": folder, "QuietUninstallString": `"` + folder + `\uninstall.exe" /S`,
@@ -37,7 +36,7 @@ func TestAnInstalledFirewallCanBeRemovedSilently(t *testing.T) {
 			}
 		}
 		data := c.used(t)
-		c.must(t, p.setup, "/S") // over what runs, as an upgrade
+		c.must(t, setup, "/S") // over what runs, as an upgrade
 		c.installed(t)
 		if c.value(t, autostart, "Sallyport") == "" {
 			t.Error("an upgrade took the autostart entry away")
@@ -52,7 +51,7 @@ func TestAnInstalledFirewallCanBeRemovedSilently(t *testing.T) {
 		}
 	})
 	t.Run("the installer, with all data", func(t *testing.T) {
-		c.must(t, p.setup, "/S")
+		c.must(t, setup, "/S")
 		data := c.used(t)
 		c.must(t, folder+`\uninstall.exe`, "/S", "/PURGE")
 		c.removed(t)
@@ -80,7 +79,7 @@ func TestAnInstalledFirewallCanBeRemovedSilently(t *testing.T) {
 		}
 	})
 	t.Run("another program's WinDivert stays", func(t *testing.T) {
-		c.must(t, p.setup, "/S")
+		c.must(t, setup, "/S")
 		c.driver(t, `C:\Other\WinDivert64.sys`)
 		c.must(t, folder+`\uninstall.exe`, "/S")
 		c.removedFiles(t)
@@ -98,7 +97,7 @@ func (c computer) installed(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 	}
-	if !c.has(menuEntry) {
+	if !c.inMenu(t) {
 		t.Error("there is no entry in the Start menu")
 	}
 	if c.service(t) == "" {
@@ -149,7 +148,7 @@ func (c computer) removedFiles(t *testing.T) {
 	t.Helper()
 	// NSIS removes in a copy of itself, which outlives what was started.
 	eventually(t, folder+" is gone", func() bool { return !c.has(folder) })
-	eventually(t, "the entry in the Start menu is gone", func() bool { return !c.has(menuEntry) })
+	eventually(t, "the entry in the Start menu is gone", func() bool { return !c.inMenu(t) })
 	eventually(t, "Windows does not list it", func() bool { return c.value(t, uninstall+`\Sallyport`, "DisplayName") == "" })
 	if path := c.service(t); path != "" {
 		t.Errorf("the service is still there: %s", path)
@@ -157,6 +156,18 @@ func (c computer) removedFiles(t *testing.T) {
 	if entry := c.value(t, autostart, "Sallyport"); entry != "" {
 		t.Errorf("the autostart entry is still there: %s", entry)
 	}
+}
+
+// inMenu tells whether the Start menu has an entry: everybody's, or with Wine's
+// msiexec the user's own.
+func (c computer) inMenu(t *testing.T) bool {
+	t.Helper()
+	const menu = "Microsoft/Windows/Start Menu/Programs/Sallyport.lnk"
+	own, err := filepath.Glob(filepath.Join(c.path(`C:\users`), "*", "AppData/Roaming", menu))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(own) > 0 || c.has(`C:\ProgramData\`+menu)
 }
 
 // service is the command line of the service that runs the program, "" if

@@ -29,7 +29,7 @@ func start(t *testing.T) computer {
 	if _, err := os.Stat(standin); err != nil {
 		missing(t, "there is no stand-in for WinDivert: "+err.Error())
 	}
-	c := computer{prefix: filepath.Join(t.TempDir(), "prefix"), pair: t.TempDir()}
+	c := computer{prefix: t.TempDir(), pair: t.TempDir()}
 	if out, err := exec.CommandContext(t.Context(), standin, c.pair).CombinedOutput(); err != nil {
 		t.Fatalf("build the stand-in for WinDivert: %v\n%s", err, out)
 	}
@@ -46,6 +46,10 @@ func start(t *testing.T) computer {
 	})
 	c.must(t, "wineboot", "-i")
 	c.must(t, "winecfg", "-v", "win10")
+	// What runs in it has no way to the files of this system.
+	if err := os.Remove(filepath.Join(c.prefix, "dosdevices", "z:")); err != nil {
+		t.Fatal(err)
+	}
 	// Go's programs need it to start in Wine 8.
 	write(t, c.path(`C:\windows\system32\bcryptprimitives.dll`), read(t, filepath.Join(c.pair, "bcryptprimitives.dll")))
 	return c
@@ -62,7 +66,7 @@ func (c computer) run(t *testing.T, program string, args ...string) (said string
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	w := exec.CommandContext(ctx, "wine", append([]string{program}, args...)...)
-	w.Env = c.environment()
+	w.Env, w.Dir = c.environment(), c.prefix
 	// A service that outlives the program holds its output open: a file does not wait for it.
 	out, err := os.CreateTemp(t.TempDir(), "said")
 	if err != nil {
@@ -93,6 +97,14 @@ func (c computer) must(t *testing.T, program string, args ...string) string {
 // path is where a Windows path of drive C is in truth.
 func (c computer) path(windows string) string {
 	return filepath.Join(c.prefix, "drive_c", filepath.FromSlash(strings.ReplaceAll(strings.TrimPrefix(windows, `C:`), `\`, "/")))
+}
+
+// bring copies a file to drive C and returns its path there.
+func (c computer) bring(t *testing.T, file string) string {
+	t.Helper()
+	path := `C:\` + filepath.Base(file)
+	write(t, c.path(path), read(t, file))
+	return path
 }
 
 func (c computer) has(windows string) bool {
