@@ -38,6 +38,7 @@ type Change struct {
 func (g *Guard) Override() (io.Closer, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	defer pauseCollector()()
 	if g.override != nil {
 		return overrideOf{g}, nil
 	}
@@ -91,6 +92,7 @@ func (g *Guard) endOverride() error {
 func (g *Guard) Apply(ctx context.Context, rules []Rule) (c Change, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	defer pauseCollector()()
 	filters, err := list()
 	if err != nil {
 		return c, err
@@ -158,6 +160,7 @@ func (g *Guard) add(ctx context.Context, s *wf.Session, rules []Rule, c *Change)
 func (g *Guard) Remove() (removed []string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	defer pauseCollector()()
 	filters, err := list()
 	if errors.Is(err, windows.RPC_S_CANNOT_SUPPORT) {
 		return nil, nil // a system without the platform, as Wine, keeps no rules

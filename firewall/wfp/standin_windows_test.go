@@ -3,6 +3,7 @@ package wfp
 import (
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -144,6 +145,40 @@ func TestTheEnginesPermitStandsAboveTheRulesAndEndsWithIt(t *testing.T) {
 	if _, err := new(Guard).Remove(); err != nil {
 		t.Error(err)
 	}
+	empty(t)
+}
+
+func TestTheCollectorDoesNotEndTheProgramWhileRulesChange(t *testing.T) {
+	standIn(t)
+	var collected sync.WaitGroup
+	done := make(chan struct{})
+	collected.Go(func() {
+		var kept [][]byte
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				kept = append(kept, make([]byte, 4096))
+				if len(kept) > 1000 {
+					kept = nil
+				}
+			}
+		}
+	})
+	var g Guard
+	programs := []firewall.Program{executable(present), executable(`C:\windows\system32\winecfg.exe`)}
+	for range 20 {
+		rules, _ := Plan(Policy{Allowed: programs})
+		if c, err := g.Apply(t.Context(), rules); err != nil || c.Added == 0 {
+			t.Errorf("%+v, %v", c, err)
+		}
+		if _, err := g.Remove(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	collected.Wait()
 	empty(t)
 }
 
