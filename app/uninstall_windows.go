@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -16,14 +17,21 @@ import (
 	"golang.org/x/sys/windows/registry"
 )
 
-const (
-	// autostartKey and autostartValue are where the desktop program of a user
-	// is started at login.
-	autostartKey   = `Software\Microsoft\Windows\CurrentVersion\Run`
-	autostartValue = "Sallyport"
-	// stepPatience is how long one step of uninstalling may take.
-	stepPatience = time.Minute
-)
+// stepPatience is how long one step of uninstalling may take.
+const stepPatience = time.Minute
+
+// programFiles are the programs of an installation: the commands with the
+// engine, and the windows.
+var programFiles = []string{"sallyport.exe", "sallyportw.exe"}
+
+// autostartValue is the name of what starts the windows when a user logs in,
+// and autostartKeys are where the system keeps it and whether it is switched on.
+const autostartValue = "Sallyport"
+
+var autostartKeys = []string{
+	`Software\Microsoft\Windows\CurrentVersion\Run`,
+	`Software\Microsoft\Windows\CurrentVersion\Explorer\StartupApproved\Run`,
+}
 
 // uninstallOptions say how much goes.
 type uninstallOptions struct {
@@ -57,7 +65,7 @@ func (e *env) uninstall(ctx context.Context, o uninstallOptions) error {
 	steps := []func() ([]string, error){
 		// A service that is ended otherwise would be started again.
 		func() ([]string, error) { return nil, e.service(ctx, self, "stop") },
-		func() ([]string, error) { return endOthers(self) },
+		func() ([]string, error) { return endOthers(filepath.Dir(self)) },
 	}
 	if o.ForUpgrade {
 		steps = append(steps, func() ([]string, error) {
@@ -108,8 +116,9 @@ func (e *env) service(ctx context.Context, self, command string) error {
 	return nil
 }
 
-// endOthers ends every other process that runs the file, and waits for it.
-func endOthers(self string) (ended []string, err error) {
+// endOthers ends every other process that runs a program in the folder, and
+// waits for it.
+func endOthers(folder string) (ended []string, err error) {
 	snapshot, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPPROCESS, 0)
 	if err != nil {
 		return nil, fmt.Errorf("list the processes: %w", err)
@@ -118,14 +127,15 @@ func endOthers(self string) (ended []string, err error) {
 	entry := windows.ProcessEntry32{Size: uint32(unsafe.Sizeof(windows.ProcessEntry32{}))}
 	var failed error
 	for err = windows.Process32First(snapshot, &entry); err == nil; err = windows.Process32Next(snapshot, &entry) {
-		if entry.ProcessID == windows.GetCurrentProcessId() || !strings.EqualFold(windows.UTF16ToString(entry.ExeFile[:]), filepath.Base(self)) {
+		name := strings.ToLower(windows.UTF16ToString(entry.ExeFile[:]))
+		if entry.ProcessID == windows.GetCurrentProcessId() || !slices.Contains(programFiles, name) {
 			continue
 		}
-		switch did, err := endIf(entry.ProcessID, self); {
+		switch did, err := endIf(entry.ProcessID, filepath.Join(folder, name)); {
 		case err != nil:
 			failed = errors.Join(failed, fmt.Errorf("end process %d: %w", entry.ProcessID, err))
 		case did:
-			ended = append(ended, fmt.Sprintf("process %d", entry.ProcessID))
+			ended = append(ended, fmt.Sprintf("process %d (%s)", entry.ProcessID, name))
 		}
 	}
 	if !errors.Is(err, windows.ERROR_NO_MORE_FILES) {
@@ -166,18 +176,23 @@ func removeAutostart() (removed []string, failed error) {
 		return nil, fmt.Errorf("list the users of the registry: %w", err)
 	}
 	for _, user := range users {
-		key, err := registry.OpenKey(registry.USERS, user+`\`+autostartKey, registry.SET_VALUE)
-		if errors.Is(err, registry.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = errors.Join(key.DeleteValue(autostartValue), key.Close())
-		}
-		if err == nil {
-			removed = append(removed, "the autostart entry of "+user)
-		} else if !errors.Is(err, registry.ErrNotExist) {
-			failed = errors.Join(failed, fmt.Errorf("remove the autostart entry of %s: %w", user, err))
+		for _, path := range autostartKeys {
+			err := removeValueOf(user, path)
+			if err == nil {
+				removed = append(removed, "an autostart entry of "+user)
+			} else if !errors.Is(err, registry.ErrNotExist) {
+				failed = errors.Join(failed, fmt.Errorf("remove the autostart entry of %s: %w", user, err))
+			}
 		}
 	}
 	return removed, failed
+}
+
+func removeValueOf(user, path string) error {
+	key, err := registry.OpenKey(registry.USERS, user+`\`+path, registry.SET_VALUE)
+	if err != nil {
+		return err
+	}
+	defer key.Close()
+	return key.DeleteValue(autostartValue)
 }

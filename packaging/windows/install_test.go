@@ -122,7 +122,7 @@ func (c computer) used(t *testing.T) string {
 		t.Fatal(err)
 	}
 	write(t, data, nil)
-	c.must(t, "reg", "add", autostart, "/v", "Sallyport", "/d", `"`+program+`" --hidden`, "/f")
+	c.must(t, "reg", "add", autostart, "/v", "Sallyport", "/d", `"`+folder+`\sallyportw.exe" --hidden`, "/f")
 	if c.value(t, services+`\WinDivert`, "ImagePath") == "" {
 		c.driver(t, folder+`\WinDivert64.sys`)
 	}

@@ -27,7 +27,7 @@ const (
 )
 
 // files are what a package consists of.
-var files = []string{"LICENSE.txt", "WinDivert-LICENSE.txt", "WinDivert.dll", "WinDivert64.sys", "sallyport.exe"}
+var files = []string{"LICENSE.txt", "WinDivert-LICENSE.txt", "WinDivert.dll", "WinDivert64.sys", "sallyport.exe", "sallyportw.exe"}
 
 func TestAZipThatIsNotTheOfficialOneIsRefused(t *testing.T) {
 	path, content := pair(t, []byte("library"), []byte("driver"))
@@ -67,9 +67,10 @@ func refused(t *testing.T, env string) string {
 func TestTheSameFilesMakeTheSameZip(t *testing.T) {
 	need(t, "makensis", "wixl", "zip", "unzip")
 	source, _ := pair(t, []byte("library"), []byte("driver"))
-	program := filepath.Join(t.TempDir(), "program.exe")
-	write(t, program, []byte("program"))
-	first, second := read(t, pack(t, source, program).zip), read(t, pack(t, source, program).zip)
+	programs := t.TempDir()
+	write(t, filepath.Join(programs, "sallyport.exe"), []byte("commands"))
+	write(t, filepath.Join(programs, "sallyportw.exe"), []byte("windows"))
+	first, second := read(t, pack(t, source, programs).zip), read(t, pack(t, source, programs).zip)
 	if !bytes.Equal(first, second) {
 		t.Error("two runs made different zips")
 	}
@@ -95,7 +96,7 @@ func TestTheSameFilesMakeTheSameZip(t *testing.T) {
 }
 
 func TestTheProgramHasIconVersionAndManifest(t *testing.T) {
-	exe, err := os.Open(build(t))
+	exe, err := os.Open(filepath.Join(build(t), "sallyport.exe"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,10 +172,10 @@ func pair(t *testing.T, library, driver []byte) (path string, content []byte) {
 type packed struct{ zip, setup, msi string }
 
 // pack runs dist-windows as only tests do.
-func pack(t *testing.T, source, program string) packed {
+func pack(t *testing.T, source, programs string) packed {
 	t.Helper()
 	out := t.TempDir()
-	c := exec.CommandContext(t.Context(), root+"/scripts/dist-windows", "--test", "--exe", program, "--out", out)
+	c := exec.CommandContext(t.Context(), root+"/scripts/dist-windows", "--test", "--programs", programs, "--out", out)
 	c.Env = append(os.Environ(), "WINDIVERT_ZIP="+source)
 	if said, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("pack: %v\n%s", err, said)
@@ -183,21 +184,23 @@ func pack(t *testing.T, source, program string) packed {
 	return packed{base + "-windows-amd64.zip", base + "-setup.exe", base + ".msi"}
 }
 
-// build builds the program as it is packed, save for the windows, which take
-// long to compile and are not what is tested here.
-func build(t *testing.T) string {
+// build builds the programs as they are packed, save that the one for the
+// windows has none: they take long to compile and are not what is tested here.
+func build(t *testing.T) (folder string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), root+"/scripts/winres").CombinedOutput(); err != nil {
 		t.Fatalf("make the resources: %v\n%s", err, out)
 	}
-	exe := filepath.Join(t.TempDir(), "sallyport.exe")
-	c := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", exe, ".")
-	c.Dir = root
-	c.Env = append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
+	folder = t.TempDir()
+	for name, flags := range map[string]string{"sallyport.exe": "-s -w", "sallyportw.exe": "-s -w -H windowsgui"} {
+		c := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", flags, "-o", filepath.Join(folder, name), ".")
+		c.Dir = root
+		c.Env = append(os.Environ(), "GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", name, err, out)
+		}
 	}
-	return exe
+	return folder
 }
 
 // need ends a test whose tools are missing: as skipped, or where everything is

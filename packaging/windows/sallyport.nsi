@@ -67,17 +67,18 @@ Section
 
   SetOutPath "$INSTDIR"
   File "${STAGE}/sallyport.exe"
+  File "${STAGE}/sallyportw.exe"
   File "${STAGE}/WinDivert.dll"
   File "${STAGE}/WinDivert64.sys"
   File "${STAGE}/LICENSE.txt"
   File "${STAGE}/WinDivert-LICENSE.txt"
   WriteUninstaller "$INSTDIR\uninstall.exe"
-  CreateShortcut "$SMPROGRAMS\Sallyport.lnk" "$INSTDIR\sallyport.exe"
+  CreateShortcut "$SMPROGRAMS\Sallyport.lnk" "$INSTDIR\sallyportw.exe"
 
   WriteRegStr HKLM "${KEY}" "DisplayName" "${NAME}"
   WriteRegStr HKLM "${KEY}" "DisplayVersion" "${VERSION}"
   WriteRegStr HKLM "${KEY}" "Publisher" "Sallyport"
-  WriteRegStr HKLM "${KEY}" "DisplayIcon" "$INSTDIR\sallyport.exe"
+  WriteRegStr HKLM "${KEY}" "DisplayIcon" "$INSTDIR\sallyportw.exe"
   WriteRegStr HKLM "${KEY}" "InstallLocation" "$INSTDIR"
   WriteRegStr HKLM "${KEY}" "UninstallString" '"$INSTDIR\uninstall.exe"'
   WriteRegStr HKLM "${KEY}" "QuietUninstallString" '"$INSTDIR\uninstall.exe" /S'
@@ -116,6 +117,7 @@ Section "Uninstall"
 
   ; Another program may still use the driver: Windows then removes the file when it starts again.
   Delete "$INSTDIR\sallyport.exe"
+  Delete "$INSTDIR\sallyportw.exe"
   Delete /REBOOTOK "$INSTDIR\WinDivert.dll"
   Delete /REBOOTOK "$INSTDIR\WinDivert64.sys"
   Delete "$INSTDIR\LICENSE.txt"
