@@ -36,7 +36,7 @@ var autostartKeys = []string{
 // uninstallOptions say how much goes.
 type uninstallOptions struct {
 	Purge      bool // rules and log too
-	ForUpgrade bool // only what keeps the files in use
+	ForUpgrade bool // only what keeps the files in use, and the service
 }
 
 func uninstallCommand(e *env) *cobra.Command {
@@ -52,7 +52,7 @@ func uninstallCommand(e *env) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&o.Purge, "purge", false, "also remove rules and log")
-	c.Flags().BoolVar(&o.ForUpgrade, "for-upgrade", false, "only end what runs, for the next version to go on")
+	c.Flags().BoolVar(&o.ForUpgrade, "for-upgrade", false, "end what runs and remove the service; the rest stays for the next version")
 	return c
 }
 
@@ -63,8 +63,8 @@ func (e *env) uninstall(ctx context.Context, o uninstallOptions) error {
 		return fmt.Errorf("find the program: %w", err)
 	}
 	steps := []func() ([]string, error){
-		// A service that is ended otherwise would be started again.
-		func() ([]string, error) { return nil, e.service(ctx, self, "stop") },
+		// First the service: one that is ended otherwise is started again.
+		func() ([]string, error) { return nil, e.removeService(ctx, self) },
 		func() ([]string, error) { return endOthers(filepath.Dir(self)) },
 	}
 	if o.ForUpgrade {
@@ -73,10 +73,7 @@ func (e *env) uninstall(ctx context.Context, o uninstallOptions) error {
 			return nil, err
 		})
 	} else {
-		steps = append(steps,
-			func() ([]string, error) { return nil, e.service(ctx, self, "uninstall") },
-			func() ([]string, error) { return recoverBackend(true) },
-			removeAutostart)
+		steps = append(steps, func() ([]string, error) { return recoverBackend(true) }, removeAutostart)
 	}
 	if o.Purge {
 		steps = append(steps, purge)
@@ -104,14 +101,15 @@ func purge() ([]string, error) {
 	return []string{"rules and log in " + DefaultData}, nil
 }
 
-// service runs a command of the service, which says itself what it did.
-func (e *env) service(ctx context.Context, self, command string) error {
+// removeService stops and removes the service, by the command that says what
+// it did.
+func (e *env) removeService(ctx context.Context, self string) error {
 	ctx, cancel := context.WithTimeout(ctx, stepPatience)
 	defer cancel()
-	c := exec.CommandContext(ctx, self, "service", command)
+	c := exec.CommandContext(ctx, self, "service", "uninstall")
 	c.Stdout, c.Stderr = e.out, e.err
 	if err := c.Run(); err != nil {
-		return fmt.Errorf("service %s: %w", command, err)
+		return fmt.Errorf("remove the service: %w", err)
 	}
 	return nil
 }

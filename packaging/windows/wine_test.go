@@ -67,6 +67,9 @@ func (c computer) run(t *testing.T, program string, args ...string) (said string
 	defer cancel()
 	w := exec.CommandContext(ctx, "wine", append([]string{program}, args...)...)
 	w.Env, w.Dir = c.environment(), c.prefix
+	if c.has(`C:\windows`) {
+		w.Dir = c.path(`C:\windows`)
+	}
 	// A service that outlives the program holds its output open: a file does not wait for it.
 	out, err := os.CreateTemp(t.TempDir(), "said")
 	if err != nil {
