@@ -79,6 +79,10 @@ install: ## install the program, its service, its policy and its menu entry (roo
 uninstall: ## stop and remove it all; PURGE=1 also removes rules and log
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/uninstall
 
+.PHONY: dist-windows
+dist-windows: ## Windows packages in build/dist; WINDIVERT_ZIP is the path of the official WinDivert-2.2.2-A.zip
+	@WINDIVERT_ZIP='$(WINDIVERT_ZIP)' scripts/dist-windows
+
 .PHONY: clean
 clean: ## remove build/
 	rm -rf build

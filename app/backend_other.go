@@ -12,5 +12,3 @@ import (
 var errSystem = errors.New("the firewall needs Linux 6.1 or newer, or Windows; this system is " + runtime.GOOS)
 
 func openBackend(string) (firewall.Backend, error) { return nil, errSystem }
-
-func recoverBackend(bool) ([]string, error) { return nil, errSystem }

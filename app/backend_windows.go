@@ -19,7 +19,3 @@ func openBackend(cgroup string) (firewall.Backend, error) {
 	}
 	return windivert.New(windivert.Config{Log: slog.Default()})
 }
-
-// recoverBackend removes what an engine left, which is nothing: what the driver
-// does ends with the engine's process.
-func recoverBackend(bool) ([]string, error) { return nil, nil }

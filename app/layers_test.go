@@ -33,7 +33,8 @@ var mayImport = map[string][]string{
 	"firewall/names":        {"firewall", "firewall/packet"},
 	"firewall/process":      {"firewall"},
 	"firewall/netfilter":    {"firewall", "firewall/packet", "firewall/names", "firewall/process"},
-	"firewall/windivert":    {"firewall", "firewall/packet", "firewall/names", "firewall/process"},
+	"firewall/windivert":    {"firewall", "firewall/packet", "firewall/names", "firewall/process", "firewall/wfp"},
+	"firewall/wfp":          {"firewall"},
 	"scripts/*":             {},
 }
 
@@ -49,6 +50,7 @@ var onlyIn = map[string][]string{
 	"github.com/imgk/divert-go":  {"firewall/windivert"},
 	"github.com/spf13/cobra":     {"app"},
 	"github.com/shirou/gopsutil": {"firewall/process"},
+	"github.com/tailscale/wf":    {"firewall/wfp"},
 }
 
 // TestLayers reads the imports of every file, for every operating system.

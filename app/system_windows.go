@@ -11,7 +11,9 @@ import (
 )
 
 // systemCommands are the commands that only this system has.
-func systemCommands(e *env) []*cobra.Command { return []*cobra.Command{serviceCommand(e)} }
+func systemCommands(e *env) []*cobra.Command {
+	return []*cobra.Command{serviceCommand(e), selfcheckCommand(e), uninstallCommand(e)}
+}
 
 const aboutRecover = "List and remove what Sallyport has in the Windows Filtering Platform, and the driver's\nservice. It needs an administrator, and refuses while an engine lives."
 

@@ -3,6 +3,7 @@ package persistence
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,7 +49,7 @@ var definitions = []definition{
 			s.Patience, err = parseDuration(v, 5*time.Second, 10*time.Minute)
 			return err
 		}},
-	{Setting{Name: "fail", Default: "closed", Choices: []string{"closed", "open"}, Help: "whether unknown programs are blocked (closed) or pass (open) while the engine is not running"},
+	{Setting{Name: "fail", Default: failDefault(runtime.GOOS), Choices: []string{"closed", "open"}, Help: "whether unknown programs are blocked (closed) or pass (open) while the engine is not running"},
 		func(s *Settings, v string) error { s.FailOpen = v == "open"; return nil }},
 	{Setting{Name: "unknown", Default: "block", Choices: []string{"block", "allow"}, Help: "what happens to unknown programs when asking is switched off"},
 		func(s *Settings, v string) error { return s.Unknown.UnmarshalText([]byte(v)) }},
@@ -69,6 +70,15 @@ var definitions = []definition{
 			s.User = v
 			return nil
 		}},
+}
+
+// failDefault is closed, save on Windows: WinDivert itself lets everything pass
+// without an engine, and the rules that prevent that were not yet shown there.
+func failDefault(system string) string {
+	if system == "windows" {
+		return "open"
+	}
+	return "closed"
 }
 
 // checkSetting refuses unknown names and values that are not permitted.

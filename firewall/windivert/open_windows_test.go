@@ -85,7 +85,7 @@ func TestWhatAKilledProgramHeldGoesOn(t *testing.T) {
 
 func TestADriverThatWasStoppedIsStartedAgain(t *testing.T) {
 	t.Run("first", func(t *testing.T) { newStandIn(t).open(layerNetwork, 100, 0) })
-	if err := RemoveDriver(); err != nil {
+	if _, err := RemoveDriver(); err != nil {
 		t.Fatal(err)
 	}
 	s := newStandIn(t)

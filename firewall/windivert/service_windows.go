@@ -118,46 +118,46 @@ func serviceBinary(service windows.Handle) (string, error) {
 }
 
 // RemoveDriver stops the driver and removes its service, if the service is
-// ours: if it names the driver beside our executable. While another program
-// uses the driver, Windows removes it later.
-func RemoveDriver() error {
+// ours: if it names the driver beside our executable; removed tells whether it
+// was there. While another program uses the driver, Windows removes it later.
+func RemoveDriver() (removed bool, err error) {
 	path, err := beside(driverFile)
 	if err != nil {
-		return err
+		return false, err
 	}
 	manager, err := windows.OpenSCManager(nil, nil, windows.SC_MANAGER_CONNECT)
 	if err != nil {
-		return explain("open the service manager", err)
+		return false, explain("open the service manager", err)
 	}
 	defer windows.CloseServiceHandle(manager)
 	name, err := windows.UTF16PtrFromString(driverService)
 	if err != nil {
-		return err
+		return false, err
 	}
 	service, err := windows.OpenService(manager, name, windows.SERVICE_QUERY_CONFIG|windows.SERVICE_STOP|windows.DELETE)
 	if err == windows.ERROR_SERVICE_DOES_NOT_EXIST {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return explain("open the driver's service", err)
+		return false, explain("open the driver's service", err)
 	}
 	defer windows.CloseServiceHandle(service)
 	if current, err := serviceBinary(service); err != nil {
-		return explain("read the driver's service", err)
+		return false, explain("read the driver's service", err)
 	} else if !strings.EqualFold(current, path) {
-		return nil
+		return false, nil
 	}
 	var status windows.SERVICE_STATUS
 	stopped := windows.ControlService(service, windows.SERVICE_CONTROL_STOP, &status)
 	if stopped == windows.ERROR_SERVICE_NOT_ACTIVE {
 		stopped = nil
 	}
-	removed := windows.DeleteService(service)
-	if removed == windows.ERROR_SERVICE_MARKED_FOR_DELETE {
-		removed = nil
+	deleted := windows.DeleteService(service)
+	if deleted == windows.ERROR_SERVICE_MARKED_FOR_DELETE {
+		deleted = nil
 	}
-	if err := errors.Join(stopped, removed); err != nil {
-		return explain("remove the driver", err)
+	if err := errors.Join(stopped, deleted); err != nil {
+		return deleted == nil, explain("remove the driver", err)
 	}
-	return nil
+	return true, nil
 }

@@ -1,0 +1,5 @@
+//go:build !linux && !windows
+
+package app
+
+func recoverBackend(bool) ([]string, error) { return nil, errSystem }
