@@ -19,14 +19,14 @@ const module = "sallyport.dev/sallyport"
 // entry counts. Tests may import more.
 var mayImport = map[string][]string{
 	".":                     {"app"},
-	"app":                   {"app/*", "acl", "ui", "assets", "persistence", "firewall", "firewall/*"},
+	"app":                   {"app/*", "ui", "assets", "persistence", "firewall", "firewall/*"},
 	"app/*":                 {"app/*", "ui", "ui/*", "assets", "persistence", "firewall", "firewall/*"},
-	"app/link":              {"acl", "firewall", "ui"},
+	"app/link":              {"persistence/acl", "firewall", "ui"},
 	"ui":                    {"assets", "firewall"},
 	"ui/*":                  {"ui", "ui/*", "assets", "firewall"},
 	"assets":                {},
-	"acl":                   {},
-	"persistence":           {"acl", "firewall"},
+	"persistence":           {"persistence/acl", "firewall"},
+	"persistence/acl":       {},
 	"firewall":              {},
 	"firewall/firewalltest": {"firewall"},
 	"firewall/packet":       {"firewall"},

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/windows"
 
-	"sallyport.dev/sallyport/acl"
+	"sallyport.dev/sallyport/persistence/acl"
 )
 
 // access are all rights to a folder and, by inheritance, to what lies in it.

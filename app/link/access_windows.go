@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/windows"
 
-	"sallyport.dev/sallyport/acl"
+	"sallyport.dev/sallyport/persistence/acl"
 	"sallyport.dev/sallyport/ui"
 )
 

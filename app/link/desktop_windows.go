@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/windows"
 
-	"sallyport.dev/sallyport/acl"
+	"sallyport.dev/sallyport/persistence/acl"
 )
 
 // The desktop program answers for the person, so the person's other programs

@@ -9,7 +9,7 @@ import (
 	"github.com/Microsoft/go-winio"
 	"golang.org/x/sys/windows"
 
-	"sallyport.dev/sallyport/acl"
+	"sallyport.dev/sallyport/persistence/acl"
 	"sallyport.dev/sallyport/ui"
 )
 
