@@ -33,7 +33,7 @@ func TestRealPacketsWaitForAnAnswer(t *testing.T) {
 	n.startEngine()
 	n.await("ready")
 
-	n.say(message{Kind: "dial", From: netip.MustParseAddrPort(realClient + ":41001"), To: netip.MustParseAddrPort(realServer)})
+	n.dial(41001)
 	p := n.await("prompt")
 	if !strings.HasPrefix(p.Text, "windivert.test.exe ") || p.To.String() != realServer {
 		t.Errorf("the prompt is for %s to %s", p.Text, p.To)
@@ -46,11 +46,22 @@ func TestRealPacketsWaitForAnAnswer(t *testing.T) {
 		t.Errorf("allowed: the program says %q", d.Text)
 	}
 
-	n.say(message{Kind: "dial", From: netip.MustParseAddrPort(realClient + ":41002"), To: netip.MustParseAddrPort(realServer)})
+	n.dial(41002)
 	n.await("prompt")
 	n.say(message{Kind: "answer", Text: "block"})
 	if d := n.await("dialled"); !strings.Contains(d.Text, "refused") {
 		t.Errorf("blocked: the program says %q", d.Text)
+	}
+
+	n.dial(41003)
+	n.await("prompt")
+	n.say(message{Kind: "answer", Text: "always"})
+	if d := n.await("dialled"); d.Text != "welcome\n" {
+		t.Errorf("always allowed: the program says %q", d.Text)
+	}
+	n.dial(41004)
+	if m := n.next(); m.Kind != "dialled" || m.Text != "welcome\n" {
+		t.Errorf("with the rule: %+v", m)
 	}
 	n.say(message{Kind: "end"})
 }
@@ -157,20 +168,34 @@ func (n *network) listen() {
 	}
 }
 
+// dial has a program in Wine connect from the port.
+func (n *network) dial(port uint16) {
+	n.say(message{
+		Kind: "dial", From: netip.AddrPortFrom(netip.MustParseAddr(realClient), port), To: netip.MustParseAddrPort(realServer),
+	})
+}
+
+// next waits for a message.
+func (n *network) next() (m message) {
+	n.Helper()
+	select {
+	case m, ok := <-n.in:
+		if !ok {
+			n.Fatal("the engine in Wine has ended")
+		}
+		return m
+	case <-time.After(time.Minute):
+		n.Fatal("the engine in Wine says nothing more")
+	}
+	return m
+}
+
 // await waits for a message of the kind.
 func (n *network) await(kind string) message {
 	n.Helper()
-	for late := time.After(time.Minute); ; {
-		select {
-		case m, ok := <-n.in:
-			if !ok {
-				n.Fatalf("the engine in Wine ended before it said %q", kind)
-			}
-			if m.Kind == kind {
-				return m
-			}
-		case <-late:
-			n.Fatalf("the engine in Wine does not say %q", kind)
+	for {
+		if m := n.next(); m.Kind == kind {
+			return m
 		}
 	}
 }

@@ -32,10 +32,7 @@ func TestTheEngineForRealPackets(t *testing.T) {
 	defer conn.Close()
 	x := &realEngine{T: t, standIn: newStandIn(t), out: json.NewEncoder(conn), owners: map[netip.AddrPort]uint32{}}
 	backend := newBackend(Config{}, winDivert{}, x)
-	rules, err := firewall.NewRuleset(firewall.BuiltinRules()...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rules := x.rules()
 	if err := backend.Apply(rules.Policy(firewall.ModeAsk, false)); err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +67,14 @@ func TestTheEngineForRealPackets(t *testing.T) {
 				v = firewall.Allow
 			}
 			for _, p := range engine.Prompts() {
+				if m.Text == "always" {
+					rules := x.rules(firewall.Rule{ID: "always", Program: p.Program.ID(), Verdict: firewall.Allow})
+					engine.SetRules(rules)
+					if err := backend.Apply(rules.Policy(firewall.ModeAsk, false)); err != nil {
+						t.Error(err)
+					}
+					continue
+				}
 				if err := engine.Answer(firewall.Answer{Prompt: p.ID, Verdict: v}); err != nil {
 					t.Error(err)
 				}
@@ -85,6 +90,14 @@ type realEngine struct {
 	mu     sync.Mutex
 	out    *json.Encoder
 	owners map[netip.AddrPort]uint32
+}
+
+func (x *realEngine) rules(rules ...firewall.Rule) firewall.Ruleset {
+	rs, err := firewall.NewRuleset(append(rules, firewall.BuiltinRules()...)...)
+	if err != nil {
+		x.Fatal(err)
+	}
+	return rs
 }
 
 func (x *realEngine) say(m message) {
