@@ -81,12 +81,12 @@ func Main(args []string) int {
 	case errors.As(err, &status):
 		return int(status)
 	case errors.As(err, &wrong):
-		fmt.Fprintf(e.err, "sallyport: %v\n", err)
+		complain(e.err, err.Error())
 		return usage
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return failed
 	}
-	fmt.Fprintf(e.err, "sallyport: %s\n", hint(err))
+	complain(e.err, hint(err))
 	return failed
 }
 

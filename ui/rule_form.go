@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -174,10 +175,11 @@ func parseProgram(s string) (string, error) {
 	switch {
 	case s == "":
 		return "", fmt.Errorf("name the program by its path, or * for any program")
-	case s == firewall.AnyProgram, s == firewall.KernelProgram, strings.HasPrefix(s, "/"), strings.HasPrefix(s, "foreign:"):
+	case s == firewall.AnyProgram, s == firewall.KernelProgram, strings.HasPrefix(s, "/"), isWindowsPath(s),
+		slices.ContainsFunc([]string{foreignKind, serviceKind, packageKind, signerKind}, func(kind string) bool { return strings.HasPrefix(s, kind) }):
 		return s, nil
 	}
-	return "", fmt.Errorf("write the whole path, beginning with /")
+	return "", errors.New(textWholePath)
 }
 
 func parseHost(s string) (string, error) {
