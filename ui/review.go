@@ -46,7 +46,7 @@ func newReviewPage(u *UI) *reviewPage {
 	if u.options.Autostart != nil {
 		p.start = widget.NewCheck(textAutostartAsk, nil)
 		p.start.Checked = true
-		question.Add(p.start)
+		question.Add(padded(-6, 0, 0, 0, p.start))
 	}
 	question.Add(gap(4))
 	question.Add(container.NewHBox(ask, keep))
