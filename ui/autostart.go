@@ -35,7 +35,7 @@ func newAutostartBox(u *UI) *autostartBox {
 }
 
 func (a *autostartBox) object() fyne.CanvasObject {
-	return container.NewVBox(newSettingRow(textAutostart, a.box),
+	return container.NewVBox(newSettingRow(textAutostart, padded(-6, 0, 0, 0, a.box)),
 		padded(settingLabel, 0, 0, 0, newText(textAutostartHelp, sizeSmall, colorMuted)))
 }
 

@@ -86,8 +86,16 @@ func (*placement) park(w fyne.Window) bool {
 // unpark makes a parked window, hidden again, an ordinary one.
 func (*placement) unpark(w fyne.Window) { procSetWindowRgn.Call(nativeWindow(w), 0, 0) }
 
-// focus has nothing to add to Fyne's RequestFocus.
-func (*placement) focus(fyne.Window) {}
+// focus gives a window the keys, and lets it have them until it is put anew.
+func (*placement) focus(w fyne.Window) {
+	h := nativeWindow(w)
+	if h == 0 {
+		return
+	}
+	style, _, _ := procGetWindowLong.Call(h, gwlExStyle)
+	procSetWindowLong.Call(h, gwlExStyle, style&^wsExNoActivate)
+	procSetForeground.Call(h)
+}
 
 // nativeWindow is the handle of a window, 0 if it has none.
 func nativeWindow(w fyne.Window) (h uintptr) {

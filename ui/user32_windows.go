@@ -16,6 +16,7 @@ var (
 	procSetWindowPos     = user32.NewProc("SetWindowPos")
 	procGetWindowLong    = user32.NewProc("GetWindowLongPtrW")
 	procSetWindowLong    = user32.NewProc("SetWindowLongPtrW")
+	procSetForeground    = user32.NewProc("SetForegroundWindow")
 	procSetWindowRgn     = user32.NewProc("SetWindowRgn")
 	procGetCursorPos     = user32.NewProc("GetCursorPos")
 	procMonitorFromPoint = user32.NewProc("MonitorFromPoint")
