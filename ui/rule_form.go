@@ -175,8 +175,7 @@ func parseProgram(s string) (string, error) {
 	switch {
 	case s == "":
 		return "", fmt.Errorf("name the program by its path, or * for any program")
-	case s == firewall.AnyProgram, s == firewall.KernelProgram, strings.HasPrefix(s, "/"), isWindowsPath(s),
-		slices.ContainsFunc([]string{foreignKind, serviceKind, packageKind, signerKind}, func(kind string) bool { return strings.HasPrefix(s, kind) }):
+	case s == firewall.AnyProgram, s == firewall.KernelProgram, strings.HasPrefix(s, "/"), isWindowsPath(s), strings.HasPrefix(s, "foreign:"):
 		return s, nil
 	}
 	return "", errors.New(textWholePath)

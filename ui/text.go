@@ -50,6 +50,36 @@ func isPlain(s string) bool {
 	return true
 }
 
+// programName is what a program is called: the end of its path.
+func programName(program, name string) string {
+	switch {
+	case program == "":
+		return textUnidentified
+	case name != "":
+		return shown(name)
+	case program == firewall.AnyProgram:
+		return textAnyProgram
+	case program == firewall.KernelProgram:
+		return textKernel
+	}
+	return shown(lastPart(programFile(program)))
+}
+
+// programDetail is the line below a program's name.
+func programDetail(program string) string {
+	switch {
+	case program == firewall.AnyProgram:
+		return textAnyProgramDetail
+	case program == firewall.KernelProgram:
+		return textKernelDetail
+	case program == "":
+		return textUnidentifiedDetail
+	case strings.HasPrefix(program, "foreign:"):
+		return textForeignDetail + " · " + shown(programFile(program))
+	}
+	return shown(program)
+}
+
 // destination is where a flow goes: the host name if it is known, else the
 // address, and the port.
 func destination(host, remote string, port uint16) string {
@@ -238,6 +268,14 @@ func sharePercent(part, all uint64) string {
 }
 
 const (
+	textAnyProgram         = "Any program"
+	textAnyProgramDetail   = "Every program, also those that cannot be identified"
+	textKernel             = "Kernel"
+	textKernelDetail       = "Traffic that no program sent"
+	textUnidentified       = "Unidentified program"
+	textUnidentifiedDetail = "Nobody can say which program this was"
+	textForeignDetail      = "Not the file that this computer has at this path"
+
 	textGone      = "The engine does not answer."
 	textRestart   = "Restart engine"
 	textRecover   = "Recover…"

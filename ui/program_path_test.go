@@ -10,9 +10,6 @@ func TestAProgramIsNamedByTheEndOfItsPath(t *testing.T) {
 		{`\\server\share\scan.exe`, "scan.exe", `\\server\share\scan.exe`},
 		{"foreign:8:1:2:3:/usr/bin/curl", "curl", "Not the file that this computer has at this path · /usr/bin/curl"},
 		{`foreign:8:1:C:\Windows\curl.exe`, "curl.exe", `Not the file that this computer has at this path · C:\Windows\curl.exe`},
-		{`service:wuauserv:C:\Windows\System32\svchost.exe`, "wuauserv (svchost.exe)", `C:\Windows\System32\svchost.exe`},
-		{"package:Microsoft.WindowsTerminal_8wekyb3d8bbwe", "Microsoft.WindowsTerminal", "Every program of the package Microsoft.WindowsTerminal_8wekyb3d8bbwe"},
-		{"signer:Mozilla Corporation/product:Firefox", "Firefox", "Every program of this name that is signed by Mozilla Corporation"},
 		{"", "Unidentified program", "Nobody can say which program this was"},
 		{"*", "Any program", "Every program, also those that cannot be identified"},
 	} {
