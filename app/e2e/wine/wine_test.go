@@ -3,6 +3,7 @@
 package wine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -140,28 +141,34 @@ func (w *wine) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command to its end and returns what it prints. It prints to a
-// file: what Wine starts besides would keep a pipe open.
+// run runs a command to its end and returns what it prints.
 func (w *wine) run(name string, args ...string) string {
+	w.t.Helper()
+	said, err := w.finish(w.command(name, args...))
+	if err != nil {
+		w.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, said)
+	}
+	return said
+}
+
+// finish runs a command to its end and returns what it prints: to a file, for
+// what Wine starts besides would keep a pipe open.
+func (w *wine) finish(cmd *exec.Cmd) (said string, err error) {
 	w.t.Helper()
 	out, err := os.Create(filepath.Join(w.t.TempDir(), "out"))
 	if err != nil {
-		w.t.Fatal(err)
+		return "", err
 	}
 	defer out.Close()
-	cmd := w.command(name, args...)
-	cmd.Stdout = out
+	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
-		w.t.Fatal(err)
+		return "", err
 	}
 	late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 	defer late.Stop()
-	failed := cmd.Wait()
-	said, err := os.ReadFile(out.Name())
-	if failed != nil || err != nil {
-		w.t.Fatalf("%s %s: %v, %v\n%s", name, strings.Join(args, " "), failed, err, said)
-	}
-	return string(said)
+	err = cmd.Wait()
+	b, unread := os.ReadFile(out.Name())
+	return string(b), errors.Join(err, unread)
 }
 
 // poll waits for something that nobody announces.

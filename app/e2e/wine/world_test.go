@@ -97,8 +97,8 @@ func (w *world) start(args ...string) {
 	w.t.Helper()
 	cmd := w.command("wine", append([]string{w.program("sallyport.exe"), "--socket", engineSocket}, args...)...)
 	cmd.Env = append(cmd.Env, "SALLYPORT_E2E_SOCKET="+w.inspection)
-	if err := cmd.Run(); err != nil {
-		w.t.Fatalf("start the windows: %v", err)
+	if said, err := w.finish(cmd); err != nil {
+		w.t.Fatalf("start the windows: %v\n%s", err, said)
 	}
 	poll(w.t, "the windows can be inspected", w.running)
 }
