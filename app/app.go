@@ -81,12 +81,12 @@ func Main(args []string) int {
 	case errors.As(err, &status):
 		return int(status)
 	case errors.As(err, &wrong):
-		complain(e.err, err.Error())
+		fmt.Fprintf(e.err, "sallyport: %v\n", err)
 		return usage
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return failed
 	}
-	complain(e.err, hint(err))
+	fmt.Fprintf(e.err, "sallyport: %s\n", hint(err))
 	return failed
 }
 
@@ -123,7 +123,7 @@ func newRoot(e *env) *cobra.Command {
 			return usagef("there is no command %q%s\nList the commands with: sallyport --help", args[0], more)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDesktop(cmd.Context(), desktopOptions{Socket: e.socket, Hidden: hidden})
+			return tellInWindow(runDesktop(cmd.Context(), desktopOptions{Socket: e.socket, Hidden: hidden}))
 		},
 	}
 	root.Flags().BoolVar(&hidden, "hidden", false, "start in the tray, without a window")

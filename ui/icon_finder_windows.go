@@ -56,7 +56,8 @@ func isLocal(program string) bool {
 	if !filepath.IsAbs(program) || len(drive) != 2 {
 		return false
 	}
-	return windows.GetDriveType(utf16Pointer(drive+`\`)) == windows.DRIVE_FIXED
+	root, err := windows.UTF16PtrFromString(drive + `\`)
+	return err == nil && windows.GetDriveType(root) == windows.DRIVE_FIXED
 }
 
 // extractIcon reads the first icon of an executable.

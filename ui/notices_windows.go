@@ -21,6 +21,7 @@ type notices struct {
 	window  uintptr // gets the clicks
 	icon    uintptr
 	class   *uint16
+	sent    bool
 }
 
 // Messages, flags and states of user32 and shell32.
@@ -141,11 +142,18 @@ func (n *notices) send(p Prompt) error {
 	if ok, _, err := procNotifyIcon.Call(nimAdd, uintptr(unsafe.Pointer(d))); ok == 0 {
 		return fmt.Errorf("send a notification: %w", err)
 	}
+	n.sent = true
 	return nil
 }
 
-// close takes the notification back.
-func (n *notices) close() { procNotifyIcon.Call(nimDelete, uintptr(unsafe.Pointer(n.data()))) }
+// close takes the notification back. Where none was sent it asks nothing of the
+// taskbar, which may hang.
+func (n *notices) close() {
+	if n.sent {
+		procNotifyIcon.Call(nimDelete, uintptr(unsafe.Pointer(n.data())))
+		n.sent = false
+	}
+}
 
 func (n *notices) data() *notifyIcon {
 	d := &notifyIcon{window: n.window, id: 1}

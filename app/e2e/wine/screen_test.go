@@ -54,9 +54,11 @@ func newDisplay(t testing.TB) *display {
 	return d
 }
 
-// begin starts a process for the time of the test.
+// begin starts a process for the time of the test. It ends as well where the
+// test is killed, at the latest.
 func begin(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
