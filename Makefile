@@ -23,6 +23,18 @@ static: build-deps ## build it without windows, for servers: build/sallyport-sta
 	@mkdir -p build
 	CGO_ENABLED=0 go build -buildvcs=false $(if $(VERSION),-ldflags '-X sallyport.dev/sallyport/app.Version=$(VERSION)') -o build/sallyport-static .
 
+# Two programs of the same source: the system gives a console to one of them, which terminals wait for, and none to
+# the other, which has the windows. Every build for Windows has these flags, so that all share one cache.
+WINDOWS_FLAGS := -trimpath -buildvcs=false
+.PHONY: build-windows
+build-windows: build-deps ## build both programs for Windows in build/windows (mingw; the first time takes minutes)
+	@command -v x86_64-w64-mingw32-gcc >/dev/null || scripts/install-deps windows
+	@mkdir -p build/windows
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 \
+	  go build $(WINDOWS_FLAGS) -ldflags '$(if $(VERSION),-X sallyport.dev/sallyport/app.Version=$(VERSION))' -o build/windows/sallyport.exe .
+	CGO_ENABLED=1 GOOS=windows GOARCH=amd64 CC=x86_64-w64-mingw32-gcc \
+	  go build $(WINDOWS_FLAGS) -ldflags '-H windowsgui $(if $(VERSION),-X sallyport.dev/sallyport/app.Version=$(VERSION))' -o build/windows/sallyportw.exe .
+
 .PHONY: build-deps
 build-deps:
 	@scripts/install-deps build run

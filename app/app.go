@@ -123,7 +123,7 @@ func newRoot(e *env) *cobra.Command {
 			return usagef("there is no command %q%s\nList the commands with: sallyport --help", args[0], more)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.runWindows(cmd.Context(), desktopOptions{Socket: e.socket, Hidden: hidden})
+			return tellInWindow(e.runWindows(cmd.Context(), desktopOptions{Socket: e.socket, Hidden: hidden}))
 		},
 	}
 	root.Flags().BoolVar(&hidden, "hidden", false, "start in the tray, without a window")

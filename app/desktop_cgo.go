@@ -1,14 +1,10 @@
-//go:build cgo && !race
+//go:build cgo && !race && (linux || windows)
 
 package app
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"strings"
 
 	"fyne.io/fyne/v2"
 	fyneapp "fyne.io/fyne/v2/app"
@@ -26,8 +22,8 @@ const appID = "dev.sallyport.Sallyport"
 // quits or ctx ends. It must run on the program's first goroutine. A second
 // start in the same session brings the first to the front instead.
 func runDesktop(ctx context.Context, o desktopOptions) error {
-	if os.Getenv("DISPLAY") == "" {
-		return errors.New("there is no display for the windows: start it in a desktop session, or use the commands, see: sallyport --help")
+	if err := hasDisplay(); err != nil {
+		return err
 	}
 	claim, err := claimSession(ctx)
 	if errors.Is(err, errShown) {
@@ -49,20 +45,13 @@ func runDesktop(ctx context.Context, o desktopOptions) error {
 	a.SetIcon(fyne.NewStaticResource("app.png", assets.AppIcon))
 	engine := o.Control
 	if engine == nil {
-		engine = link.NewDesktopClient(o.Socket, os.Getenv("XDG_SESSION_ID"))
+		engine = withConsent(link.NewDesktopClient(o.Socket, loginSession()))
 	}
 	u := ui.New(a, engine, ui.Options{
-		Restart: func(ctx context.Context) error {
-			return asRoot(ctx, "systemctl", "restart", "sallyport")
-		},
-		Recover: func(ctx context.Context) error {
-			self, err := os.Executable()
-			if err != nil {
-				return fmt.Errorf("find the program: %w", err)
-			}
-			return asRoot(ctx, self, "recover")
-		},
-		Quietly: quietly,
+		Restart:   restartEngine,
+		Recover:   recoverNetwork,
+		Autostart: autostart(),
+		Quietly:   quietly,
 	})
 	var startTray, stopTray func()
 	if ui.HasSessionBus() {
@@ -98,26 +87,4 @@ func quietly(show func()) {
 	glfw.WindowHint(glfw.FocusOnShow, glfw.False)
 	defer glfw.WindowHint(glfw.FocusOnShow, glfw.True)
 	show()
-}
-
-// asRoot runs a command as root, for which the desktop asks for a password.
-// Where it cannot, the error says which command to type.
-func asRoot(ctx context.Context, command ...string) error {
-	typed := "sudo " + strings.Join(command, " ")
-	if os.Geteuid() != 0 {
-		pkexec, err := exec.LookPath("pkexec")
-		if err != nil {
-			return fmt.Errorf("this needs root: type %s", typed)
-		}
-		command = append([]string{pkexec}, command...)
-	}
-	out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput()
-	if err != nil {
-		said := strings.TrimSpace(string(out))
-		if said == "" {
-			said = err.Error()
-		}
-		return fmt.Errorf("%s (you can type %s)", said, typed)
-	}
-	return nil
 }

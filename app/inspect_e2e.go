@@ -1,4 +1,4 @@
-//go:build cgo && !race && e2e
+//go:build cgo && !race && e2e && (linux || windows)
 
 package app
 
@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -15,10 +16,14 @@ import (
 )
 
 // inspect lets an end-to-end test find buttons and take pictures through the
-// socket that SALLYPORT_E2E_SOCKET names. Each connection is one command, a
+// socket that SALLYPORT_E2E_SOCKET names: its path, or HOST:PORT. Each connection is one command, a
 // line: "dump", "open PAGE", or "picture prompt|main FILE".
 func inspect(u *ui.UI) {
-	listener, err := net.Listen("unix", os.Getenv("SALLYPORT_E2E_SOCKET"))
+	network, address := "tcp", os.Getenv("SALLYPORT_E2E_SOCKET")
+	if filepath.IsAbs(address) {
+		network = "unix"
+	}
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		panic(err)
 	}

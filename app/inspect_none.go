@@ -1,4 +1,4 @@
-//go:build cgo && !race && !e2e
+//go:build cgo && !race && !e2e && (linux || windows)
 
 package app
 

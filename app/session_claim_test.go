@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"net"
-	"os"
 	"testing"
 )
 
@@ -29,26 +27,4 @@ func TestASecondStartShowsTheFirst(t *testing.T) {
 		t.Fatalf("after the first ended: %v", err)
 	}
 	again.Close()
-}
-
-func TestASocketLeftBehindIsReplaced(t *testing.T) {
-	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
-	path, err := claimPath()
-	if err != nil {
-		t.Fatal(err)
-	}
-	old, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	old.SetUnlinkOnClose(false)
-	old.Close()
-	if _, err := os.Stat(path); err != nil {
-		t.Fatal(err)
-	}
-	claim, err := claimSession(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	claim.Close()
 }

@@ -3,7 +3,6 @@ package ui
 import (
 	"encoding/binary"
 	"io"
-	"math"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver"
@@ -11,9 +10,6 @@ import (
 	"github.com/jezek/xgb/randr"
 	"github.com/jezek/xgb/xproto"
 )
-
-// promptMargin is the space between the prompt and the screen's edges, in pixels.
-const promptMargin = 12
 
 // placement puts the prompt at the bottom right, above other windows, without
 // the focus. It talks to the X server beside Fyne, which can do none of these.
@@ -34,6 +30,9 @@ func newPlacement() *placement {
 	}
 	return p
 }
+
+// newWindow makes a window that may be placed.
+func (*placement) newWindow(a fyne.App, title string) fyne.Window { return a.NewWindow(title) }
 
 // put places a window of a size, given in Fyne's units. It tells whether the
 // native window exists.
@@ -137,9 +136,6 @@ func (p *placement) atom(name string) xproto.Atom {
 	p.atoms[name] = r.Atom
 	return r.Atom
 }
-
-// pixels rounds a length as Fyne does.
-func pixels(v float32) int { return int(math.Ceil(float64(v))) }
 
 // nativeWindow is the X server's number of a window, 0 if it has none.
 func nativeWindow(w fyne.Window) (id xproto.Window) {

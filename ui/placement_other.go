@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package ui
 
@@ -14,3 +14,5 @@ func (*placement) works() bool                     { return false }
 func (*placement) park(fyne.Window) bool           { return false }
 func (*placement) unpark(fyne.Window)              {}
 func (*placement) focus(fyne.Window)               {}
+
+func (*placement) newWindow(a fyne.App, title string) fyne.Window { return a.NewWindow(title) }

@@ -140,7 +140,7 @@ func (w *promptWindow) make() {
 	}
 	w.before = func() bool { return w.place.put(w.window, w.size) }
 	w.notices = newNotices(func() { w.u.do(func() { w.focus() }) })
-	w.window = w.u.app.NewWindow("Sallyport asks")
+	w.window = w.place.newWindow(w.u.app, "Sallyport asks")
 	w.window.SetPadded(false)
 	w.window.SetFixedSize(true)
 	w.window.SetCloseIntercept(w.putOff)

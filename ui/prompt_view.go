@@ -2,9 +2,7 @@ package ui
 
 import (
 	"fmt"
-	"path"
 	"strconv"
-	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -93,16 +91,12 @@ func promptHead(p Prompt, icons *iconFinder, worrying bool, place *pill) fyne.Ca
 	const titleWidth = width - 64 // leaves room for "1 of 1000"
 	bold := fyne.TextStyle{Bold: true}
 	title := newBold(fitMiddle(promptTitle(p), titleWidth, sizeTitle, bold), sizeTitle, theme.ColorNameForeground)
-	file := p.Program
-	if strings.HasPrefix(file, "foreign:") { // foreign:FILE:PATH
-		file = file[strings.LastIndexByte(file, ':')+1:]
-	}
 	end := ""
 	if p.PID != 0 {
 		end = " · pid " + strconv.Itoa(p.PID)
 	}
 	room := width - fyne.MeasureText(end, sizeSmall, fyne.TextStyle{}).Width
-	detail := newText(fitMiddle(programDetail(file), room, sizeSmall, fyne.TextStyle{})+end, sizeSmall, colorMuted)
+	detail := newText(fitMiddle(programDetail(programFile(p.Program)), room, sizeSmall, fyne.TextStyle{})+end, sizeSmall, colorMuted)
 
 	var face fyne.CanvasObject
 	if worrying { // it must not look like the program that it poses as
@@ -153,7 +147,7 @@ func promptFactsCard(p Prompt, others *pill) fyne.CanvasObject {
 		user = "user " + user
 	}
 	if p.Parent != "" {
-		add("Started by", shown(path.Base(p.Parent)), user)
+		add("Started by", shown(lastPart(p.Parent)), user)
 	} else {
 		add("Started by", "not known", user)
 	}

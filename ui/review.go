@@ -24,6 +24,7 @@ type reviewPage struct {
 	verdicts map[string]firewall.Verdict // chosen so far, by rule ID; allowed if not there
 
 	choice     fyne.CanvasObject
+	start      *widget.Check // whether to start at login; nil where it cannot be chosen
 	seen       *canvas.Text
 	list       *rowList
 	table      fyne.CanvasObject
@@ -38,10 +39,18 @@ func newReviewPage(u *UI) *reviewPage {
 	ask := widget.NewButton(textAskBegin, func() { p.choose(firewall.ModeAsk) })
 	ask.Importance = widget.HighImportance
 	keep := widget.NewButton(textKeepOpen, func() { p.choose(firewall.ModeAllow) })
-	p.choice = newCard(18, container.NewVBox(
+	question := container.NewVBox(
 		newBold(textAskFirst, sizeTitle, theme.ColorNameForeground),
 		padded(-6, 0, 0, 0, newParagraph(textFirstRun+" "+textAskMeans, theme.ColorNameForeground)),
-		p.seen, gap(4), container.NewHBox(ask, keep)))
+		p.seen)
+	if u.options.Autostart != nil {
+		p.start = widget.NewCheck(textAutostartAsk, nil)
+		p.start.Checked = true
+		question.Add(padded(-6, 0, 0, 0, p.start))
+	}
+	question.Add(gap(4))
+	question.Add(container.NewHBox(ask, keep))
+	p.choice = newCard(18, question)
 
 	p.list = newRowList(func() int { return len(p.rules) }, func() fyne.CanvasObject { return newReviewRow(u.icons) }, p.draw)
 	p.list.choose, p.list.space = p.turn, true
@@ -89,6 +98,9 @@ func collecting(s Status) bool { return s.FirstRun || s.Mode == firewall.ModeAll
 // changed shows the choice first, and the list once it was made.
 func (p *reviewPage) changed(s State) {
 	setText(p.seen, textSeenCount(s.Status.Proposed), theme.Color(colorMuted))
+	if p.start != nil {
+		setVisible(p.start, s.Status.FirstRun)
+	}
 	var o fyne.CanvasObject
 	switch {
 	case collecting(s.Status):
@@ -104,7 +116,13 @@ func (p *reviewPage) changed(s State) {
 }
 
 func (p *reviewPage) choose(m firewall.Mode) {
-	p.u.work(func(ctx context.Context) error { return p.u.control.SetMode(ctx, m) }, func(err error) {
+	start := p.start != nil && p.start.Checked && p.u.state.Status.FirstRun
+	p.u.work(func(ctx context.Context) error {
+		if err := p.u.control.SetMode(ctx, m); err != nil || !start {
+			return err
+		}
+		return p.u.options.Autostart.Enable()
+	}, func(err error) {
 		p.u.fail(err)
 		p.opened()
 	})

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -174,13 +175,13 @@ func parseProgram(s string) (string, error) {
 	switch {
 	case s == "":
 		return "", fmt.Errorf("name the program by its path, or * for any program")
-	case s == firewall.AnyProgram, s == firewall.KernelProgram, strings.HasPrefix(s, "/"), strings.HasPrefix(s, "foreign:"):
+	case s == firewall.AnyProgram, s == firewall.KernelProgram, strings.HasPrefix(s, "/"), isWindowsPath(s), strings.HasPrefix(s, "foreign:"):
 		return s, nil
 	}
 	if _, _, ok := subjectText(s); ok {
 		return s, nil
 	}
-	return "", fmt.Errorf("write the whole path, beginning with /")
+	return "", errors.New(textWholePath)
 }
 
 func parseHost(s string) (string, error) {

@@ -114,8 +114,8 @@ var settingTitles = map[string]string{
 // choiceTexts name the values of settings that need more than a word.
 var choiceTexts = map[string]map[string]string{
 	"fail": {
-		"closed": "Fail closed: undecided connections stay blocked",
-		"open":   "Fail open: undecided connections pass",
+		"closed": "Fail closed: " + textFailsClosedMeans,
+		"open":   "Fail open: " + textFailsOpenMeans,
 	},
 	"unknown": {
 		"block": "Block unknown programs",

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -25,6 +26,7 @@ type settingsPage struct {
 	help   *canvas.Text
 	facts  *fyne.Container
 	shown  []Setting
+	start  *autostartBox // nil where it cannot be chosen
 }
 
 func newSettingsPage(u *UI) *settingsPage {
@@ -41,6 +43,11 @@ func newSettingsPage(u *UI) *settingsPage {
 		container.NewVBox(newSettingRow(textMode, p.mode), padded(settingLabel, 0, 0, 0, p.help)), gap(4),
 		container.NewVBox(newSettingRow(textAppearance, look), padded(settingLabel, 0, 0, 0, newText(textLook, sizeSmall, colorMuted))), gap(4),
 		container.NewVBox(newSettingRow(textDesktop, container.NewHBox(widget.NewButton(textQuit, u.quit))), padded(settingLabel, 0, 0, 0, newText(textQuitHelp, sizeSmall, colorMuted))))
+	if u.options.Autostart != nil {
+		p.start = newAutostartBox(u)
+		own.Add(gap(4))
+		own.Add(p.start.object())
+	}
 	p.column = container.NewVBox(newCard(14, own), gap(2), newCard(14, p.fields), gap(2), newCard(14, p.facts))
 	p.root = container.NewVScroll(p.column)
 	return p
@@ -61,6 +68,9 @@ func (p *settingsPage) subtitle() string {
 }
 
 func (p *settingsPage) opened() {
+	if p.start != nil {
+		p.start.read()
+	}
 	fetch(p.u, p.u.control.Settings, func(settings []Setting, err error) {
 		if err != nil {
 			p.u.fail(err)
@@ -197,15 +207,17 @@ func engineFacts(s State) [][2]string {
 	if st.Cgroup != "" {
 		scope = "The control group " + shown(st.Cgroup)
 	}
-	fail := "Undecided connections stay blocked (fail closed)"
+	fail := sentence(textFailsClosedMeans) + " (fail closed)"
 	if st.Fail == "open" {
-		fail = "Undecided connections pass (fail open)"
+		fail = sentence(textFailsOpenMeans) + " (fail open)"
 	}
 	facts := [][2]string{
 		{"Enforcing", enforcing}, {"Filters", scope}, {"Backend", shown(st.Backend)}, {"Running since", momentText(st.Started)},
 		{"Without the engine", fail},
 		{"Lost log events", countText(st.DroppedEvents)},
-		{"Other namespaces", plural(int(st.OtherNamespaces), "socket", "sockets") + " passed unjudged"},
+	}
+	if runtime.GOOS == "linux" {
+		facts = append(facts, [2]string{"Other namespaces", plural(int(st.OtherNamespaces), "socket", "sockets") + " passed unjudged"})
 	}
 	if len(st.Notes) > 0 {
 		facts = append(facts, [2]string{"Notes", shown(strings.Join(st.Notes, " · "))})

@@ -65,7 +65,7 @@ func programName(program, name string) string {
 	if title, _, ok := subjectText(program); ok {
 		return title
 	}
-	return shown(program[strings.LastIndexByte(program, '/')+1:])
+	return shown(lastPart(programFile(program)))
 }
 
 // programDetail is the line below a program's name.
@@ -78,7 +78,7 @@ func programDetail(program string) string {
 	case program == "":
 		return textUnidentifiedDetail
 	case strings.HasPrefix(program, "foreign:"):
-		return textForeignDetail + " · " + shown(program[strings.LastIndexByte(program, ':')+1:])
+		return textForeignDetail + " · " + shown(programFile(program))
 	}
 	if _, detail, ok := subjectText(program); ok {
 		return detail
@@ -283,7 +283,6 @@ const (
 	textForeignDetail      = "Not the file that this computer has at this path"
 
 	textGone      = "The engine does not answer."
-	textGoneMore  = "Programs that were decided keep their decision. New ones are blocked, or pass if the engine was set to fail open."
 	textRestart   = "Restart engine"
 	textRecover   = "Recover…"
 	textRecovered = "Everything of Sallyport was removed from the network; nothing is filtered."

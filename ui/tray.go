@@ -51,7 +51,7 @@ func newTray(u *UI) *tray { return &tray{u: u} }
 func (u *UI) RunTray() (start, stop func()) {
 	t := u.tray
 	systray.SetOnTapped(func() { u.do(u.ShowPromptOrMain) })
-	return systray.RunWithExternalLoop(t.build, nil)
+	return runTray(t.build)
 }
 
 // ShowPromptOrMain answers a click on the icon, or another start of the program:
@@ -65,7 +65,7 @@ func (u *UI) ShowPromptOrMain() {
 // build makes the menu, on a goroutine of systray.
 func (t *tray) build() {
 	systray.SetTitle("Sallyport")
-	systray.SetIcon(assets.TrayAsking)
+	systray.SetIcon(trayIcon(assets.TrayAsking))
 	check := func(label string, f func()) *trayItem {
 		return t.listen(systray.AddMenuItemCheckbox(label, "", false), label, f)
 	}
@@ -154,7 +154,7 @@ func (t *tray) showIcon() {
 	}
 	if icon != t.icon {
 		t.icon = icon
-		systray.SetIcon(png)
+		systray.SetIcon(trayIcon(png))
 	}
 	if tooltip != t.tooltip {
 		t.tooltip = tooltip

@@ -1,6 +1,15 @@
 package ui
 
-import "github.com/godbus/dbus/v5"
+import (
+	"fyne.io/systray"
+	"github.com/godbus/dbus/v5"
+)
+
+// runTray has the tray on Fyne's loop.
+func runTray(build func()) (start, stop func()) { return systray.RunWithExternalLoop(build, nil) }
+
+// trayIcon is what the system takes as an icon: PNG.
+func trayIcon(png []byte) []byte { return png }
 
 // HasSessionBus tells whether there is a session bus, without which there is
 // no tray.

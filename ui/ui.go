@@ -27,6 +27,9 @@ type Options struct {
 	// without one. nil hides the button.
 	Restart func(context.Context) error
 	Recover func(context.Context) error
+	// Autostart starts the desktop program when the person logs in; nil: the
+	// person cannot choose it here.
+	Autostart Autostart
 	// Quit ends the desktop program; nil: the Fyne app's Quit.
 	Quit func()
 	// Do runs a function on Fyne's goroutine, in the order of the calls; nil:

@@ -43,3 +43,6 @@ func (u *UI) HeldLines() int {
 	}
 	return n
 }
+
+// TextWholePath asks for a program's whole path.
+var TextWholePath = sentence(textWholePath)

@@ -116,6 +116,9 @@ func (m *Memory) Dial(a firewall.Attempt) *Connection {
 	}
 	c.decide(d)
 	if sink != nil {
+		if a.Time.IsZero() {
+			a.Time = time.Now() // an engine does so for those that it is asked about
+		}
 		sink.Decided(firewall.Entry{Attempt: a, Decision: d, Count: 1})
 	}
 	return c
