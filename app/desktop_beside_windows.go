@@ -8,9 +8,9 @@ import (
 	"os/exec"
 )
 
-// runDesktop starts the program that has the windows, and leaves it to itself:
+// runWindows starts the program that has the windows, and leaves it to itself:
 // a terminal does not wait for it.
-func runDesktop(_ context.Context, o desktopOptions) error {
+func (e *env) runWindows(_ context.Context, o desktopOptions) error {
 	program, err := desktopProgram()
 	if err != nil {
 		return err
