@@ -80,6 +80,8 @@ func TestAnInstalledFirewallCanBeRemovedSilently(t *testing.T) {
 	})
 	t.Run("another program's WinDivert stays", func(t *testing.T) {
 		c.must(t, setup, "/S")
+		c.must(t, program, "service", "stop")
+		c.must(t, program, "recover")
 		c.driver(t, `C:\Other\WinDivert64.sys`)
 		c.must(t, folder+`\uninstall.exe`, "/S")
 		c.removedFiles(t)
