@@ -2,15 +2,8 @@ package firewall
 
 const builtinPrefix = "builtin-"
 
-// timeDaemons are where distributions put the programs that keep the clock:
-// systemd-timesyncd, chrony, and ntpd of NTP, NTPsec and OpenNTPD.
-var timeDaemons = []struct{ id, path string }{
-	{"timesyncd", "/usr/lib/systemd/systemd-timesyncd"},
-	{"chronyd", "/usr/sbin/chronyd"},
-	{"chronyd-bin", "/usr/bin/chronyd"},
-	{"ntpd", "/usr/sbin/ntpd"},
-	{"ntpd-bin", "/usr/bin/ntpd"},
-}
+// timekeeper is a program that keeps the clock; id ends its rule's ID.
+type timekeeper struct{ id, program string }
 
 // BuiltinRules returns the rules that a first start puts into force: without
 // them a computer would lose its address, its names and its clock, or ask
@@ -25,8 +18,8 @@ func BuiltinRules() []Rule {
 		{ID: "dns-tcp", Program: AnyProgram, Place: Resolver, Protocol: TCP, Port: 53, Note: "names, from the configured resolvers"},
 		{ID: "inbound", Program: AnyProgram, Direction: In, Note: "connections that others make to this computer"},
 	}
-	for _, d := range timeDaemons {
-		rules = append(rules, Rule{ID: RuleID("ntp-" + d.id), Program: d.path, Protocol: UDP, Port: 123, Note: "the clock (NTP)"})
+	for _, k := range timekeepers() {
+		rules = append(rules, Rule{ID: RuleID("ntp-" + k.id), Program: k.program, Protocol: UDP, Port: 123, Note: "the clock (NTP)"})
 	}
 	for i := range rules {
 		rules[i].ID = builtinPrefix + rules[i].ID
