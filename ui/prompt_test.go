@@ -257,6 +257,11 @@ func TestPromptPictures(t *testing.T) {
 		}, 23},
 		"expired": {func(p *ui.Prompt) { p.State = "unanswered" }, 0},
 		"ping":    {func(p *ui.Prompt) { p.Protocol, p.Port = firewall.ICMP, 0 }, 0},
+		"signed": {func(p *ui.Prompt) {
+			p.Program, p.Name, p.Parent = `C:\Program Files\Mozilla Firefox\firefox.exe`, "firefox.exe", `C:\Windows\explorer.exe`
+			p.Signer, p.Product, p.Signature = "Mozilla Corporation", "Firefox", "signer:Mozilla Corporation/product:Firefox"
+			p.User, p.UID = `DESK\anna`, -1
+		}, 0},
 		"hostile": {func(p *ui.Prompt) {
 			p.Name = strings.Repeat("a\u202eb\n", 200)
 			p.Host = strings.Repeat("very-long-label.", 30)

@@ -91,15 +91,19 @@ func scopeChoices(p Prompt) []choice {
 	if p.Host == "" {
 		host = "address"
 	}
-	if p.Port == 0 {
-		return []choice{{"Anywhere", "program"}, {"Only this " + host, "host"}}
-	}
-	return []choice{
+	choices := []choice{
 		{"Anywhere, any port", "program"},
 		{"This " + host + ", any port", "host"},
 		{"Anywhere, only this port", "port"},
 		{"Only this " + host + " and port", "destination"},
 	}
+	if p.Port == 0 {
+		choices = []choice{{"Anywhere", "program"}, {"Only this " + host, "host"}}
+	}
+	if p.Signature != "" {
+		choices = append(choices, choice{"Anywhere, all versions of it", "product"})
+	}
+	return choices
 }
 
 // durationChoices say how long an answer may hold, the default first.

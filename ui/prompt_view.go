@@ -151,6 +151,12 @@ func promptFactsCard(p Prompt, others *pill) fyne.CanvasObject {
 	} else {
 		add("Started by", "not known", user)
 	}
+	switch {
+	case p.Signer != "":
+		add("Signed by", shown(p.Signer), shown(p.Product))
+	case p.Description != "": // its file says so, and nobody vouches for it
+		add("Says it is", "", shown(p.Description))
+	}
 	if p.Command != "" && p.Command != p.Program {
 		add("Command", "", shown(p.Command))
 	}
