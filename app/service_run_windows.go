@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/windows/registry"
 	"golang.org/x/sys/windows/svc"
 	"golang.org/x/sys/windows/svc/eventlog"
+
+	"sallyport.dev/sallyport/firewall"
 )
 
 // runService runs the engine as a service. The service manager must have
@@ -42,8 +44,8 @@ func (s *engineService) Execute(_ []string, requests <-chan svc.ChangeRequest, s
 	patience := uint32(servicePatience.Milliseconds())
 	now := svc.Status{State: svc.StartPending, WaitHint: patience}
 	states <- now
-	ctx, stop := context.WithCancel(s.ctx)
-	defer stop()
+	ctx, stop := context.WithCancelCause(s.ctx)
+	defer stop(nil)
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	s.options.ready = func(*Control) { close(ready) }
 	go func() { ended <- runEngine(ctx, s.options) }()
@@ -62,7 +64,11 @@ func (s *engineService) Execute(_ []string, requests <-chan svc.ChangeRequest, s
 			case svc.Stop, svc.Shutdown, svc.PreShutdown:
 				now = svc.Status{State: svc.StopPending, WaitHint: patience}
 				states <- now
-				stop()
+				if r.Cmd == svc.Stop {
+					stop(nil)
+				} else {
+					stop(firewall.ErrHandOver) // the engine of the next start follows
+				}
 			}
 		case s.err = <-ended:
 			if s.err != nil {

@@ -49,7 +49,7 @@ var definitions = []definition{
 			s.Patience, err = parseDuration(v, 5*time.Second, 10*time.Minute)
 			return err
 		}},
-	{Setting{Name: "fail", Default: failDefault(runtime.GOOS), Choices: []string{"closed", "open"}, Help: "whether unknown programs are blocked (closed) or pass (open) while the engine is not running"},
+	{Setting{Name: "fail", Default: failDefault(runtime.GOOS), Choices: []string{"closed", "open"}, Help: failHelp(runtime.GOOS)},
 		func(s *Settings, v string) error { s.FailOpen = v == "open"; return nil }},
 	{Setting{Name: "unknown", Default: "block", Choices: []string{"block", "allow"}, Help: "what happens to unknown programs when asking is switched off"},
 		func(s *Settings, v string) error { return s.Unknown.UnmarshalText([]byte(v)) }},
@@ -79,6 +79,13 @@ func failDefault(system string) string {
 		return "open"
 	}
 	return "closed"
+}
+
+func failHelp(system string) string {
+	if system == "windows" {
+		return "whether everything passes (open) or only what rules allow (closed) when the engine ends by itself; closed is not yet shown on real Windows"
+	}
+	return "whether unknown programs are blocked (closed) or pass (open) while the engine is not running"
 }
 
 // checkSetting refuses unknown names and values that are not permitted.

@@ -27,12 +27,6 @@ type Guard struct {
 	override *wf.Session // nil while no permit of the engine stands above the rules
 }
 
-// Change says what an Apply did.
-type Change struct {
-	Added, Removed int
-	Skipped        []string // programs that no rule can be made for, with the reason
-}
-
 // Override permits everything that the rules block, until it is closed or the
 // process ends. What other rules of Windows block stays blocked.
 func (g *Guard) Override() (io.Closer, error) {
@@ -86,8 +80,7 @@ func (g *Guard) endOverride() error {
 	return nil
 }
 
-// Apply puts exactly these rules into force; with none, it removes everything
-// as [Guard.Remove] does, save an override. If it fails halfway or ctx ends,
+// Apply puts exactly these rules into force. If it fails halfway or ctx ends,
 // nothing passes that the rules do not let pass; calling it again goes on.
 func (g *Guard) Apply(ctx context.Context, rules []Rule) (c Change, err error) {
 	g.mu.Lock()
@@ -185,8 +178,11 @@ func (g *Guard) Remove() (removed []string, err error) {
 	if rules > 0 {
 		removed = append(removed, fmt.Sprintf("%d rules in the Windows Filtering Platform", rules))
 	}
+	if failed != nil {
+		return removed, failed // what blocks yet needs the override, and all else of ours
+	}
 	// What the rules blocked passes by now: the override is not missed.
-	failed = errors.Join(failed, g.endOverride())
+	failed = g.endOverride()
 	for _, part := range []struct {
 		name   string
 		delete func() error

@@ -51,20 +51,3 @@ func TestProviderAndSublayerAreThoseOfTheDocumentation(t *testing.T) {
 		t.Errorf("sublayer %s", got)
 	}
 }
-
-func TestWhereThereIsNoFilteringPlatformNothingIsPretended(t *testing.T) {
-	if _, err := list(); err == nil {
-		t.Skip("this system has a filtering platform")
-	}
-	var g Guard
-	rules, _ := Plan(Policy{})
-	if c, err := g.Apply(t.Context(), rules); err == nil || c.Added != 0 {
-		t.Errorf("rules were put into force: %+v, %v", c, err)
-	}
-	if _, err := g.Override(); err == nil {
-		t.Error("an override was put into force")
-	}
-	if removed, err := g.Remove(); err != nil || len(removed) != 0 {
-		t.Errorf("removed %q, %v", removed, err)
-	}
-}

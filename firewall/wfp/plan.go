@@ -22,6 +22,12 @@ type Policy struct {
 	Blocked   []firewall.Program // also what is permitted to all
 }
 
+// Change says what putting rules into force took.
+type Change struct {
+	Added, Removed int
+	Skipped        []string // programs that no rule can be made for, with the reason
+}
+
 // DHCP's ports (RFC 2131, RFC 8415), and the port of DNS (RFC 1035).
 const (
 	dhcpClient, dhcpServer     = 68, 67

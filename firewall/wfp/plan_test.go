@@ -68,13 +68,13 @@ func TestThePlanOfAPolicy(t *testing.T) {
 			Blocked: []firewall.Program{executable("")},
 		}, network, []string{
 			"unidentified program (allow): it is not known by a path",
-			`C:\Windows\System32\curl.exe (allow): it is not known by a path`,
+			"curl.exe (allow): it is not known by a path",
 			"unidentified program (allow): it has no path",
 			`curl.exe (allow): "curl.exe" is not the whole path of a file`,
-			`C:\ (allow): "C:\\" is not the whole path of a file`,
+			`unidentified program (allow): "C:\\" is not the whole path of a file`,
 			`* (allow): "*" is not the whole path of a file`,
 			"Kernel (allow): it is not known by a path",
-			`C:\Windows\System32\curl.exe (allow): it is not known by a path`,
+			"curl.exe (allow): it is not known by a path",
 			"unidentified program (block): it has no path",
 		}},
 		{"a program on a share is named by its path", Policy{Allowed: []firewall.Program{executable(`\\server\share\tool.exe`)}}, slices.Concat(network, []string{

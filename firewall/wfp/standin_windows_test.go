@@ -1,6 +1,7 @@
 package wfp
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +22,11 @@ func standIn(t *testing.T) (count, filter *windows.LazyProc) {
 	t.Helper()
 	count, filter = fwpuclnt.NewProc("StandInCount"), fwpuclnt.NewProc("StandInFilter")
 	if count.Find() != nil {
-		t.Skip("the stand-in for the Windows Filtering Platform is not in place, see testdata/fwpuclnt.c")
+		const why = "there is no stand-in for the Windows Filtering Platform, which scripts/wine-exec brings"
+		if os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") == "1" {
+			t.Fatal(why)
+		}
+		t.Skip(why)
 	}
 	return count, filter
 }

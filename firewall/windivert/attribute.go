@@ -52,7 +52,8 @@ type attributor struct {
 	tasks     chan task
 	results   *mailbox[result]
 	resolvers atomic.Pointer[addrSet]
-	wake      chan struct{} // the worker's
+	wake      chan struct{}   // the worker's
+	planned   chan<- struct{} // the fallback's; nil: nobody plans with resolvers
 }
 
 func newAttributor(s system, wake chan struct{}) *attributor {
@@ -105,8 +106,10 @@ func (a *attributor) refresh() {
 	if maps.Equal(*before, now) || !a.resolvers.CompareAndSwap(before, &now) {
 		return
 	}
-	select {
-	case a.wake <- struct{}{}:
-	default:
+	for _, wake := range [...]chan<- struct{}{a.wake, a.planned} {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
 	}
 }

@@ -18,6 +18,7 @@ type Backend struct {
 	config Config
 	driver driver
 	system system
+	guard  guard // nil where no rules outlive the process
 
 	applying sync.Mutex // one Apply, start or stop at a time
 
@@ -37,24 +38,28 @@ type run struct {
 	attributor *attributor
 	teller     *teller
 	cutter     *cutter
+	fallback   *fallback
 }
 
 // New prepares a backend; nothing changes on the system before Run.
 func New(c Config) (*Backend, error) {
-	d, s, err := platform(c.complete())
+	d, s, g, err := platform(c.complete())
 	if err != nil {
 		return nil, err
 	}
-	return newBackend(c, d, s), nil
+	b := newBackend(c, d, s)
+	b.guard = g
+	return b, nil
 }
 
 func newBackend(c Config, d driver, s system) *Backend {
 	return &Backend{config: c.complete(), driver: d, system: s}
 }
 
-// Run filters until ctx ends; then networking is as it was found. Nothing can
-// be left in force for the next engine: the driver ends what it does with the
-// handles of the process. It returns an error if the driver is lost.
+// Run filters until ctx ends; then networking is as it was found. What the
+// driver does ends with the handles of the process: under fail closed, what
+// holds from [firewall.ErrHandOver] or the loss of the driver on are rules of
+// package wfp. It returns an error if the driver is lost.
 func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (err error) {
 	r, err := b.start(sink)
 	if err != nil {
@@ -71,17 +76,32 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 	go func() { ended <- r.worker.run() }()
 	ticking, stopTicking := context.WithCancel(context.Background())
 	helpers.Go(func() { r.watchResolvers(ticking) })
+	r.fallback.put(ctx)
+	replanning, stopReplanning := context.WithCancel(context.Background())
+	var replanner sync.WaitGroup
+	replanner.Go(func() { r.fallback.run(replanning) })
 
 	r.reportExisting()
 	ready()
+	lost := false
 	select {
 	case <-ctx.Done():
 	case err = <-ended:
 		ended <- err
+		lost = true
 	}
 	b.mu.Lock()
 	b.run = nil
 	b.mu.Unlock()
+	stopReplanning()
+	replanner.Wait()
+	// Before the handles close, so that nothing passes unjudged.
+	var left error
+	if lost || errors.Is(context.Cause(ctx), firewall.ErrHandOver) {
+		left = r.fallback.leave()
+	} else {
+		left = r.fallback.open()
+	}
 	close(r.teller.stopping)
 	r.cutter.stop()
 	err = r.end(ended)
@@ -90,7 +110,10 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 	close(r.teller.ended)
 	helpers.Wait()
 	readers.Wait()
-	return err
+	if lost && err != nil {
+		err = fmt.Errorf("%w; %s", err, r.fallback.without())
+	}
+	return errors.Join(err, left)
 }
 
 // start opens the handles. Events first, so that no packet is seen whose event
@@ -136,6 +159,7 @@ func (r *run) prepare(p firewall.Policy) {
 		wake: wake, calls: make(chan func()), ended: stopped,
 	}
 	r.cutter = newCutter(r.driver, r.config.Log)
+	r.fallback = newFallback(r.guard, p, r.sink, r.attributor, r.config.Log)
 }
 
 // end stops capturing, judges what waits in the driver, and closes the handles.
@@ -194,6 +218,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 	if r == nil {
 		return nil
 	}
+	r.fallback.want(p)
 	// What leaves the lock is judged before the driver lets anything pass.
 	if p.Mode == firewall.ModeLock {
 		if err := r.setLock(p.Mode); err != nil {
@@ -237,6 +262,7 @@ func (b *Backend) Stats() firewall.Stats {
 	}
 	if r := b.run; r != nil {
 		s.DroppedEvents = r.teller.lost.Load()
+		s.Notes = append(s.Notes, r.fallback.notes()...)
 		if n := r.worker.core.overflown.Load(); n > 0 {
 			s.Notes = append(s.Notes, fmt.Sprintf("%d packets were blocked because too many waited", n))
 		}

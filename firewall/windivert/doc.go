@@ -22,15 +22,26 @@
 //
 // Nothing of it is kept on disk, and all handles end with this process, however
 // it ends: if it is killed, the driver puts what it holds back on its way, and
-// from then on everything passes. [firewall.ErrHandOver] can therefore leave
-// nothing in force.
+// from then on everything passes.
+//
+// Under "fail closed" there are besides, in the Windows Filtering Platform,
+// rules that outlive this process, and above them a permit that does not: see
+// package wfp. The permit and then the rules are in force before Run is ready;
+// the rules follow each [Backend.Apply] and the configured resolvers within a
+// moment, and no packet waits for that. They stay when this process is killed,
+// when the driver is lost, and after [firewall.ErrHandOver], with which the
+// service also ends when the computer is shut down. When Run's context ends
+// otherwise, and under "fail open", they are removed. While the platform
+// refuses them, flows are decided all the same, the notes of [Backend.Stats] say
+// that fail closed is not in force, and it is tried again every 30 seconds.
 //
 // # To undo it by hand
 //
 //	sc stop WinDivert
 //	sc delete WinDivert
 //
-// as an administrator, after the engine has ended.
+// as an administrator, after the engine has ended. Rules of the filtering
+// platform are removed by "sallyport recover" only.
 //
 // # How a flow is decided
 //
@@ -67,7 +78,8 @@
 // A full table blocks and counts. A packet that makes no sense is dropped and
 // logged. If the driver's own queue is full, or a packet waits in it for 16
 // seconds, the driver drops it. What waits when the backend ends is refused. If
-// the driver is lost while this process runs, [Backend.Run] ends with an error.
+// the driver is lost while this process runs, [Backend.Run] ends with an error,
+// which says what passes from then on.
 //
 // # Limits
 //

@@ -8,6 +8,6 @@ import (
 )
 
 // platform refuses: the driver exists for Windows only.
-func platform(Config) (driver, system, error) {
-	return nil, nil, errors.New("WinDivert needs Windows; this system is " + runtime.GOOS)
+func platform(Config) (driver, system, guard, error) {
+	return nil, nil, nil, errors.New("WinDivert needs Windows; this system is " + runtime.GOOS)
 }

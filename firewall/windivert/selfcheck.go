@@ -59,7 +59,7 @@ const (
 // the computer, and reports each point. Meanwhile connections of other programs
 // pass unasked; no engine may run. It returns an error only if ctx ended.
 func SelfCheck(ctx context.Context, c Check, report func(Point)) error {
-	d, _, err := platform(Config{}.complete())
+	d, _, _, err := platform(Config{}.complete())
 	if err != nil {
 		report(Point{"the driver loads", Fail, err.Error()})
 		return ctx.Err()

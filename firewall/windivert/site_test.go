@@ -18,7 +18,8 @@ type site struct {
 	backend *Backend
 	engine  *firewall.Engine
 	rules   firewall.Ruleset
-	stop    func() error // stops the backend
+	open    bool              // everything passes without an engine
+	end     func(error) error // ends the backend for a cause
 
 	mu      sync.Mutex
 	entries []firewall.Entry
@@ -28,6 +29,7 @@ type site struct {
 func story(t *testing.T, w *world, tell func(*site), rules ...firewall.Rule) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &site{T: t, world: w, backend: newBackend(Config{}, w.driver, w)}
+		s.backend.guard = w.guard
 		s.set(rules...)
 		s.engine = firewall.NewEngine(s.rules, firewall.ModeAsk, firewall.Options{Watcher: s, MaxWaiting: 20000, MaxPerPrompt: 20000})
 		engineCtx, stopEngine := context.WithCancel(context.Background())
@@ -50,22 +52,27 @@ func story(t *testing.T, w *world, tell func(*site), rules ...firewall.Rule) {
 
 // start starts the backend.
 func (s *site) start() {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	ended, ready := make(chan error, 1), make(chan struct{})
-	if err := s.backend.Apply(s.rules.Policy(firewall.ModeAsk, false)); err != nil {
+	if err := s.backend.Apply(s.rules.Policy(firewall.ModeAsk, s.open)); err != nil {
 		s.Fatal(err)
 	}
 	go func() { ended <- s.backend.Run(ctx, s.engine, func() { close(ready) }) }()
-	s.stop = sync.OnceValue(func() error {
-		cancel()
-		return <-ended
-	})
+	s.end = func(cause error) error {
+		cancel(cause)
+		err := <-ended
+		ended <- err
+		return err
+	}
 	select {
 	case <-ready:
 	case err := <-ended:
 		ended <- err
 	}
 }
+
+// stop stops the backend.
+func (s *site) stop() error { return s.end(nil) }
 
 func (s *site) set(rules ...firewall.Rule) {
 	rs, err := firewall.NewRuleset(append(rules, firewall.BuiltinRules()...)...)
@@ -81,7 +88,7 @@ func (s *site) use(m firewall.Mode, rules ...firewall.Rule) {
 	s.set(rules...)
 	s.engine.SetRules(s.rules)
 	s.engine.SetMode(m)
-	if err := s.backend.Apply(s.rules.Policy(m, false)); err != nil {
+	if err := s.backend.Apply(s.rules.Policy(m, s.open)); err != nil {
 		s.Fatal(err)
 	}
 	synctest.Wait()

@@ -84,7 +84,7 @@ func (s *standIn) again() *standIn {
 // left leaves the test out, for want of the stand-in.
 func left(t *testing.T) {
 	t.Helper()
-	const why = "there is no stand-in for the driver, which scripts/wine-exec brings"
+	const why = "there is no stand-in for the driver or the filtering platform, which scripts/wine-exec brings"
 	if os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") == "1" {
 		t.Fatal(why)
 	}

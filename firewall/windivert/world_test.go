@@ -17,6 +17,7 @@ import (
 // network that it is on. Events and packets reach the driver in no order.
 type world struct {
 	driver   *memoryDriver
+	guard    guard                 // nil: no rules outlive a process
 	divert   func([]byte, address) // takes packets and events instead of driver, unless nil
 	local    netip.Addr
 	resolver netip.AddrPort
@@ -288,7 +289,11 @@ func (w *world) cut(f firewall.Flow) error {
 	return nil
 }
 
-func (w *world) resolvers() []netip.Addr { return []netip.Addr{w.resolver.Addr()} }
+func (w *world) resolvers() []netip.Addr {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return []netip.Addr{w.resolver.Addr()}
+}
 
 // left counts the packets, save TCP, that left the computer.
 func (w *world) left() int {
