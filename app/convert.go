@@ -48,7 +48,7 @@ func ruleOut(r firewall.Rule) ui.Rule {
 // (hits, times, built-in) is not taken from it.
 func ruleIn(r ui.Rule) (firewall.Rule, error) {
 	in := firewall.Rule{
-		ID: firewall.RuleID(r.ID), Program: strings.TrimSpace(r.Program), Direction: r.Direction, Protocol: r.Protocol,
+		ID: firewall.RuleID(r.ID), Program: asWritten(strings.TrimSpace(r.Program)), Direction: r.Direction, Protocol: r.Protocol,
 		Host: strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Host), ".")), Port: r.Port, LocalPort: r.LocalPort,
 		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, Note: r.Note,
 	}

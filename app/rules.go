@@ -246,7 +246,7 @@ func ownPath(program string) error {
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		return fmt.Errorf("--program %s: that is a folder: name a program's file", program)
 	}
-	if file != program {
+	if file != asWritten(program) {
 		return fmt.Errorf("--program %s: that is a link, and its file is %s: name that one", program, file)
 	}
 	return nil
