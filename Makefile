@@ -31,9 +31,9 @@ build-windows: build-deps ## build both programs for Windows in build/windows (m
 	@command -v x86_64-w64-mingw32-gcc >/dev/null || scripts/install-deps windows
 	@mkdir -p build/windows
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 \
-	  go build $(WINDOWS_FLAGS) -ldflags '$(if $(VERSION),-X sallyport.dev/sallyport/app.Version=$(VERSION))' -o build/windows/sallyport.exe .
+	  go build $(WINDOWS_FLAGS) -ldflags '-s -w $(if $(VERSION),-X sallyport.dev/sallyport/app.Version=$(VERSION))' -o build/windows/sallyport.exe .
 	CGO_ENABLED=1 GOOS=windows GOARCH=amd64 CC=x86_64-w64-mingw32-gcc \
-	  go build $(WINDOWS_FLAGS) -ldflags '-H windowsgui $(if $(VERSION),-X sallyport.dev/sallyport/app.Version=$(VERSION))' -o build/windows/sallyportw.exe .
+	  go build $(WINDOWS_FLAGS) -ldflags '-s -w -H windowsgui $(if $(VERSION),-X sallyport.dev/sallyport/app.Version=$(VERSION))' -o build/windows/sallyportw.exe .
 
 .PHONY: build-deps
 build-deps:

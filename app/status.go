@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -39,7 +38,9 @@ func (e *env) showStatus(s ui.Status) {
 		backend += " (nothing is enforced: a demonstration)"
 	}
 	t.row("backend", backend)
-	t.row("cgroup", cmp.Or(s.Cgroup, "-"))
+	if s.Cgroup != "" {
+		t.row("cgroup", s.Cgroup)
+	}
 	t.row("questions", fmt.Sprint(s.Prompts))
 	t.row("rules", fmt.Sprint(s.Rules))
 	if s.Proposed > 0 {
@@ -53,10 +54,12 @@ func (e *env) showStatus(s ui.Status) {
 	t.row("blocked", fmt.Sprint(s.Blocked))
 	t.row("log lines", fmt.Sprint(s.LogLines))
 	t.row("lost events", fmt.Sprint(s.DroppedEvents))
-	t.row("other namespaces", fmt.Sprint(s.OtherNamespaces))
+	if hasNamespaces {
+		t.row("other namespaces", fmt.Sprint(s.OtherNamespaces))
+	}
 	fail := "closed (without an engine, unknown programs stay blocked)"
 	if s.Fail == "open" {
-		fail = "open (without an engine, unknown programs pass)"
+		fail = "open (" + failsOpen + ")"
 	}
 	t.row("fail", fail)
 	t.row("version", s.Version)

@@ -15,6 +15,12 @@ func systemCommands(e *env) []*cobra.Command {
 	return []*cobra.Command{serviceCommand(e), selfcheckCommand(e), uninstallCommand(e)}
 }
 
+// What status says of this system.
+const (
+	hasNamespaces = false
+	failsOpen     = "if the engine ends by itself, everything passes"
+)
+
 const aboutRecover = "List and remove what Sallyport has in the Windows Filtering Platform, and the driver's\nservice. It needs an administrator, and refuses while an engine lives."
 
 // engineLives asks the engine itself.

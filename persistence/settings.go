@@ -43,7 +43,7 @@ type definition struct {
 	set func(s *Settings, value string) error
 }
 
-var definitions = []definition{
+var definitions = ofSystem(runtime.GOOS, []definition{
 	{Setting{Name: "patience", Default: "30s", Help: "how long a connection waits for an answer before it is blocked, 5s to 10m"},
 		func(s *Settings, v string) (err error) {
 			s.Patience, err = parseDuration(v, 5*time.Second, 10*time.Minute)
@@ -70,6 +70,12 @@ var definitions = []definition{
 			s.User = v
 			return nil
 		}},
+})
+
+// ofSystem leaves out what a system does not know: Windows lets in whoever is
+// logged on at the computer.
+func ofSystem(system string, all []definition) []definition {
+	return slices.DeleteFunc(all, func(d definition) bool { return system == "windows" && d.Name == "user" })
 }
 
 // failDefault is closed, save on Windows: WinDivert itself lets everything pass
