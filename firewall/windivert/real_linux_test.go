@@ -30,7 +30,7 @@ const (
 func TestRealPacketsWaitForAnAnswer(t *testing.T) {
 	requireWine(t)
 	n := newNetwork(t)
-	n.startEngine()
+	n.startInWine("TestTheEngineForRealPackets")
 	n.await("ready")
 
 	n.dial(41001)
@@ -87,16 +87,32 @@ func requireWine(t *testing.T) {
 	t.Skip(text)
 }
 
-// startEngine builds this test for Windows and runs its other half in Wine.
-func (n *network) startEngine() {
-	n.Helper()
-	program := filepath.Join(n.TempDir(), "windivert.test.exe")
-	build := exec.Command("go", "test", "-c", "-o", program, ".")
-	build.Env = append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		n.Fatalf("build for Windows: %v: %s", err, out)
+// The program itself, as it is shipped, decides the packets of programs for
+// Windows: it is asked, answered, asked again, killed and started again, all by
+// its commands in Wine.
+func TestSallyportDecidesRealPackets(t *testing.T) {
+	requireWine(t)
+	n := newNetwork(t)
+	n.startInWine("TestSallyportForRealPackets")
+	for m := n.next(); m.Kind != "done"; m = n.next() {
+		t.Log(m.Text)
 	}
-	c := exec.Command("nsenter", "--net="+n.client, "--", "../../scripts/wine-exec", program, "-test.run=^TestTheEngineForRealPackets$", "-test.timeout=2m")
+}
+
+// startInWine builds this test, and the program, for Windows, and runs the
+// test's other half in Wine.
+func (n *network) startInWine(half string) {
+	n.Helper()
+	folder := n.TempDir()
+	program := filepath.Join(folder, "windivert.test.exe")
+	for _, args := range [][]string{{"test", "-c", "-o", program, "."}, {"build", "-buildvcs=false", "-trimpath", "-o", filepath.Join(folder, "sallyport.exe"), "../.."}} {
+		build := exec.Command("go", args...)
+		build.Env = append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			n.Fatalf("build for Windows: %v: %s", err, out)
+		}
+	}
+	c := exec.Command("nsenter", "--net="+n.client, "--", "../../scripts/wine-exec", program, "-test.run=^"+half+"$", "-test.timeout=4m")
 	c.Env = append(os.Environ(), carrierVariable+"="+n.carrier.Addr().String())
 	var said bytes.Buffer
 	c.Stdout, c.Stderr = &said, &said
@@ -106,7 +122,7 @@ func (n *network) startEngine() {
 	n.Cleanup(func() {
 		n.say(message{Kind: "end"})
 		if err := c.Wait(); err != nil {
-			n.Errorf("the engine in Wine: %v: %s", err, said.String())
+			n.Errorf("the half in Wine: %v: %s", err, said.String())
 		}
 	})
 	// Another test may have the Wine prefix, or it is to be made.

@@ -128,20 +128,26 @@ func (x *realEngine) leaving(ctx context.Context, running *sync.WaitGroup) {
 	})
 }
 
-// dial runs a program that connects, and gives the driver the event of it.
+// dial runs a program that connects, and says what came of it.
 func (x *realEngine) dial(from, to netip.AddrPort) {
 	self, err := os.Executable()
 	if err != nil {
 		x.Error(err)
 		return
 	}
-	c := inRole(self, "connect")
+	x.say(message{Kind: "dialled", Text: x.connect(self, from, to)})
+}
+
+// connect runs the program at path, gives the driver the event that it
+// connects, and returns what the program says.
+func (x *realEngine) connect(path string, from, to netip.AddrPort) string {
+	c := inRole(path, "connect")
 	c.Env = append(c.Env, "FROM="+from.String(), "TO="+to.String())
 	said, err := x.run(c, from, to)
 	if err != nil {
-		said = []byte(err.Error())
+		return err.Error()
 	}
-	x.say(message{Kind: "dialled", Text: string(said)})
+	return string(said)
 }
 
 func (x *realEngine) run(c *exec.Cmd, from, to netip.AddrPort) ([]byte, error) {
