@@ -3,13 +3,10 @@ package app
 import (
 	"errors"
 	"log/slog"
-	"runtime"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/windivert"
 )
-
-var errSystem = errors.New("this command needs Linux; this system is " + runtime.GOOS)
 
 // openBackend prepares the backend of this system; the error says what is
 // missing.
