@@ -30,6 +30,7 @@ WINDOWS_FLAGS := -trimpath -buildvcs=false
 build-windows: build-deps ## build both programs for Windows in build/windows (mingw; the first time takes minutes)
 	@command -v x86_64-w64-mingw32-gcc >/dev/null || scripts/install-deps windows
 	@mkdir -p build/windows
+	scripts/winres
 	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 \
 	  go build $(WINDOWS_FLAGS) -ldflags '-s -w $(if $(VERSION),-X sallyport.dev/sallyport/app.Version=$(VERSION))' -o build/windows/sallyport.exe .
 	CGO_ENABLED=1 GOOS=windows GOARCH=amd64 CC=x86_64-w64-mingw32-gcc \
@@ -97,4 +98,4 @@ dist-windows: ## Windows packages in build/dist; WINDIVERT_ZIP is the path of th
 
 .PHONY: clean
 clean: ## remove build/
-	rm -rf build
+	rm -rf build rsrc_windows_*.syso
