@@ -45,7 +45,7 @@ func (c *Control) Log(_ context.Context, q ui.LogQuery) ([]ui.LogLine, error) {
 
 var examples = []ui.LogLine{
 	{Program: "/usr/lib/firefox/firefox", Name: "firefox", PID: 2211, UID: 1000, Protocol: firewall.TCP, Host: "mozilla.cloudflare-dns.com", Remote: "104.16.248.249", Port: 443, Verdict: "allow", Reason: "rule", Rule: "r1"},
-	{Program: "/usr/lib/apt/methods/https", Name: "https", PID: 3150, Protocol: firewall.TCP, Host: "deb.debian.org", Remote: "151.101.86.132", Port: 443, Verdict: "allow", Reason: "rule", Rule: "r2"},
+	{Program: "/usr/lib/apt/methods/https", Name: "https", PID: 3150, Protocol: firewall.TCP, Host: "mirror.example.org", Remote: "151.101.86.132", Port: 443, Verdict: "allow", Reason: "rule", Rule: "r2"},
 	{Program: "/usr/bin/telnet", Name: "telnet", PID: 4020, UID: 1000, Protocol: firewall.TCP, Remote: "185.220.101.4", Port: 23, Verdict: "block", Reason: "rule", Rule: "r3"},
 	{Program: "/opt/slack/slack", Name: "slack", PID: 2890, UID: 1000, Protocol: firewall.UDP, Host: "wss-primary.slack.com", Remote: "52.89.90.67", Port: 443, Verdict: "allow", Reason: "answer"},
 	{Program: "/opt/updater/bin/updater", Name: "updater", PID: 4821, Protocol: firewall.TCP, Remote: "198.51.100.20", Port: 8080, Verdict: "ask", Reason: "asked"},
