@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -19,31 +18,25 @@ import (
 // which starts it in Wine. The events of the driver are fed by it, from what it
 // knows of the programs that it starts; all else is the program's own work.
 func TestSallyportForRealPackets(t *testing.T) {
-	other := os.Getenv(carrierVariable)
-	if other == "" {
+	x, messages := newRealEngine(t)
+	if x == nil {
 		return
 	}
-	conn, err := net.Dial("tcp", other)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	x := &realEngine{T: t, standIn: newStandIn(t), out: json.NewEncoder(conn), owners: map[netip.AddrPort]uint32{}}
 	var running sync.WaitGroup
 	ctx, stop := context.WithCancel(context.Background())
 	defer running.Wait()
 	defer stop()
 	x.leaving(ctx, &running)
-	go func() {
-		in := x.again()
-		for messages := json.NewDecoder(conn); ; {
+	entry := x.again()
+	running.Go(func() {
+		for {
 			var m message
 			if messages.Decode(&m) != nil || m.Kind == "end" {
-				return
+				return // the network is no more
 			}
-			in.inject(diverted{packetAddress(m.Packet, true), m.Packet})
+			entry.inject(diverted{packetAddress(m.Packet, true), m.Packet})
 		}
-	}()
+	})
 	s := newSallyport(x)
 	good, bad := s.program("good.exe"), s.program("bad.exe")
 	s.start()

@@ -21,16 +21,10 @@ import (
 // TestTheEngineForRealPackets is a half of TestRealPacketsWaitForAnAnswer,
 // which starts it in Wine and speaks with it.
 func TestTheEngineForRealPackets(t *testing.T) {
-	other := os.Getenv(carrierVariable)
-	if other == "" {
+	x, in := newRealEngine(t)
+	if x == nil {
 		return
 	}
-	conn, err := net.Dial("tcp", other)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	x := &realEngine{T: t, standIn: newStandIn(t), out: json.NewEncoder(conn), owners: map[netip.AddrPort]uint32{}}
 	backend := newBackend(Config{}, winDivert{}, x)
 	rules := x.rules()
 	if err := backend.Apply(rules.Policy(firewall.ModeAsk, false)); err != nil {
@@ -51,7 +45,7 @@ func TestTheEngineForRealPackets(t *testing.T) {
 	within(t, "the backend is ready", ready)
 	x.leaving(ctx, &running)
 	x.say(message{Kind: "ready"})
-	for in := json.NewDecoder(conn); ; {
+	for {
 		var m message
 		if err := in.Decode(&m); err != nil || m.Kind == "end" {
 			return
@@ -90,6 +84,22 @@ type realEngine struct {
 	mu     sync.Mutex
 	out    *json.Encoder
 	owners map[netip.AddrPort]uint32
+}
+
+// newRealEngine joins the half of the test that has the network; nil if there
+// is none.
+func newRealEngine(t *testing.T) (*realEngine, *json.Decoder) {
+	t.Helper()
+	other := os.Getenv(carrierVariable)
+	if other == "" {
+		return nil, nil
+	}
+	conn, err := net.Dial("tcp", other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &realEngine{T: t, standIn: newStandIn(t), out: json.NewEncoder(conn), owners: map[netip.AddrPort]uint32{}}, json.NewDecoder(conn)
 }
 
 func (x *realEngine) rules(rules ...firewall.Rule) firewall.Ruleset {
