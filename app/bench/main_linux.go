@@ -1,7 +1,7 @@
 // bench measures the same network work with and without the firewall, turn by
 // turn in one run, and prints each figure as a ratio: the median over the
-// rounds of what a round measured with the firewall to what it measured
-// without. Client and server are kept on processors of their own. It runs in
+// rounds of what was measured with the firewall to the mean of what was
+// measured without right before and right after. Client and server are kept on processors of their own. It runs in
 // network namespaces and a cgroup of its own; nothing else on the computer is
 // touched.
 //
@@ -26,7 +26,7 @@ func main() {
 	load := flag.String("load", "build/load", "the load generator")
 	rounds := flag.Int("rounds", 10, "how often each set-up has its turn")
 	only := flag.String("only", "", "do only this work: "+names(works))
-	each := flag.Duration("each", 700*time.Millisecond, "how long each work is done")
+	each := flag.Duration("each", 600*time.Millisecond, "how long each work is done")
 	limit := flag.Duration("limit", 10*time.Minute, "when to give up")
 	flag.Parse()
 	if *only != "" {
@@ -72,14 +72,13 @@ func names(works []work) string {
 	return strings.Join(names, ", ")
 }
 
-// setup is with how many rules of other programs the work is done; without a
-// firewall where rules is negative.
+// setup is a firewall with so many rules of other programs.
 type setup struct {
 	name  string
 	rules int
 }
 
-var setups = []setup{{"none", -1}, {"sallyport", 0}, {"10,000 rules", 10_000}}
+var setups = []setup{{"sallyport", 0}, {"10,000 rules", 10_000}}
 
 func bench(ctx context.Context, program, load string, rounds int, each time.Duration) error {
 	if os.Geteuid() != 0 {
@@ -104,13 +103,9 @@ func bench(ctx context.Context, program, load string, rounds int, each time.Dura
 		}
 	}
 	for round := range rounds {
-		// What is compared is measured within seconds: a computer is not always as fast.
 		for _, k := range works {
-			for i := range setups {
-				s := setups[(i+round)%len(setups)] // each set-up is first, in the middle and last in turn
-				if err := measure(ctx, w, s, k, each, r); err != nil {
-					return fmt.Errorf("%s, %s, round %d: %w", k.name, s.name, round+1, err)
-				}
+			if err := compare(ctx, w, k, round, each, r); err != nil {
+				return fmt.Errorf("%s, round %d: %w", k.name, round+1, err)
 			}
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
@@ -121,9 +116,6 @@ func bench(ctx context.Context, program, load string, rounds int, each time.Dura
 // prepare writes the set-up's rules once; each turn then starts an engine with
 // them.
 func prepare(ctx context.Context, w *world, s setup, r *report) error {
-	if s.rules < 0 {
-		return nil
-	}
 	if err := w.start(ctx, s.name); err != nil {
 		return err
 	}
@@ -135,43 +127,65 @@ func prepare(ctx context.Context, w *world, s setup, r *report) error {
 	return errors.Join(err, w.stop())
 }
 
+// compare does one work in each set-up, which of them first changes from round
+// to round. A computer is not always as fast: before and after each, the work
+// is done without a firewall.
+func compare(ctx context.Context, w *world, k work, round int, each time.Duration, r *report) error {
+	before, err := perform(ctx, w, k, each)
+	if err != nil {
+		return err
+	}
+	for i := range setups {
+		s := setups[(i+round)%len(setups)]
+		with, err := measure(ctx, w, s, k, each, r)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		after, err := perform(ctx, w, k, each)
+		if err != nil {
+			return err
+		}
+		r.add(s.name, k.name, turn{before, with, after})
+		before = after
+	}
+	return nil
+}
+
 // warmUp is for how long a work is done before it is measured.
 const warmUp = 300 * time.Millisecond
 
-// measure does one work once in one set-up, and then asks.
-func measure(ctx context.Context, w *world, s setup, k work, each time.Duration, r *report) error {
-	if s.rules >= 0 {
-		if err := w.start(ctx, s.name); err != nil {
-			return err
-		}
-	}
+// perform does one work once.
+func perform(ctx context.Context, w *world, k work, each time.Duration) (result, error) {
 	if _, err := w.load(ctx, append(k.args, "-d", warmUp.String())...); err != nil {
-		return err
+		return result{}, err
+	}
+	return w.load(ctx, append(k.args, "-d", (k.times*each).String())...)
+}
+
+// measure does one work once in one set-up, and then asks.
+func measure(ctx context.Context, w *world, s setup, k work, each time.Duration, r *report) (with result, err error) {
+	if err := w.start(ctx, s.name); err != nil {
+		return with, err
 	}
 	before, err := w.busy()
 	if err != nil {
-		return err
+		return with, err
 	}
 	start := time.Now()
-	result, err := w.load(ctx, append(k.args, "-d", (k.times*each).String())...)
-	if err != nil {
-		return err
-	}
-	r.add(s.name, k.name, result)
-	if s.rules < 0 {
-		return nil
+	if with, err = perform(ctx, w, k, each); err != nil {
+		return with, err
 	}
 	after, err := w.busy()
 	if err != nil {
-		return err
+		return with, err
 	}
 	r.share(s.name, float64(after-before)/float64(time.Since(start)))
 	asked, connected, err := w.ask(ctx)
 	if err != nil {
-		return fmt.Errorf("ask: %w", err)
+		return with, fmt.Errorf("ask: %w", err)
 	}
 	r.question(s.name, asked, connected)
 	memory, err := w.memory()
 	r.memory(s.name, memory)
-	return errors.Join(err, w.stop())
+	return with, errors.Join(err, w.stop())
 }

@@ -11,20 +11,24 @@ import (
 
 // report collects the figures of all rounds.
 type report struct {
-	results   map[[2]string][]result // by set-up and work
+	turns     map[[2]string][]turn // by set-up and work
 	asked     map[string][]time.Duration
 	connected map[string][]time.Duration
 	resident  map[string][]uint64
 	busy      map[string][]float64
 }
 
+// turn is what was measured of one work in one set-up, and without a firewall
+// right before and after.
+type turn struct{ before, with, after result }
+
 func newReport() *report {
-	return &report{map[[2]string][]result{}, map[string][]time.Duration{}, map[string][]time.Duration{}, map[string][]uint64{}, map[string][]float64{}}
+	return &report{map[[2]string][]turn{}, map[string][]time.Duration{}, map[string][]time.Duration{}, map[string][]uint64{}, map[string][]float64{}}
 }
 
-func (r *report) add(setup, work string, x result) {
+func (r *report) add(setup, work string, t turn) {
 	key := [2]string{setup, work}
-	r.results[key] = append(r.results[key], x)
+	r.turns[key] = append(r.turns[key], t)
 }
 
 func (r *report) question(setup string, asked, connected time.Duration) {
@@ -66,13 +70,10 @@ func (r *report) print(to io.Writer) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "\n\twithout\twith / without: median (quartiles)\t10,000 rules / without\ttarget\n")
 	for _, line := range rows {
-		without := r.figures("none", line)
+		without, _ := r.figures(setups[0].name, line)
 		fmt.Fprintf(w, "%s\t%.0f", line.name, quantile(without, 0.5))
-		for _, s := range setups[1:] {
-			ratios := r.figures(s.name, line)
-			for i := range ratios {
-				ratios[i] /= without[i] // of the same round
-			}
+		for _, s := range setups {
+			_, ratios := r.figures(s.name, line)
 			ratio := quantile(ratios, 0.5)
 			met := ratio >= line.target
 			if line.less {
@@ -86,7 +87,7 @@ func (r *report) print(to io.Writer) error {
 		}
 		fmt.Fprintf(w, "\t%s %.2f\n", bound, line.target)
 	}
-	for _, s := range setups[1:] {
+	for _, s := range setups {
 		asked, connected, resident := quantile(r.asked[s.name], 0.5), quantile(r.connected[s.name], 0.5), slices.Max(r.resident[s.name])
 		fmt.Fprintf(w, "\n%s:\n", s.name)
 		fmt.Fprintf(w, "connect() to the question at its watchers\t%s\n", asked.Round(10*time.Microsecond))
@@ -104,12 +105,14 @@ func mark(met bool) string {
 	return " (missed)"
 }
 
-// figures are those of all rounds, in order.
-func (r *report) figures(setup string, line row) (figures []float64) {
-	for _, x := range r.results[[2]string{setup, line.work}] {
-		figures = append(figures, line.figure(x))
+// figures are what was measured without a firewall, and the ratios to that of
+// what was measured with it, of all rounds in order.
+func (r *report) figures(setup string, line row) (without, ratios []float64) {
+	for _, t := range r.turns[[2]string{setup, line.work}] {
+		mean := (line.figure(t.before) + line.figure(t.after)) / 2
+		without, ratios = append(without, mean), append(ratios, line.figure(t.with)/mean)
 	}
-	return figures
+	return without, ratios
 }
 
 // quantile is the value below which the share q of the values lies.

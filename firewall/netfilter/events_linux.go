@@ -21,7 +21,7 @@ const (
 	eventLocalDNS = 3
 
 	eventHeader = 16                     // struct event
-	eventsEvery = 100 * time.Millisecond // at the latest
+	eventsEvery = 250 * time.Millisecond // at the latest; each look wakes a processor
 	drainFor    = 100 * time.Millisecond // at most
 
 	repliesTold, repliesRead, engineAlive, packetsQueued, packetsRead = 0, 1, 2, 3, 4

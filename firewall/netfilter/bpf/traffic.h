@@ -189,17 +189,34 @@ static __always_inline bool here(struct config *c, struct __sk_buff *skb)
 	return BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie) == c->netns;
 }
 
-/* endpoint is the address of a packet's sender, or its receiver. */
-static __always_inline void endpoint(struct __sk_buff *skb, bool sender, struct address *a)
+/* endpoint is the address of a packet's sender, or its receiver; false if it
+ * is not where it almost always is. */
+static __always_inline bool endpoint(struct __sk_buff *skb, bool sender, struct address *a)
 {
-	__u8 version = 0;
-	bpf_skb_load_bytes(skb, 0, &version, 1);
-	if (version >> 4 == 4) {
+	__u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	if (data + 20 > end)
+		return false;
+	if (data[0] >> 4 == 4) {
 		a->words[2] = MAPPED;
-		bpf_skb_load_bytes(skb, sender ? 12 : 16, &a->words[3], 4);
-	} else {
-		bpf_skb_load_bytes(skb, sender ? 8 : 24, a->words, 16);
+		__builtin_memcpy(&a->words[3], data + (sender ? 12 : 16), 4);
+		return true;
 	}
+	if (data + 40 > end)
+		return false;
+	__builtin_memcpy(a->words, data + (sender ? 8 : 24), 16);
+	return true;
+}
+
+/* tell_dns tells the engine what a socket of this network namespace says with
+ * a DNS server. Only of such are owners known. */
+static __always_inline void tell_dns(struct __sk_buff *skb, struct config *c, bool reply)
+{
+	struct address server = {};
+	if (!endpoint(skb, reply, &server))
+		return;
+	__u64 cookie = bpf_get_socket_cookie(skb);
+	if ((bpf_map_lookup_elem(&owners, &cookie) || here(c, skb)) && heeded(&server))
+		copy_dns(skb, c, reply ? cookie : 0);
 }
 
 /* transport reads what is needed of a packet at little cost: its protocol and
@@ -246,12 +263,8 @@ int ingress(struct __sk_buff *skb)
 		return 1;
 	if (protocol != IPPROTO_UDP && (protocol != IPPROTO_TCP || source != 53))
 		return 1;
-	if (source == 53 && here(c, skb)) {
-		struct address server = {};
-		endpoint(skb, true, &server);
-		if (heeded(&server))
-			copy_dns(skb, c, bpf_get_socket_cookie(skb));
-	}
+	if (source == 53)
+		tell_dns(skb, c, true);
 	if (protocol != IPPROTO_UDP || (skb->ifindex == LOOPBACK_DEVICE && (c->flags & LOOPBACK)))
 		return 1;
 	if (connected(skb))
@@ -317,11 +330,7 @@ int egress(struct __sk_buff *skb)
 	 * look like it passes only if its program is allowed. */
 	if (protocol != IPPROTO_UDP && skb->ifindex != LOOPBACK_DEVICE && forged(c, skb))
 		return 0;
-	if (target == 53 && (protocol == IPPROTO_UDP || protocol == IPPROTO_TCP) && here(c, skb)) {
-		struct address server = {};
-		endpoint(skb, false, &server);
-		if (heeded(&server))
-			copy_dns(skb, c, 0);
-	}
+	if (target == 53 && (protocol == IPPROTO_UDP || protocol == IPPROTO_TCP))
+		tell_dns(skb, c, false);
 	return 1;
 }
