@@ -29,6 +29,9 @@ type Policy struct {
 	// be held there. Inbound tells the same of flows opened from outside.
 	Loopback bool
 	Inbound  bool
+	// LoopbackRule tells that an enabled rule that does not allow is about
+	// loopback in particular, not about any address, and that rules count.
+	LoopbackRule bool
 	// Programs are the paths of the executables that enabled rules name, in
 	// order, so that a backend can get to know these programs before they run.
 	// The slice is shared: nobody changes it.

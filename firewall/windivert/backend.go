@@ -264,7 +264,7 @@ func (b *Backend) Stats() firewall.Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := firewall.Stats{Backend: "windivert", Enforcing: true}
-	if !b.policy.Loopback {
+	if b.policy.LoopbackRule {
 		s.Notes = append(s.Notes, "traffic of this computer with itself is not filtered, although a rule is about it")
 	}
 	if r := b.run; r != nil {
