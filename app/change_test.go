@@ -1,15 +1,75 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/firewalltest"
 	"sallyport.dev/sallyport/persistence"
 	"sallyport.dev/sallyport/ui"
 )
+
+// reluctant is a backend that refuses a policy, and looks around before.
+type reluctant struct {
+	*firewalltest.Memory
+	applying func() error // nil: it does what it is told
+}
+
+func (r *reluctant) Apply(p firewall.Policy) error {
+	if r.applying != nil {
+		return r.applying()
+	}
+	return r.Memory.Apply(p)
+}
+
+// The engine may be killed before a rule is in force: whoever finds the rule
+// then finds who made it, and when, with no journal running. That the rule is
+// not in force is another line.
+func TestARuleIsInTheLogBeforeItIsInForce(t *testing.T) {
+	store, _, err := persistence.Open(filepath.Join(t.TempDir(), "data", databaseFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	b := &reluctant{Memory: firewalltest.NewMemory()}
+	c, err := NewControl(store, b, firewall.ModeAsk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.engine.Run(ctx) }()
+	var found []ui.LogLine
+	b.applying = func() error {
+		if found, err = c.Log(t.Context(), ui.LogQuery{}); err != nil {
+			t.Error(err)
+		}
+		return errors.New("the kernel is busy")
+	}
+	began := time.Now()
+	_, err = c.AddRule(t.Context(), ui.Rule{Program: "/usr/bin/curl", Verdict: firewall.Block, Enabled: true})
+	if err == nil || !strings.Contains(err.Error(), "could not be put into force: the kernel is busy") {
+		t.Errorf("added: %v", err)
+	}
+	if len(found) != 1 || found[0].Note != "add rule: block /usr/bin/curl" || found[0].Time.Before(began) || found[0].Time.After(time.Now()) {
+		t.Errorf("when the rule was to be in force, the log was %+v", found)
+	}
+	stop()
+	if err := errors.Join(<-ended, c.journal.Run(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := c.Log(t.Context(), ui.LogQuery{})
+	if err != nil || len(lines) != 2 || !strings.Contains(lines[0].Note, "add rule: block /usr/bin/curl: the change is stored, but could not be put into force") {
+		t.Errorf("in the end the log is %+v, %v", lines, err)
+	}
+}
 
 // manyRules returns n rules, each of another program.
 func manyRules(n int) []firewall.Rule {

@@ -13,15 +13,15 @@ import (
 	"sallyport.dev/sallyport/ui"
 )
 
-// update stores a change, puts it into force and notes who made it. The caller
-// holds c.changing.
+// update stores a change with a line that says who made it, and puts it into
+// force. The caller holds c.changing.
 func (c *Control) update(ctx context.Context, u persistence.Update, what string) ([]firewall.Rule, error) {
 	for _, r := range u.Put {
 		if err := validate(r); err != nil {
 			return nil, err
 		}
 	}
-	put, err := c.store.Update(u)
+	put, err := c.journal.Update(u, changeBy(ctx, what))
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (c *Control) update(ctx context.Context, u persistence.Update, what string)
 
 // enforce puts what is stored into force: rules by what changed of them, mode
 // and settings as in st. What it costs depends on the change, not on how many
-// rules there are.
+// rules there are. A failure is noted: the log has the change already.
 func (c *Control) enforce(ctx context.Context, st *state, put []firewall.Rule, remove []firewall.RuleID, what string) error {
 	rules, err := c.state.Load().rules.Change(put, remove)
 	if err != nil {
@@ -61,20 +61,25 @@ func (c *Control) enforce(ctx context.Context, st *state, put []firewall.Rule, r
 		c.expiry.put(r)
 	}
 	err = c.apply() // before anybody is told, and looks at all the rules
-	c.note(ctx, what)
+	if err != nil {
+		c.note(ctx, what+": "+err.Error())
+	}
 	c.hub.changed()
 	return err
 }
 
-// note logs a change with who made it.
-func (c *Control) note(ctx context.Context, what string) {
+// note logs what is not stored with its line.
+func (c *Control) note(ctx context.Context, what string) { c.journal.Note(changeBy(ctx, what)) }
+
+// changeBy is a change of now by whoever ctx says.
+func changeBy(ctx context.Context, what string) persistence.Change {
 	change := persistence.Change{Time: time.Now(), UID: os.Getuid(), PID: os.Getpid(), Text: what}
 	if p, ok := link.PeerFrom(ctx); ok {
 		change.UID, change.PID, change.Program = p.UID, p.PID, p.Program
 	} else {
 		change.Program, _ = os.Executable()
 	}
-	c.journal.Note(change)
+	return change
 }
 
 // validate checks a rule that may still be without its ID.

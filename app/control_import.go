@@ -40,7 +40,9 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 	if !apply {
 		return diff, nil
 	}
-	put, removed, err := c.store.Replace(d)
+	what := fmt.Sprintf("import: %d rules added, %d removed, %d changed, %d settings changed",
+		len(diff.Added), len(diff.Removed), len(diff.Changed), len(diff.Settings))
+	put, removed, err := c.journal.Replace(d, changeBy(ctx, what))
 	if err != nil {
 		return ui.Difference{}, err
 	}
@@ -53,8 +55,7 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 	}
 	// Reading ten thousand rules takes memory that is not needed any more.
 	defer debug.FreeOSMemory()
-	return diff, c.enforce(ctx, &st, put, removed, fmt.Sprintf("import: %d rules added, %d removed, %d changed, %d settings changed",
-		len(diff.Added), len(diff.Removed), len(diff.Changed), len(diff.Settings)))
+	return diff, c.enforce(ctx, &st, put, removed, what)
 }
 
 // difference lists what a document changes. A setting that it does not name

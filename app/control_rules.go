@@ -197,7 +197,9 @@ func (c *Control) expire(id firewall.RuleID) {
 	remove := persistence.Update{Remove: []firewall.RuleID{id}}
 	if _, err := c.update(ctx, remove, what); err != nil {
 		st := *c.state.Load()
-		if err := c.enforce(ctx, &st, nil, remove.Remove, what+", but it could not be removed from the database: "+err.Error()); err != nil {
+		what += ", but it could not be removed from the database: " + err.Error()
+		c.note(ctx, what)
+		if err := c.enforce(ctx, &st, nil, remove.Remove, what); err != nil {
 			slog.Error("a rule's time is over", "rule", id, "err", err)
 		}
 	}

@@ -45,7 +45,9 @@ func (c *Control) SetMode(ctx context.Context, m firewall.Mode) error {
 func (c *Control) lockForNow(ctx context.Context, cause error) error {
 	st := *c.state.Load()
 	st.mode, st.chosen = firewall.ModeLock, true
-	if err := c.enforce(ctx, &st, nil, nil, "mode lock, not stored: "+cause.Error()); err != nil {
+	what := "mode lock, not stored: " + cause.Error()
+	c.note(ctx, what)
+	if err := c.enforce(ctx, &st, nil, nil, what); err != nil {
 		return errors.Join(err, cause)
 	}
 	return fmt.Errorf("all traffic is locked, but only until the engine starts again: %w", cause)

@@ -64,7 +64,7 @@ func engineCommand(e *env) *cobra.Command {
 }
 
 // runEngine runs until ctx ends. What it starts last stops first: the socket,
-// the backend (networking as it was found), the engine (held flows blocked),
+// the backend (networking as it was found), the engine (what still waits blocked),
 // the journal, the database. SIGUSR1 ends it too, but leaves in force what is:
 // the service restarts so, and between two engines nothing passes unjudged.
 func runEngine(ctx context.Context, o engineOptions) (err error) {

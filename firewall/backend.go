@@ -29,6 +29,9 @@ type Policy struct {
 	// be held there. Inbound tells the same of flows opened from outside.
 	Loopback bool
 	Inbound  bool
+	// LoopbackRule tells that an enabled rule that does not allow is about
+	// loopback in particular, not about any address, and that rules count.
+	LoopbackRule bool
 	// Programs are the paths of the executables that enabled rules name, in
 	// order, so that a backend can get to know these programs before they run.
 	// The slice is shared: nobody changes it.
@@ -52,12 +55,16 @@ type Sink interface {
 	Judge(a Attempt) (d Decision, ok bool)
 	// Lost counts events that the backend could not report.
 	Lost(n uint64)
+	// HandBack tells that the backend has ended and sent on every packet that it
+	// held: all that waits is over, allowed as [HandedBack].
+	HandBack()
 }
 
 // Backend holds flows and enforces decisions on one kind of system.
 type Backend interface {
 	// Run filters until ctx ends; then networking is as it was found, unless
-	// the cause is ErrHandOver. It returns an error if it cannot start or go on, and calls ready once
+	// the cause is ErrHandOver. What it holds then passes under fail open at
+	// most: see "The end of a run" in the package's comment. It returns an error if it cannot start or go on, and calls ready once
 	// filtering is in force.
 	Run(ctx context.Context, sink Sink, ready func()) error
 	// Apply makes the policy known, forgets every cached decision, and judges

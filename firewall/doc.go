@@ -23,7 +23,26 @@
 //     once", which is then for the next flow that it covers.
 //   - The program gives up: its flow is logged as [Gone]. When none is left the
 //     question is unanswered, as above.
+//   - The backend ends and sends on what it holds: the flow is allowed as
+//     [HandedBack].
 //   - The engine stops: the flow is blocked as [Stopping].
+//
+// # The end of a run
+//
+// The backend ends first, the engine after it. What still waits then, nobody
+// will ever decide, and networking is to be as it was found:
+//
+//   - With [ErrHandOver] as the cause it is blocked: the next engine asks about
+//     the program's next try.
+//   - Under fail closed it is blocked: no packet passes undecided.
+//   - Under fail open, a backend that has the packets itself (package
+//     windivert) sends them on unchanged before it lets go of the network, those
+//     included that the driver still had for it, and calls [Sink.HandBack].
+//   - A backend whose kernel has the packets (package netfilter) drops them with
+//     its queue. A connection's first segment is sent again by its system within
+//     a second or so, and then nothing is in its way.
+//
+// Mode off and mode lock decide also then: what a lock held back is not sent.
 //
 // # What decides
 //
@@ -47,7 +66,8 @@
 // save that rules for the path of its host match it. A signature counts only
 // when the system has verified it. A flow beyond the limits is blocked and logged as
 // [TooMany]. Silence blocks. When the engine stops, everything that still
-// waits is blocked, and so is what comes later. What depends on a host name, on
+// waits is blocked, and so is what comes later, unless the backend handed it back
+// before. What depends on a host name, on
 // one process or on a time is not known beyond it: see [Bounds].
 //
 // # Who owns what

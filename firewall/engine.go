@@ -109,7 +109,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 	}
 	e.law.Store(&law{stopped: true})
-	e.room.close()
+	e.room.close(Decision{Reason: Stopping})
 	e.show()
 	return nil
 }
@@ -222,6 +222,11 @@ func (e *Engine) Judge(a Attempt) (Decision, bool) {
 		a.Time = time.Now()
 	}
 	return e.law.Load().judge(a)
+}
+
+// HandBack ends the wait of everything: the backend sent it on. See [Sink].
+func (e *Engine) HandBack() {
+	e.do(func() { e.room.close(Decision{Verdict: Allow, Reason: HandedBack}) })
 }
 
 // Lost counts events that a backend could not report. See [Sink].

@@ -78,6 +78,36 @@ func TestAStoppedEngineBlocksWhatComes(t *testing.T) {
 	})
 }
 
+func TestWhatABackendHandsBackIsAllowedAndWhatComesLaterIsAskedAbout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &shown{}
+		e := firewall.NewEngine(firewall.Ruleset{}, firewall.ModeAsk, firewall.Options{Watcher: w})
+		ctx, stop := context.WithCancel(t.Context())
+		go e.Run(ctx)
+		var got []firewall.Decision
+		hold := func(remote string) {
+			e.Hold(firewall.Held{Attempt: attempt("/usr/bin/curl", remote), Release: func(d firewall.Decision) { got = append(got, d) }})
+		}
+		hold("1.1.1.1:443")
+		hold("1.1.1.1:80")
+		e.HandBack()
+		want := firewall.Decision{Verdict: firewall.Allow, Reason: firewall.HandedBack}
+		if len(got) != 2 || got[0] != want || got[1] != want || w.entries != 4 || len(e.Prompts()) != 0 {
+			t.Errorf("released %+v, %d entries, prompts %+v", got, w.entries, e.Prompts())
+		}
+		hold("1.1.1.1:443")
+		if len(got) != 2 || len(e.Prompts()) != 1 {
+			t.Errorf("released %+v, prompts %+v", got, e.Prompts())
+		}
+		stop()
+		synctest.Wait()
+		e.HandBack() // too late
+		if len(got) != 3 || got[2] != (firewall.Decision{Reason: firewall.Stopping}) {
+			t.Errorf("released %+v", got)
+		}
+	})
+}
+
 func TestAnAnswerAllowsOrBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := firewall.NewEngine(firewall.Ruleset{}, firewall.ModeAsk, firewall.Options{})

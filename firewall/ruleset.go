@@ -109,11 +109,12 @@ func (d *Decision) hold(s Scope, b Bounds) {
 // Policy says what a backend must know of the rules besides single decisions.
 func (rs Ruleset) Policy(m Mode, failOpen bool) Policy {
 	return Policy{
-		Mode:     m,
-		FailOpen: failOpen,
-		Loopback: m == ModeOff || m == ModeLock || rs.exempts(Out),
-		Programs: rs.paths,
-		Inbound:  m == ModeOff || m != ModeLock && rs.exempts(In),
+		Mode:         m,
+		FailOpen:     failOpen,
+		Loopback:     m == ModeOff || m == ModeLock || rs.exempts(Out),
+		Programs:     rs.paths,
+		Inbound:      m == ModeOff || m != ModeLock && rs.exempts(In),
+		LoopbackRule: m != ModeOff && m != ModeLock && rs.tallies[Out].loopback+rs.tallies[In].loopback > 0,
 	}
 }
 

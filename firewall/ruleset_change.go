@@ -163,13 +163,18 @@ func merge(list, more []*Rule) []*Rule {
 
 // tally counts enabled rules of a direction by what they say of all flows.
 type tally struct {
-	strict int // those that do not allow
-	bare   int // those that are all there is to exempt flows from being held
+	strict   int // those that do not allow
+	loopback int // of these, those about loopback in particular
+	bare     int // those that are all there is to exempt flows from being held
 }
 
 func (t *tally) count(r *Rule, n int) {
 	if r.Verdict != Allow {
 		t.strict += n
+		// A prefix begins with its lowest address: a wider one with none of loopback.
+		if r.Place == Loopback || r.Remote.Addr().IsLoopback() {
+			t.loopback += n
+		}
 	}
 	if r.exempts() {
 		t.bare += n

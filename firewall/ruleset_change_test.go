@@ -126,7 +126,7 @@ func sameRules(t *testing.T, r *rand.Rand, rs Ruleset, rules map[RuleID]Rule) fu
 		}
 		for _, m := range []Mode{ModeAsk, ModeLock} {
 			have, want := rs.Policy(m, true), want.Policy(m, true)
-			if have.Loopback != want.Loopback || have.Inbound != want.Inbound || !slices.Equal(have.Programs, want.Programs) {
+			if have.Loopback != want.Loopback || have.LoopbackRule != want.LoopbackRule || have.Inbound != want.Inbound || !slices.Equal(have.Programs, want.Programs) {
 				t.Fatalf("policy %+v, want %+v\n%+v", have, want, rules)
 			}
 		}

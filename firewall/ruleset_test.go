@@ -131,6 +131,44 @@ func TestBuiltinRulesAreValidAndExemptLoopbackAndInbound(t *testing.T) {
 	}
 }
 
+func TestWhichRulesAreAboutLoopbackInParticular(t *testing.T) {
+	about := func(remote string) Rule {
+		return Rule{ID: "spy", Program: "/bin/spy", Remote: netip.MustParsePrefix(remote)}
+	}
+	on := func(r Rule, change func(*Rule)) Rule { change(&r); return r }
+	for _, test := range []struct {
+		what string
+		rule Rule
+		want bool
+	}{
+		{"of any address", Rule{ID: "spy", Program: "/bin/spy"}, false},
+		{"of any address that asks", Rule{ID: "spy", Program: "/bin/spy", Verdict: Ask}, false},
+		{"of all of IPv4", about("0.0.0.0/0"), false},
+		{"of the half of it", about("0.0.0.0/1"), false},
+		{"of all of IPv6", about("::/0"), false},
+		{"of another network", about("10.0.0.0/8"), false},
+		{"of 127.0.0.0/8", about("127.0.0.0/8"), true},
+		{"of one address in it", about("127.0.0.1/32"), true},
+		{"of ::1", about("::1/128"), true},
+		{"of the place", Rule{ID: "spy", Program: "/bin/spy", Place: Loopback}, true},
+		{"that is disabled", on(about("127.0.0.1/32"), func(r *Rule) { r.Disabled = true }), false},
+		{"that allows", on(about("127.0.0.1/32"), func(r *Rule) { r.Verdict = Allow }), false},
+		{"of what comes from there", on(about("127.0.0.1/32"), func(r *Rule) { r.Direction = In }), true},
+	} {
+		rs := mustRules(t, append(BuiltinRules(), test.rule))
+		if got := rs.Policy(ModeAsk, false).LoopbackRule; got != test.want {
+			t.Errorf("a rule %s: %v, want %v", test.what, got, test.want)
+		}
+		if rs.Policy(ModeOff, false).LoopbackRule || rs.Policy(ModeLock, false).LoopbackRule {
+			t.Errorf("a rule %s counts where no rule does", test.what)
+		}
+		rs, err := rs.Change(nil, []RuleID{"spy"})
+		if err != nil || rs.Policy(ModeAsk, false).LoopbackRule {
+			t.Errorf("a rule %s counts after it is gone (%v)", test.what, err)
+		}
+	}
+}
+
 func TestHowWidelyADecisionHolds(t *testing.T) {
 	a := Attempt{Program: Program{Kind: Executable, Path: "/bin/a"}, PID: 7, Started: epoch, Host: "a.example", Time: epoch}
 	a.Protocol, a.Remote = TCP, netip.MustParseAddrPort("1.1.1.1:443")

@@ -62,18 +62,19 @@ const (
 type Reason string
 
 const (
-	ByRule       Reason = "rule"       // a rule, named by Decision.Rule
-	ByAnswer     Reason = "answer"     // the person's answer, just this once
-	ByMode       Reason = "mode"       // the mode: off, lock, allow, block
-	Unanswered   Reason = "unanswered" // nobody answered within the patience
-	TooMany      Reason = "too many"   // more open questions or waiting flows than the engine holds
-	Existing     Reason = "existing"   // the connection is older than the firewall
-	Stopping     Reason = "stopping"   // the engine stopped while the flow waited
-	Overflow     Reason = "overflow"   // the backend's queue or tables were full
-	NotParsed    Reason = "not parsed" // the packet made no sense
-	Gone         Reason = "gone"       // the program gave up before the answer came
-	Asked        Reason = "asked"      // still waiting for an answer (verdict ask)
-	ConfigChange Reason = "change"     // a change of rules, mode or settings, not a flow
+	ByRule       Reason = "rule"        // a rule, named by Decision.Rule
+	ByAnswer     Reason = "answer"      // the person's answer, just this once
+	ByMode       Reason = "mode"        // the mode: off, lock, allow, block
+	Unanswered   Reason = "unanswered"  // nobody answered within the patience
+	TooMany      Reason = "too many"    // more open questions or waiting flows than the engine holds
+	Existing     Reason = "existing"    // the connection is older than the firewall
+	Stopping     Reason = "stopping"    // the engine stopped while the flow waited
+	HandedBack   Reason = "handed back" // the engine stopped, and the backend sent on what waited
+	Overflow     Reason = "overflow"    // the backend's queue or tables were full
+	NotParsed    Reason = "not parsed"  // the packet made no sense
+	Gone         Reason = "gone"        // the program gave up before the answer came
+	Asked        Reason = "asked"       // still waiting for an answer (verdict ask)
+	ConfigChange Reason = "change"      // a change of rules, mode or settings, not a flow
 )
 
 // Decision is a verdict with its reason. The zero Decision blocks this flow.

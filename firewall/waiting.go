@@ -263,10 +263,10 @@ func (w *waitingRoom) keep(a answer) {
 	w.kept = append(w.kept, a)
 }
 
-// close blocks everything that waits and forgets the questions.
-func (w *waitingRoom) close() {
+// close ends the wait of everything so, and forgets the questions.
+func (w *waitingRoom) close(d Decision) {
 	for _, q := range w.questions {
-		w.release(q, func(*waitingFlow) (Decision, bool) { return Decision{Reason: Stopping}, true })
+		w.release(q, func(*waitingFlow) (Decision, bool) { return d, true })
 	}
 	w.changed = w.changed || len(w.questions) > 0
 	w.questions = nil

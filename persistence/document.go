@@ -186,7 +186,11 @@ func (d *Document) decodeLine(line []byte, i int, first bool, ids map[firewall.R
 // it has keep their hits. It returns the rules as they are stored, and which
 // ones were removed.
 func (s *Store) Replace(d Document) (stored []firewall.Rule, removed []firewall.RuleID, err error) {
-	err = s.update(func(tx *bbolt.Tx) (err error) {
+	return s.replaceIn(s.update, d)
+}
+
+func (s *Store) replaceIn(in transaction, d Document) (stored []firewall.Rule, removed []firewall.RuleID, err error) {
+	err = in(func(tx *bbolt.Tx) (err error) {
 		stored, removed, err = replace(tx, d)
 		return err
 	})

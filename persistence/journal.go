@@ -26,10 +26,10 @@ const (
 // Journal writes the activity log in batches, counts how often rules were
 // used, keeps the log within its bounds and backs up the rules. Append,
 // Collect and Note may be called from any goroutine and never wait for the
-// disk.
+// disk; Update and Replace do.
 type Journal struct {
-	// Written, if set before Run, is called with the lines of each batch once
-	// they are stored, oldest first, from the goroutine of Run.
+	// Written, if set before Run, is called with lines once they are stored,
+	// oldest first, one call at a time.
 	Written func([]Line)
 	// Log gets diagnostics; nil uses slog.Default().
 	Log *slog.Logger
@@ -37,6 +37,8 @@ type Journal struct {
 	store   *Store
 	wake    chan struct{}
 	flushes chan chan struct{}
+
+	writing sync.Mutex // held while lines are stored and told: both in the order of their numbers
 
 	mu      sync.Mutex // guards what follows: held for moments only
 	queue   []Line
@@ -186,7 +188,7 @@ func (j *Journal) write() error {
 		if n == 0 && len(b.seen) == 0 {
 			return nil
 		}
-		err := j.store.log(b)
+		err := j.writeBatch(b)
 		j.mu.Lock()
 		if err == nil {
 			j.queue = j.queue[n:]
@@ -206,9 +208,23 @@ func (j *Journal) write() error {
 		if j.report("log", err); err != nil {
 			return err
 		}
-		if j.Written != nil && n > 0 {
-			j.Written(b.lines)
-		}
+	}
+}
+
+// writeBatch stores a batch and tells of its lines.
+func (j *Journal) writeBatch(b batch) error {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if err := j.store.log(b); err != nil {
+		return err
+	}
+	j.tell(b.lines)
+	return nil
+}
+
+func (j *Journal) tell(lines []Line) {
+	if j.Written != nil && len(lines) > 0 {
+		j.Written(lines)
 	}
 }
 

@@ -25,15 +25,6 @@ type Line struct {
 	Change *Change // nil for an entry
 }
 
-// Change is a change of rules, mode or settings, and who made it.
-type Change struct {
-	Time    time.Time `json:"time"`
-	UID     int       `json:"uid"`
-	PID     int       `json:"pid"`
-	Program string    `json:"program"`
-	Text    string    `json:"text"` // what was changed
-}
-
 // lineText is a line as it is stored; the key has its number.
 type lineText struct {
 	Time    time.Time            `json:"t,omitzero"`

@@ -215,8 +215,10 @@ type Update struct {
 
 // Update makes all changes of u in one durable transaction, or none. It
 // returns the rules put as they are stored.
-func (s *Store) Update(u Update) (stored []firewall.Rule, err error) {
-	err = s.update(func(tx *bbolt.Tx) error {
+func (s *Store) Update(u Update) ([]firewall.Rule, error) { return s.updateIn(s.update, u) }
+
+func (s *Store) updateIn(in transaction, u Update) (stored []firewall.Rule, err error) {
+	err = in(func(tx *bbolt.Tx) error {
 		stored, err = u.apply(tx)
 		return err
 	})

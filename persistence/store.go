@@ -45,6 +45,9 @@ func (s *Store) view(f func(tx *bbolt.Tx) error) error {
 }
 
 // update runs f in a writing transaction, which is on disk when it returns.
+// transaction runs a function in one durable transaction.
+type transaction func(f func(tx *bbolt.Tx) error) error
+
 func (s *Store) update(f func(tx *bbolt.Tx) error) error {
 	return s.guarded(func() error { return s.db.Update(f) })
 }

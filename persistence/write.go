@@ -22,8 +22,8 @@ type batch struct {
 // writeBatch stores the batch and removes what exceeds the bounds.
 func (s *Store) writeBatch(b batch, bounds Settings, now time.Time) error {
 	return s.update(func(tx *bbolt.Tx) error {
-		w := logWriter{tx: tx, log: tx.Bucket(logBucket), index: tx.Bucket(indexBucket), programs: map[string]*programText{}}
-		if err := take(tx.Bucket(metaBucket), logKey, &w.size); err != nil {
+		w, err := newLogWriter(tx)
+		if err != nil {
 			return err
 		}
 		used := map[firewall.RuleID]usage{}
@@ -79,6 +79,11 @@ type logWriter struct {
 	log, index *bbolt.Bucket
 	size       logSize
 	programs   map[string]*programText // those that changed
+}
+
+func newLogWriter(tx *bbolt.Tx) (*logWriter, error) {
+	w := &logWriter{tx: tx, log: tx.Bucket(logBucket), index: tx.Bucket(indexBucket), programs: map[string]*programText{}}
+	return w, take(tx.Bucket(metaBucket), logKey, &w.size)
 }
 
 // cost is what a line takes of the log's bound: key and value in the log, and

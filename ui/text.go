@@ -134,6 +134,8 @@ func reasonText(reason string) string {
 		return "Older than engine"
 	case firewall.Stopping:
 		return "Engine stopped"
+	case firewall.HandedBack:
+		return "Firewall stopped"
 	case firewall.Overflow:
 		return "Queue full"
 	case firewall.NotParsed:

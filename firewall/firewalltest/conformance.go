@@ -198,6 +198,15 @@ func Conformance(t *testing.T, start func(t *testing.T) Driver) {
 			s.connected(s.dial("a", 0))
 			s.connected(s.dial("b", 0))
 		}},
+		{"under fail open, what is held when it ends connects", func(s *site) {
+			s.failOpen = true
+			s.apply()
+			c := s.dial("a", 0)
+			s.prompt("a")
+			s.held(c)
+			s.stopBackend()
+			s.connected(c)
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t, start(t))

@@ -54,7 +54,11 @@ func (m *Memory) Run(ctx context.Context, sink firewall.Sink, ready func()) erro
 	m.mu.Lock()
 	m.sink = nil
 	clear(m.cache)
+	open := m.policy.FailOpen
 	m.mu.Unlock()
+	if open && !errors.Is(context.Cause(ctx), firewall.ErrHandOver) {
+		sink.HandBack()
+	}
 	return nil
 }
 

@@ -19,6 +19,7 @@ type site struct {
 	engine      *firewall.Engine
 	mode        firewall.Mode
 	rules       firewall.Ruleset
+	failOpen    bool // everything passes without an engine
 	stopBackend func()
 
 	mu      sync.Mutex
@@ -103,7 +104,7 @@ func (s *site) setMode(m firewall.Mode) {
 
 func (s *site) apply() {
 	s.Helper()
-	if err := s.backend.Apply(s.rules.Policy(s.mode, false)); err != nil {
+	if err := s.backend.Apply(s.rules.Policy(s.mode, s.failOpen)); err != nil {
 		s.Fatal(err)
 	}
 }

@@ -52,7 +52,9 @@
 //
 // What fails closed: a socket or a verdict that was evicted is judged again; a
 // full queue drops; a queue that nobody reads drops (fail-closed, the default)
-// or passes (fail-open).
+// or passes (fail-open). What waits in the queue at a clean stop is dropped with
+// it; the kernel sends a connection's first segment again, with nothing in its
+// way.
 //
 // # Limits
 //

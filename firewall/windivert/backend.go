@@ -56,8 +56,9 @@ func newBackend(c Config, d driver, s system) *Backend {
 	return &Backend{config: c.complete(), driver: d, system: s}
 }
 
-// Run filters until ctx ends; then networking is as it was found. What the
-// driver does ends with the handles of the process: under fail closed, what
+// Run filters until ctx ends; then networking is as it was found: under fail
+// open, what is held is sent on before the driver lets go of the network. What
+// the driver does ends with the handles of the process: under fail closed, what
 // holds from [firewall.ErrHandOver] or the loss of the driver on are rules of
 // package wfp. It returns an error if the driver is lost.
 func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (err error) {
@@ -102,7 +103,10 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 	} else {
 		left = r.fallback.open()
 	}
-	close(r.teller.stopping)
+	handsBack := !lost && r.handsBack(ctx)
+	if !handsBack {
+		close(r.teller.stopping)
+	}
 	r.cutter.stop()
 	err = r.end(ended)
 	stopTicking()
@@ -110,6 +114,9 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 	close(r.teller.ended)
 	helpers.Wait()
 	readers.Wait()
+	if handsBack && err == nil {
+		sink.HandBack()
+	}
 	if lost && err != nil {
 		err = fmt.Errorf("%w; %s", err, r.fallback.without())
 	}
@@ -257,7 +264,7 @@ func (b *Backend) Stats() firewall.Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := firewall.Stats{Backend: "windivert", Enforcing: true}
-	if !b.policy.Loopback {
+	if b.policy.LoopbackRule {
 		s.Notes = append(s.Notes, "traffic of this computer with itself is not filtered, although a rule is about it")
 	}
 	if r := b.run; r != nil {

@@ -16,6 +16,7 @@ type decider struct{ verdict firewall.Verdict }
 func (d decider) Hold(h firewall.Held) { h.Release(firewall.Decision{Verdict: d.verdict}) }
 func (decider) Decided(firewall.Entry) {}
 func (decider) Lost(uint64)            {}
+func (decider) HandBack()              {}
 func (d decider) Judge(firewall.Attempt) (firewall.Decision, bool) {
 	return firewall.Decision{Verdict: d.verdict, Reason: firewall.ByRule, Rule: "rule", Scope: firewall.ThisProgram}, true
 }

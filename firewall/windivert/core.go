@@ -32,6 +32,7 @@ type core struct {
 	inject func([]byte, address) error
 
 	policy    firewall.Policy
+	handing   bool   // networking is handed back: what would be asked about passes
 	epoch     uint64 // changes with all that decisions depend on, but for names
 	renamed   uint64 // how often the name of an address changed
 	resolvers *atomic.Pointer[addrSet]
@@ -221,6 +222,9 @@ func (c *core) decide(f *flow, now time.Time) bool {
 	}
 	if !ok && f.answered {
 		d, ok = f.answer, true
+	}
+	if !ok && c.handing {
+		d, ok = firewall.Decision{Verdict: firewall.Allow, Reason: firewall.HandedBack}, true
 	}
 	if ok {
 		c.remember(f, d)

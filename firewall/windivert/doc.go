@@ -77,9 +77,17 @@
 //
 // A full table blocks and counts. A packet that makes no sense is dropped and
 // logged. If the driver's own queue is full, or a packet waits in it for 16
-// seconds, the driver drops it. What waits when the backend ends is refused. If
+// seconds, the driver drops it. If
 // the driver is lost while this process runs, [Backend.Run] ends with an error,
 // which says what passes from then on.
+//
+// # How it ends
+//
+// When Run's context ends, nothing more is captured, and what the driver still
+// has is read and judged. Then, before the handles close, what nobody decided is
+// sent on unchanged under "fail open", and logged as [firewall.HandedBack].
+// Under "fail closed" and after [firewall.ErrHandOver] it is refused, as
+// [firewall.Stopping]. What is held in a lock is refused in any case.
 //
 // # Limits
 //

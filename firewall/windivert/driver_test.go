@@ -30,6 +30,7 @@ type memoryHandle struct {
 	mu     sync.Mutex
 	queue  []record
 	err    error // after the queue is empty
+	stuck  bool  // nothing is received for now
 	closed bool
 	notify chan struct{}
 }
@@ -122,6 +123,20 @@ func (h *memoryHandle) put(r record) bool {
 	return true
 }
 
+// whileFull has fill put records into the queue and then, while none of them
+// can be received, act.
+func (h *memoryHandle) whileFull(fill, act func()) {
+	h.mu.Lock()
+	h.stuck = true
+	h.mu.Unlock()
+	fill()
+	act()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stuck = false
+	h.wake()
+}
+
 func (h *memoryHandle) wake() {
 	select {
 	case h.notify <- struct{}{}:
@@ -140,15 +155,15 @@ func (h *memoryHandle) lose() {
 func (h *memoryHandle) receive(buffer []byte) (int, address, error) {
 	for {
 		h.mu.Lock()
-		if len(h.queue) > 0 {
+		if len(h.queue) > 0 && !h.stuck {
 			r := h.queue[0]
 			h.queue = h.queue[1:]
 			h.mu.Unlock()
 			return copy(buffer, r.bytes), r.address, nil
 		}
-		err := h.err
+		err, stuck := h.err, h.stuck
 		h.mu.Unlock()
-		if err != nil {
+		if err != nil && !stuck {
 			return 0, address{}, err
 		}
 		<-h.notify

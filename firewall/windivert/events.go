@@ -172,9 +172,7 @@ func (c *core) released(r release, now time.Time) {
 		c.remember(f, c.store(&f.attempt, d))
 	}
 	f.logged, f.line = true, nil // by the engine
-	for _, w := range ws {
-		c.carryOut(f, w.bytes, &w.address, w.datagram, d.Verdict)
-	}
+	c.carryOutAll(f, ws, d.Verdict)
 }
 
 // collect takes what other goroutines have for the worker.
@@ -236,26 +234,4 @@ func (c *core) expire(now time.Time) {
 	}
 	c.flows.expire(now)
 	c.journal.expire(now)
-}
-
-// stop refuses all that still waits.
-func (c *core) stop(now time.Time) {
-	c.collect(now)
-	for _, f := range c.flows.byKey {
-		if len(f.waiting) > 0 && !f.asked {
-			c.journal.add(c.described(f), firewall.Decision{Reason: firewall.Stopping}, now)
-			c.refuseAll(f)
-		}
-	}
-	for f := range c.asked {
-		c.refuseAll(f) // the engine logs it when it stops
-	}
-	clear(c.asked)
-	c.journal.flush()
-}
-
-func (c *core) refuseAll(f *flow) {
-	for _, w := range c.end(f) {
-		c.refuse(f, w.bytes, &w.address, w.datagram)
-	}
 }

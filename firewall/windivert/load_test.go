@@ -21,6 +21,7 @@ type collector struct {
 	holds   []firewall.Held
 	entries []firewall.Entry
 	lost    uint64
+	handed  bool
 	busy    chan struct{} // while it is open the sink takes nothing; nil: it does
 }
 
@@ -45,6 +46,7 @@ func (c *collector) pause() {
 }
 
 func (c *collector) Lost(n uint64) { c.lost += n }
+func (c *collector) HandBack()     { c.handed = true }
 
 // Judge allows program b.
 func (c *collector) Judge(a firewall.Attempt) (firewall.Decision, bool) {

@@ -17,6 +17,13 @@ func (c *core) carryOut(f *flow, b []byte, a *address, d *datagram, v firewall.V
 	c.refuse(f, b, a, d)
 }
 
+// carryOutAll passes or refuses what waited of a flow.
+func (c *core) carryOutAll(f *flow, ws []waiting, v firewall.Verdict) {
+	for _, w := range ws {
+		c.carryOut(f, w.bytes, &w.address, w.datagram, v)
+	}
+}
+
 // pass sends a packet, and what follows it of its datagram, or drops them.
 func (c *core) pass(b []byte, a *address, d *datagram, allowed bool) {
 	if allowed {

@@ -209,7 +209,7 @@ func need(t *testing.T, tools ...string) {
 	t.Helper()
 	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, tool+" is missing: install it with: scripts/install-deps dist")
+			missing(t, tool+" is missing: install it with: scripts/install-deps test windows dist")
 		}
 	}
 }

@@ -17,19 +17,23 @@ const patience = 3 * time.Minute
 
 // computer is a Windows of its own, in Wine.
 type computer struct {
-	prefix string
-	pair   string // folder with the stand-ins for WinDivert
+	prefix  string
+	pair    string // folder with the stand-ins for WinDivert
+	display string // the X server; "" without a screen
 }
 
-// start makes a computer, which ends with the test.
-func start(t *testing.T) computer {
+// start makes a computer without a screen, which ends with the test.
+func start(t *testing.T) computer { return startOn(t, "") }
+
+// startOn makes a computer whose screen is an X server's.
+func startOn(t *testing.T, display string) computer {
 	t.Helper()
 	need(t, "wine", "x86_64-w64-mingw32-gcc")
 	standin := root + "/firewall/windivert/testdata/build"
 	if _, err := os.Stat(standin); err != nil {
 		missing(t, "there is no stand-in for WinDivert: "+err.Error())
 	}
-	c := computer{prefix: t.TempDir(), pair: t.TempDir()}
+	c := computer{prefix: t.TempDir(), pair: t.TempDir(), display: display}
 	if out, err := exec.CommandContext(t.Context(), standin, c.pair).CombinedOutput(); err != nil {
 		t.Fatalf("build the stand-in for WinDivert: %v\n%s", err, out)
 	}
@@ -57,7 +61,7 @@ func start(t *testing.T) computer {
 
 func (c computer) environment() []string {
 	return append(os.Environ(), "WINEPREFIX="+c.prefix, "WINEARCH=win64", "WINEDEBUG=-all",
-		"WINEDLLOVERRIDES=mscoree,mshtml=;winemenubuilder.exe=;bcryptprimitives=n,b", "DISPLAY=", "WAYLAND_DISPLAY=")
+		"WINEDLLOVERRIDES=mscoree,mshtml=;winemenubuilder.exe=;bcryptprimitives=n,b", "DISPLAY="+c.display, "WAYLAND_DISPLAY=")
 }
 
 // run runs a Windows program; status is -1 if it did not run to its end.
