@@ -85,18 +85,25 @@ func TestCloseEndsAReceiveThatWaits(t *testing.T) {
 func endsAReceive(t *testing.T, end func(handle) error) {
 	s := newStandIn(t)
 	h := s.open(layerNetwork, 100, 0)
-	received := make(chan error, 1)
-	go func() {
-		_, err := take(h)
-		received <- err
-	}()
-	s.await("a receive waits", reading)
+	received := s.receiving(h)
 	if err := end(h); err != nil {
 		t.Fatal(err)
 	}
 	if err := within(t, "receive ends", received); err != errDrained {
 		t.Errorf("receive: %v", err)
 	}
+}
+
+// receiving has a receive wait, and tells how it ends.
+func (s *standIn) receiving(h handle) <-chan error {
+	s.Helper()
+	received := make(chan error, 1)
+	go func() {
+		_, err := take(h)
+		received <- err
+	}()
+	s.await("a receive waits", reading)
+	return received
 }
 
 func TestAClosedHandleIsOfNoUse(t *testing.T) {
@@ -121,12 +128,7 @@ func TestAClosedHandleIsOfNoUse(t *testing.T) {
 func TestALostDriverIsNoticed(t *testing.T) {
 	s := newStandIn(t)
 	h := s.open(layerNetwork, 100, 0)
-	received := make(chan error, 1)
-	go func() {
-		_, err := take(h)
-		received <- err
-	}()
-	s.await("a receive waits", reading)
+	received := s.receiving(h)
 	s.lose()
 	if err := within(t, "receive ends", received); err == nil || err == errDrained || !strings.Contains(err.Error(), "the driver is lost") {
 		t.Errorf("receive: %v", err)
@@ -139,6 +141,26 @@ func TestALostDriverIsNoticed(t *testing.T) {
 	}
 }
 
+// passes receives a packet and sends it on, and checks that it is the same all
+// the way.
+func (s *standIn) passes(h handle, want diverted) {
+	s.Helper()
+	s.inject(want)
+	got, err := take(h)
+	if err != nil {
+		s.Fatal(err)
+	}
+	same(s.T, got, want)
+	if err := h.send(got.packet, got.address); err != nil {
+		s.Fatal(err)
+	}
+	gone := s.drain()
+	if len(gone) != 1 {
+		s.Fatalf("%d packets left, want 1", len(gone))
+	}
+	same(s.T, gone[0], want)
+}
+
 // Wine has no room for the very largest.
 func TestIPv6AndALargePacketPass(t *testing.T) {
 	s := newStandIn(t)
@@ -147,20 +169,7 @@ func TestIPv6AndALargePacketPass(t *testing.T) {
 	packet[0], packet[4], packet[5], packet[6] = 0x60, 0xe0, 0x00, 17
 	want := diverted{packet: packet}
 	want.address[10] = 0x02 | 0x10 // outbound, IPv6
-	s.inject(want)
-	got, err := take(h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, got, want)
-	if err := h.send(got.packet, got.address); err != nil {
-		t.Fatal(err)
-	}
-	if gone := s.drain(); len(gone) != 1 {
-		t.Errorf("%d packets left, want 1", len(gone))
-	} else {
-		same(t, gone[0], want)
-	}
+	s.passes(h, want)
 	for _, impossible := range [][]byte{nil, make([]byte, maxPacket+1)} {
 		if h.send(impossible, want.address) == nil {
 			t.Errorf("%d bytes were sent", len(impossible))
@@ -194,20 +203,7 @@ func TestBytesOfAnAddressArePassedAsTheyAre(t *testing.T) {
 			r.address[i] = byte(random.Uint32())
 		}
 		r.address[8] = byte(layerNetwork)
-		s.inject(r)
-		got, err := take(h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		same(t, got, r)
-		if err := h.send(got.packet, got.address); err != nil {
-			t.Fatal(err)
-		}
-		if gone := s.drain(); len(gone) != 1 {
-			t.Fatalf("%d packets left, want 1", len(gone))
-		} else {
-			same(t, gone[0], r)
-		}
+		s.passes(h, r)
 	}
 }
 

@@ -35,8 +35,6 @@ func init() {
 		for err == nil {
 			_, _, err = h.receive(make([]byte, maxPacket))
 		}
-	case "connect":
-		fmt.Println(connect())
 	default:
 		fmt.Println("no such role:", role)
 		os.Exit(2)

@@ -8,24 +8,16 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/windows"
+	"sallyport.dev/sallyport/firewall/windivert/windiverttest"
 )
 
 // soon is how long something may take before a test fails.
 const soon = 10 * time.Second
 
-// The requests of testdata/standin/standin.h.
-const (
-	standInInject  = 0x12<<16 | 3<<14 | 0x801<<2
-	standInDrain   = 0x12<<16 | 3<<14 | 0x802<<2
-	standInHandles = 0x12<<16 | 3<<14 | 0x803<<2
-	standInLose    = 0x12<<16 | 3<<14 | 0x804<<2
-)
-
 // standIn is the stand-in driver, which has packets and events from the test.
 type standIn struct {
 	*testing.T
-	device windows.Handle
+	device *windiverttest.StandIn
 }
 
 // diverted is a packet or an event with its address.
@@ -35,14 +27,7 @@ type diverted struct {
 }
 
 // openHandle is what the stand-in knows of a handle.
-type openHandle struct {
-	Layer, PID, Flags               uint32
-	Priority                        int32
-	WaitingRequests, WaitingPackets uint32
-	Shut                            uint32
-	QueueLength, QueueTime          uint32
-	QueueSize                       uint32
-}
+type openHandle = windiverttest.Handle
 
 // newStandIn starts the driver, as the backend does, and expects the stand-in.
 func newStandIn(t *testing.T) *standIn {
@@ -69,15 +54,11 @@ func newStandIn(t *testing.T) *standIn {
 // again opens the stand-in once more: one request at a time has each.
 func (s *standIn) again() *standIn {
 	s.Helper()
-	name, err := windows.UTF16PtrFromString(`\\.\WinDivertStandIn`)
-	if err != nil {
-		s.Fatal(err)
-	}
-	device, err := windows.CreateFile(name, windows.GENERIC_READ|windows.GENERIC_WRITE, 0, nil, windows.OPEN_EXISTING, 0, 0)
+	device, err := windiverttest.Open()
 	if err != nil {
 		left(s.T)
 	}
-	s.Cleanup(func() { windows.CloseHandle(device) })
+	s.Cleanup(func() { device.Close() })
 	return &standIn{s.T, device}
 }
 
@@ -106,59 +87,49 @@ func (s *standIn) open(l layer, priority int16, flags uint64) handle {
 	return h
 }
 
-func (s *standIn) request(code uint32, in, out []byte) []byte {
-	s.Helper()
-	// The kernel wants an address also where there are no bytes.
-	in, out = append(in, 0), append(out, 0)
-	var n uint32
-	if err := windows.DeviceIoControl(s.device, code, &in[0], uint32(len(in)-1), &out[0], uint32(len(out)-1), &n, nil); err != nil {
-		s.Fatalf("the stand-in's request %#x: %v", code, err)
-	}
-	return out[:n]
-}
-
 // inject has the packets and events arrive; it tells how many some handle met.
 func (s *standIn) inject(packets ...diverted) int {
 	s.Helper()
-	var in []byte
-	for _, r := range packets {
-		in = binary.LittleEndian.AppendUint32(in, uint32(len(r.packet)))
-		in = append(in, r.address[:]...)
-		in = append(in, r.packet...)
+	records := make([]windiverttest.Record, len(packets))
+	for i, p := range packets {
+		records[i] = windiverttest.Record{Address: windiverttest.Address(p.address), Packet: p.packet}
 	}
-	return int(binary.LittleEndian.Uint32(s.request(standInInject, in, make([]byte, 4))))
+	met, err := s.device.Inject(records...)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return met
 }
 
 // drain returns the packets that have left since the last time.
 func (s *standIn) drain() (packets []diverted) {
 	s.Helper()
-	for {
-		out := s.request(standInDrain, nil, make([]byte, 1<<20))
-		if len(out) == 0 {
-			return packets
-		}
-		for len(out) > 0 {
-			n := binary.LittleEndian.Uint32(out)
-			r := diverted{packet: out[4+addressSize:][:n]}
-			copy(r.address[:], out[4:])
-			packets = append(packets, r)
-			out = out[4+addressSize+n:]
-		}
+	records, err := s.device.Drain()
+	if err != nil {
+		s.Fatal(err)
 	}
+	for _, r := range records {
+		packets = append(packets, diverted{address(r.Address), r.Packet})
+	}
+	return packets
 }
 
 func (s *standIn) handles() []openHandle {
 	s.Helper()
-	out := s.request(standInHandles, nil, make([]byte, 64*binary.Size(openHandle{})))
-	open := make([]openHandle, len(out)/binary.Size(openHandle{}))
-	if err := binary.Read(bytes.NewReader(out), binary.LittleEndian, open); err != nil {
+	open, err := s.device.Handles()
+	if err != nil {
 		s.Fatal(err)
 	}
 	return open
 }
 
 // lose has every open handle fail from now on.
-func (s *standIn) lose() { s.request(standInLose, nil, nil) }
+func (s *standIn) lose() {
+	s.Helper()
+	if err := s.device.Lose(); err != nil {
+		s.Fatal(err)
+	}
+}
 
 // await waits until the stand-in's handles are as they should be: only it
 // knows when a request has arrived or a process has ended.

@@ -1,16 +1,15 @@
 package windivert
 
 import (
-	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/packet"
+	"sallyport.dev/sallyport/firewall/windivert/windiverttest"
 )
 
 // world is a computer in memory, with WinDivert, its network stack and the
@@ -194,31 +193,15 @@ func (w *world) event(e socketEvent, f firewall.Flow, pid uint32, endpoint uint6
 	}
 }
 
-func socketAddress(e socketEvent, f firewall.Flow, pid uint32, endpoint uint64) (a address) {
-	a[8], a[addressEvent], a[addressFlags] = byte(layerSocket), byte(e), bitOutbound
-	binary.LittleEndian.PutUint64(a[addressEndpoint:], endpoint)
-	binary.LittleEndian.PutUint32(a[addressProcess:], pid)
-	for at, addr := range map[int]netip.Addr{addressLocal: f.Local.Addr(), addressRemote: f.Remote.Addr()} {
-		bytes := addr.As16()
-		slices.Reverse(bytes[:])
-		copy(a[at:], bytes[:])
-	}
-	binary.LittleEndian.PutUint16(a[addressLocalPort:], f.Local.Port())
-	binary.LittleEndian.PutUint16(a[addressPort:], f.Remote.Port())
-	a[addressProtocol] = byte(f.Protocol)
-	return a
+func socketAddress(e socketEvent, f firewall.Flow, pid uint32, endpoint uint64) address {
+	return address(windiverttest.SocketAddress(windiverttest.Event(e), f, pid, endpoint))
 }
 
-func packetAddress(b []byte, outbound bool) (a address) {
-	if b[0]>>4 == 6 {
-		a[addressFlags] |= bitIPv6
-	}
+func packetAddress(b []byte, outbound bool) address {
 	if outbound {
-		a[addressFlags] |= bitOutbound
+		return address(windiverttest.Outbound(b))
 	}
-	a[addressFlags] |= 0x20 // the network card computes those of TCP and UDP
-	binary.LittleEndian.PutUint32(a[addressInterface:], 7)
-	return a
+	return address(windiverttest.Inbound(b))
 }
 
 const everyPriority = 30000

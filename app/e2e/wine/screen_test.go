@@ -35,7 +35,7 @@ func newDisplay(t testing.TB) *display {
 	}
 	xvfb := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "1280x800x24", "-nolisten", "tcp")
 	xvfb.ExtraFiles = []*os.File{write}
-	begin(t, xvfb)
+	begin(t, xvfb, syscall.SIGTERM)
 	write.Close()
 	number, err := bufio.NewReader(read).ReadString('\n')
 	read.Close()
@@ -49,25 +49,9 @@ func newDisplay(t testing.TB) *display {
 	t.Cleanup(d.Close)
 	manager := exec.Command("openbox", "--sm-disable")
 	manager.Env = append(os.Environ(), "DISPLAY="+d.name)
-	begin(t, manager)
+	begin(t, manager, syscall.SIGTERM)
 	poll(t, "windows are managed", func() bool { return len(d.property("_NET_SUPPORTING_WM_CHECK")) > 0 })
 	return d
-}
-
-// begin starts a process for the time of the test. It ends as well where the
-// test is killed, at the latest.
-func begin(t testing.TB, cmd *exec.Cmd) {
-	t.Helper()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		force := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
-		cmd.Wait()
-		force.Stop()
-	})
 }
 
 func (d *display) property(name string) []byte {

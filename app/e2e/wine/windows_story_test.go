@@ -102,7 +102,7 @@ func TestTheTrayOnWindows(t *testing.T) {
 	if w.screen.Window(titles["main"]) != 0 {
 		t.Error("a window opens although there is a tray")
 	}
-	w.run("wine", w.program("sallyport.exe"), "--socket", engineSocket, "mode", "ask")
+	w.ask("mode", "ask")
 	w.screen.Click(icon, xscreen.Right)
 	poll(t, "the menu opens", func() bool { return !w.screen.menu().Empty() })
 	// A question is shown also while the menu is open.
@@ -112,7 +112,7 @@ func TestTheTrayOnWindows(t *testing.T) {
 	const third = 3 + 2*17 + 8 // pixels: a line of Wine's menu has 17; "Lock all traffic"
 	w.screen.Click(w.screen.menu().Min.Add(image.Pt(60, third)), xscreen.Left)
 	poll(t, "all traffic is locked", func() bool {
-		return strings.HasPrefix(w.run("wine", w.program("sallyport.exe"), "--socket", engineSocket, "mode"), "lock")
+		return strings.HasPrefix(w.ask("mode"), "lock")
 	})
 	w.asksNothing()
 	w.screen.picture("tray-locked")

@@ -3,7 +3,6 @@
 package wine
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"image"
@@ -13,69 +12,84 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	xscreen "sallyport.dev/sallyport/app/e2e/screen"
+	"sallyport.dev/sallyport/firewall/windivert/windiverttest"
 )
 
-// engineSocket is where engine and windows meet in Wine.
-const engineSocket = `\\.\pipe\sallyport-e2e`
+// engineSocket is where engine and windows meet in Wine, engineData where the
+// engine keeps what it is told.
+const (
+	engineSocket = `\\.\pipe\sallyport-e2e`
+	engineData   = `C:\engine`
+)
 
-// world is an engine that enforces nothing, and the windows, in Wine on a
-// screen of their own.
-type world struct {
+// computer is what engine and windows run on: Wine, on a screen of its own.
+type computer struct {
 	*wine
 	screen     *display
 	programs   string
-	attempts   io.Writer
-	decided    *output
-	inspection string // HOST:PORT where the windows can be inspected
+	inspection string   // HOST:PORT where the windows can be inspected
+	engine     *process // of the firewall
+}
+
+// newComputer has neither engine nor windows, nor data of an earlier test. Its
+// network is the machine's own unless there is another.
+func newComputer(t testing.TB, network *windiverttest.Network) *computer {
+	t.Helper()
+	c := &computer{programs: programs(t), screen: newDisplay(t), inspection: freeAddress(t)}
+	c.wine = newWine(t, c.screen.name, network)
+	if err := os.RemoveAll(c.file(engineData)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// startEngine waits until an engine runs.
+func (c *computer) startEngine(cmd *exec.Cmd) {
+	c.t.Helper()
+	said := &output{}
+	cmd.Stderr = said
+	engine := begin(c.t, cmd, syscall.SIGKILL)
+	c.engine = engine
+	c.t.Cleanup(func() {
+		if c.t.Failed() {
+			c.t.Logf("the engine (%v; Wine's server: %v) said:\n%s", engine, c.server, said)
+		}
+	})
+	poll(c.t, "the engine is running", func() bool {
+		engine.mustRun("the engine")
+		return strings.Contains(said.String(), "the firewall is in force")
+	})
+}
+
+// world is an engine that enforces nothing, and the windows.
+type world struct {
+	*computer
+	attempts io.Writer
+	decided  *output
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	for _, tool := range []string{"wine", "Xvfb", "openbox", "x86_64-w64-mingw32-gcc"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, "%s is not installed", tool)
-		}
-	}
-	w := &world{programs: programs(t), screen: newDisplay(t), decided: &output{}}
-	w.wine = newWine(t, w.screen.name)
-	w.inspection = freeAddress(t)
-
-	if err := os.RemoveAll(filepath.Join(w.prefix, "drive_c/engine")); err != nil { // of an earlier test
-		t.Fatal(err)
-	}
-	engine := w.command("wine", w.program("sallyport.exe"), "engine", "--demo", "--data", `C:\engine`, "--socket", engineSocket)
-	said := &output{}
-	engine.Stdout, engine.Stderr = w.decided, said
-	in, err := engine.StdinPipe()
+	requires(t)
+	w := &world{computer: newComputer(t, nil), decided: &output{}}
+	cmd := w.sallyport("engine", "--demo", "--data", engineData)
+	cmd.Stdout = w.decided
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.attempts = in
-	if err := engine.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { engine.Wait(); close(ended) }()
 	t.Cleanup(func() {
-		w.endAll()
-		<-ended
 		if t.Failed() {
-			t.Logf("the engine said:\n%s%s", said, w.decided)
+			t.Logf("the engine decided:\n%s", w.decided)
 		}
 	})
-	poll(t, "the engine is running", func() bool {
-		select {
-		case <-ended:
-			t.Fatalf("the engine ended:\n%s", said)
-		default:
-		}
-		return strings.Contains(said.String(), "the firewall is in force")
-	})
+	w.startEngine(cmd)
 	return w
 }
 
@@ -90,21 +104,36 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-func (w *world) program(file string) string { return filepath.Join(w.programs, file) }
+func (c *computer) program(file string) string { return filepath.Join(c.programs, file) }
 
-// start starts the windows as a person does: it returns at once.
-func (w *world) start(args ...string) {
-	w.t.Helper()
-	cmd := w.command("wine", append([]string{w.program("sallyport.exe"), "--socket", engineSocket}, args...)...)
-	cmd.Env = append(cmd.Env, "SALLYPORT_E2E_SOCKET="+w.inspection)
-	if said, err := w.finish(cmd); err != nil {
-		w.t.Fatalf("start the windows: %v\n%s", err, said)
-	}
-	poll(w.t, "the windows can be inspected", w.running)
+// sallyport is a command of ours.
+func (c *computer) sallyport(args ...string) *exec.Cmd {
+	return c.command("wine", append([]string{c.program("sallyport.exe"), "--socket", engineSocket}, args...)...)
 }
 
-func (w *world) running() bool {
-	conn, err := net.Dial("tcp", w.inspection)
+// ask runs a command of ours and returns what it prints.
+func (c *computer) ask(args ...string) string {
+	c.t.Helper()
+	said, err := c.finish(c.sallyport(args...))
+	if err != nil {
+		c.t.Fatalf("sallyport %s: %v\n%s", strings.Join(args, " "), err, said)
+	}
+	return said
+}
+
+// start starts the windows as a person does: it returns at once.
+func (c *computer) start(args ...string) {
+	c.t.Helper()
+	cmd := c.sallyport(args...)
+	cmd.Env = append(cmd.Env, "SALLYPORT_E2E_SOCKET="+c.inspection)
+	if said, err := c.finish(cmd); err != nil {
+		c.t.Fatalf("start the windows: %v\n%s", err, said)
+	}
+	poll(c.t, "the windows can be inspected", c.running)
+}
+
+func (c *computer) running() bool {
+	conn, err := c.wine.dial(c.inspection)
 	if err == nil {
 		conn.Close()
 	}
@@ -142,39 +171,39 @@ type text struct {
 var titles = map[string]string{"main": "Sallyport", "prompt": "Sallyport asks"}
 
 // command gives one command to the windows and decodes what they answer.
-func (w *world) tell(answer any, words string) {
-	w.t.Helper()
-	conn, err := net.Dial("tcp", w.inspection)
+func (c *computer) tell(answer any, words string) {
+	c.t.Helper()
+	conn, err := c.wine.dial(c.inspection)
 	if err != nil {
-		w.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
 	fmt.Fprintln(conn, words)
 	if err := json.NewDecoder(conn).Decode(answer); err != nil {
-		w.t.Fatalf("%q: %v", words, err)
+		c.t.Fatalf("%q: %v", words, err)
 	}
 }
 
-func (w *world) inspect() (i inspection) {
-	w.t.Helper()
-	w.tell(&i, "dump")
+func (c *computer) inspect() (i inspection) {
+	c.t.Helper()
+	c.tell(&i, "dump")
 	return i
 }
 
 // open turns the main window to a page.
-func (w *world) open(page string) {
-	w.t.Helper()
+func (c *computer) open(page string) {
+	c.t.Helper()
 	var answer string
-	w.tell(&answer, "open "+page)
+	c.tell(&answer, "open "+page)
 }
 
 // sees waits until a window shows a text, and returns where it is on the screen.
-func (w *world) sees(window, s string) (at image.Point) {
-	w.t.Helper()
-	poll(w.t, "see "+s, func() bool {
-		for _, t := range w.inspect().Windows[window].Texts {
-			place := w.screen.where(titles[window])
+func (c *computer) sees(window, s string) (at image.Point) {
+	c.t.Helper()
+	poll(c.t, "see "+s, func() bool {
+		for _, t := range c.inspect().Windows[window].Texts {
+			place := c.screen.where(titles[window])
 			if strings.HasPrefix(t.Text, s) && !place.Empty() {
 				at = place.Min.Add(image.Pt(t.X+min(t.W, 40)/2, t.Y+t.H/2))
 				return true
@@ -186,38 +215,20 @@ func (w *world) sees(window, s string) (at image.Point) {
 }
 
 // click clicks on a text of a window.
-func (w *world) click(window, s string) {
-	w.t.Helper()
-	w.screen.Click(w.sees(window, s), xscreen.Left)
+func (c *computer) click(window, s string) {
+	c.t.Helper()
+	c.screen.Click(c.sees(window, s), xscreen.Left)
 }
 
 // asks waits for a question that takes input.
-func (w *world) asks(program string) {
-	w.t.Helper()
-	w.sees("prompt", program+" wants to connect")
-	poll(w.t, "the question takes input", func() bool { i := w.inspect(); return i.Prompt != "" && !i.Shielded })
+func (c *computer) asks(program string) {
+	c.t.Helper()
+	c.sees("prompt", program+" wants to connect")
+	poll(c.t, "the question takes input", func() bool { i := c.inspect(); return i.Prompt != "" && !i.Shielded })
 }
 
 // asksNothing waits until the prompt is off the screen.
-func (w *world) asksNothing() {
-	w.t.Helper()
-	poll(w.t, "the prompt goes", func() bool { return w.inspect().Prompt == "" && w.screen.Window(titles["prompt"]) == 0 })
-}
-
-// output collects what a process prints.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
+func (c *computer) asksNothing() {
+	c.t.Helper()
+	poll(c.t, "the prompt goes", func() bool { return c.inspect().Prompt == "" && c.screen.Window(titles["prompt"]) == 0 })
 }
