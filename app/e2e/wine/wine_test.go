@@ -115,6 +115,9 @@ func server() string {
 // test that is killed. When it is interrupted, it ends all of them first.
 func (w *wine) startServer() {
 	w.t.Helper()
+	// Whoever is first makes the folder where servers and programs of the prefix
+	// meet: two at once would make two, and never meet.
+	w.command(server(), "-k0").Run()
 	w.server = begin(w.t, w.command(server(), "--foreground", "--persistent"), syscall.SIGINT)
 	poll(w.t, "Wine's server is running", func() bool {
 		w.server.mustRun("Wine's server")
