@@ -32,6 +32,9 @@ type Change struct {
 	PID     int       `json:"pid"`
 	Program string    `json:"program"`
 	Text    string    `json:"text"` // what was changed
+	// Carried is the path at which another version took a program's place,
+	// where that is the change.
+	Carried string `json:"carried,omitempty"`
 }
 
 // lineText is a line as it is stored; the key has its number.
