@@ -25,6 +25,9 @@ func (c *Control) update(ctx context.Context, u persistence.Update, what string)
 	if err != nil {
 		return nil, err
 	}
+	for _, i := range u.Identities {
+		c.prover.Put(i)
+	}
 	st := *c.state.Load()
 	if u.Mode != nil {
 		st.mode, st.chosen = *u.Mode, true
@@ -68,7 +71,12 @@ func (c *Control) enforce(ctx context.Context, st *state, put []firewall.Rule, r
 
 // note logs a change with who made it.
 func (c *Control) note(ctx context.Context, what string) {
-	change := persistence.Change{Time: time.Now(), UID: os.Getuid(), PID: os.Getpid(), Text: what}
+	c.noteChange(ctx, persistence.Change{Text: what})
+}
+
+// noteChange is note; change has all but who made it, and when.
+func (c *Control) noteChange(ctx context.Context, change persistence.Change) {
+	change.Time, change.UID, change.PID = time.Now(), os.Getuid(), os.Getpid()
 	if p, ok := link.PeerFrom(ctx); ok {
 		change.UID, change.PID, change.Program = p.UID, p.PID, p.Program
 	} else {
