@@ -10,6 +10,7 @@ import (
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/identity"
+	"sallyport.dev/sallyport/firewall/process"
 	"sallyport.dev/sallyport/persistence"
 	"sallyport.dev/sallyport/ui"
 )
@@ -40,10 +41,20 @@ func (c *Control) knowPrograms(rules firewall.Ruleset) error {
 	c.prover = identity.New(all, identity.Options{
 		Named:   func(path string) bool { return c.state.Load().rules.Names(path) },
 		Keep:    c.keep,
+		Owner:   packageOf,
 		Known:   c.known,
 		Carried: c.carried,
 	})
 	return nil
+}
+
+// packageOf is the proof that the system's packages give of a file.
+func packageOf(path string) firewall.Proof {
+	o, ok := process.OwnerOf(path)
+	if !ok || !o.Intact {
+		return firewall.Proof{}
+	}
+	return firewall.Proof{Package: o.Manager + ":" + o.Name, Version: o.Version}
 }
 
 // keep stores what a file was proven to be. If it cannot be stored, the file is

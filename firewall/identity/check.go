@@ -24,6 +24,7 @@ type check struct {
 	settled bool
 	queued  bool
 	at      time.Time // when it was read last
+	times   int       // that it was read
 }
 
 func newCheck(path string, s firewall.Stamp, read firewall.Reading) *check {
@@ -87,6 +88,15 @@ func (p *Prover) Run(ctx context.Context) error {
 	return nil
 }
 
+// again has a file read once more if it is still the newest at its path.
+func (p *Prover) again(c *check) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f := p.files[c.path]; f != nil && f.other == c && !f.identity.Strict && !c.queued {
+		p.push(&p.later, c)
+	}
+}
+
 func (p *Prover) next() *check {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,10 +126,11 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	}
 	p.deciding.Lock()
 	p.mu.Lock()
-	c.queued, c.proof, c.at = false, proof, time.Now()
+	c.queued, c.proof, c.at, c.times = false, proof, time.Now(), c.times+1
 	was, now := c.program, c.changed()
 	f := p.files[c.path]
-	known := f != nil && (f.identity.Stamp == c.stamp || f.other == c)
+	other := f != nil && f.other == c
+	known := other || f != nil && f.identity.Stamp == c.stamp
 	var before, next firewall.Identity
 	if known {
 		before = f.identity
@@ -135,9 +146,12 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	}
 	if known && next.Stamp == c.stamp {
 		now = firewall.Program{Kind: firewall.Executable, Path: c.path}
-		if f.other == c {
+		if f.other == c { // and not one that was met meanwhile
 			f.other = nil
 		}
+	}
+	if known && next.Stamp != c.stamp && next.Proof.Package != "" && !next.Strict && c.times < maxTimes {
+		time.AfterFunc(lookAgain, func() { p.again(c) })
 	}
 	c.program = now
 	c.settle()
@@ -146,7 +160,7 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	if next.Stamp != before.Stamp && next.Before == before.Proof && p.o.Carried != nil {
 		p.o.Carried(next)
 	}
-	if was != now && p.o.Known != nil {
+	if was != now && (other || !known) && p.o.Known != nil {
 		p.o.Known(was, now)
 	}
 }

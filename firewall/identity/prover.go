@@ -22,8 +22,10 @@ const (
 	// a person may be about to answer for.
 	maxMet = 4096
 	// lookAgain is how long a file counts as changed before it is looked at
-	// again: a package's files come before the list of their digests.
+	// again, by itself maxTimes in all: a package's files come before the list
+	// of their digests.
 	lookAgain = 10 * time.Second
+	maxTimes  = 3
 )
 
 // Options are what a [Prover] works with. Named and Keep are needed.

@@ -18,6 +18,7 @@ import (
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/identity"
 	"sallyport.dev/sallyport/firewall/netfilter"
+	"sallyport.dev/sallyport/firewall/process"
 )
 
 // setup is what an engine process starts with.
@@ -31,6 +32,7 @@ type setup struct {
 
 	Identities string                    // the file that keeps what programs are; "": nothing does
 	Packages   map[string]firewall.Proof // of files that a package vouches for
+	Dpkg       bool                      // ask the package database instead
 }
 
 // request is what the test tells the engine process.
@@ -188,7 +190,7 @@ func (e *engineParts) knowPrograms() error {
 	e.prover = identity.New(all, identity.Options{
 		Named: func(path string) bool { return e.named.Load().Names(path) },
 		Keep:  e.keep,
-		Owner: func(path string) firewall.Proof { return e.setup.Packages[path] },
+		Owner: e.owner,
 		Known: func(old, now firewall.Program) {
 			e.mu.Lock()
 			defer e.mu.Unlock()
@@ -198,6 +200,14 @@ func (e *engineParts) knowPrograms() error {
 		Carried: func(i firewall.Identity) { e.out.send(event{Kind: "carried", At: time.Now(), Identity: &i}) },
 	})
 	return nil
+}
+
+func (e *engineParts) owner(path string) firewall.Proof {
+	o, ok := process.OwnerOf(path)
+	if !e.setup.Dpkg || !ok || !o.Intact {
+		return e.setup.Packages[path]
+	}
+	return firewall.Proof{Package: o.Manager + ":" + o.Name, Version: o.Version}
 }
 
 func (e *engineParts) keep(i firewall.Identity) {

@@ -1,0 +1,104 @@
+package netfilter_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
+// packages gives the world a folder /opt and a package database of its own.
+func (w *world) packages() {
+	w.t.Helper()
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		if os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") == "1" {
+			w.t.Fatal(err)
+		}
+		w.t.Skip(err)
+	}
+	database := w.t.TempDir()
+	for _, folder := range []string{"info", "updates", "triggers"} {
+		if err := os.Mkdir(filepath.Join(database, folder), 0o755); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"status", "available"} {
+		if err := os.WriteFile(filepath.Join(database, file), nil, 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.mustRun(w.outside("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/opt"))
+	w.mustRun(w.outside("mount", "--bind", database, "/var/lib/dpkg"))
+}
+
+// install installs a package with one program, which is a version of its own.
+func (w *world) install(name, version, path string) {
+	w.t.Helper()
+	root := filepath.Join(w.t.TempDir(), name)
+	for _, folder := range []string{"DEBIAN", filepath.Dir(path)} {
+		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.rename(w.version(name+"-"+version, version), filepath.Join(root, path))
+	sum, _, _ := strings.Cut(w.mustRun(exec.Command("md5sum", filepath.Join(root, path))), " ")
+	for file, text := range map[string]string{
+		"control": fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: a test\n", name, version),
+		"md5sums": sum + "  " + strings.TrimPrefix(path, "/") + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(root, "DEBIAN", file), []byte(text), 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.mustRun(exec.Command("dpkg-deb", "--root-owner-group", "--build", root))
+	w.mustRun(w.outside("dpkg", "--force-not-root", "--install", root+".deb"))
+}
+
+// in is where a path of the world is for the test.
+func (w *world) in(path string) string {
+	return filepath.Join("/proc", strconv.Itoa(w.holder.cmd.Process.Pid), "root", path)
+}
+
+func TestAnUpgradeByARealPackageIsCarriedOver(t *testing.T) {
+	world := newWorld(t)
+	world.packages()
+	const path = "/opt/good/bin/good"
+	g := world.guard(setup{Dpkg: true})
+	world.install("good", "1.0", path)
+	g.allow(path)
+	if i := g.kept[path]; i.Proof.Package != "dpkg:good" || i.Proof.Version != "1.0" {
+		t.Fatalf("it is %+v", i)
+	}
+	world.install("good", "1.1", path)
+	g.connects(path)
+	g.unasked(t)
+	g.await("it to be logged", func() bool { return len(g.carried) == 1 })
+	if i := g.carried[0]; i.Proof.Version != "1.1" || i.Before.Version != "1.0" {
+		t.Errorf("carried over: %+v", i)
+	}
+	// What is not as the package has it is another program, whoever put it there.
+	world.mustRun(world.outside("cp", world.version("evil", "evil"), path))
+	g.refuses(path)
+	// The package's own file comes back, but in a folder of somebody else.
+	world.install("good", "1.2", path)
+	world.mustRun(world.outside("chown", "1000", filepath.Dir(path)))
+	g.refuses(path)
+}
+
+// refuses has a program ask, and says no once.
+func (g *guard) refuses(path string) {
+	g.w.t.Helper()
+	program := g.w.talk(path)
+	must(g.w.t, program, "open tcp4")
+	program.send(g.w.t, "connect 10.77.0.2:7000")
+	g.once(g.another(path), firewall.Block)
+	if r := program.next(g.w.t); r.Error == "" {
+		g.w.t.Errorf("%s connected", path)
+	}
+	g.w.end(program)
+}
