@@ -113,9 +113,12 @@ func (p *Prover) next() *check {
 // prove reads a file and decides which program it is.
 func (p *Prover) prove(ctx context.Context, c *check) {
 	var proof firewall.Proof
-	err := c.read(ctx, func(r io.Reader) (err error) {
-		proof = p.o.Owner(c.path)
-		proof.SHA256, err = digest(ctx, r)
+	err := c.read(ctx, func(r io.Reader) error {
+		sum, err := digest(ctx, r)
+		if err == nil && !p.has(c.path, sum) { // the same content needs no package to vouch for it
+			proof = p.o.Owner(c.path)
+		}
+		proof.SHA256 = sum
 		return err
 	})
 	if ctx.Err() != nil {
@@ -165,18 +168,23 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	}
 }
 
+// has tells whether the program at path is known by this content.
+func (p *Prover) has(path, sum string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.files[path]
+	return f != nil && f.identity.Proof.SHA256 == sum
+}
+
 // continues is what the identity is once the file was read: the file's, if it
 // is the same program.
 func (c *check) continues(i firewall.Identity) firewall.Identity {
 	switch {
 	case c.proof == firewall.Proof{}:
-	case c.stamp == i.Stamp:
-		i.Proof = c.proof
 	case c.proof.Content(i.Proof):
 		i.Stamp = c.stamp
-		if c.proof.Package != "" {
-			i.Proof = c.proof
-		}
+	case c.stamp == i.Stamp:
+		i.Proof = c.proof
 	case c.proof.Continues(i.Proof) && !i.Strict:
 		return firewall.Identity{Path: i.Path, Proof: c.proof, Stamp: c.stamp, Since: time.Now(), Before: i.Proof}
 	}

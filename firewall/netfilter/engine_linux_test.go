@@ -203,9 +203,12 @@ func (e *engineParts) knowPrograms() error {
 }
 
 func (e *engineParts) owner(path string) firewall.Proof {
-	o, ok := process.OwnerOf(path)
-	if !e.setup.Dpkg || !ok || !o.Intact {
+	if !e.setup.Dpkg {
 		return e.setup.Packages[path]
+	}
+	o, ok := process.OwnerOf(path)
+	if !ok || !o.Intact {
+		return firewall.Proof{}
 	}
 	return firewall.Proof{Package: o.Manager + ":" + o.Name, Version: o.Version}
 }
