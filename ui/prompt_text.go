@@ -46,7 +46,7 @@ func promptWarning(p Prompt) string {
 	case about == "":
 		return ""
 	case p.Changed:
-		return "Not the file that was allowed: " + about
+		return strings.ToUpper(about[:1]) + about[1:]
 	case strings.HasPrefix(about, "deleted"):
 		return "The file of this program was deleted or replaced"
 	default:
@@ -90,7 +90,7 @@ type choice struct{ text, word string }
 // scopeChoices are the flows that an answer may cover, the default first.
 func scopeChoices(p Prompt) []choice {
 	if p.Changed { // what was decided for the path counts again
-		return []choice{{"As before", "program"}}
+		return []choice{{"Anywhere, as before", "program"}}
 	}
 	host := "host"
 	if p.Host == "" {
