@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/identity"
@@ -28,10 +29,11 @@ func (c *Control) knowPrograms(rules firewall.Ruleset) error {
 	}
 	var forget []string
 	all = slices.DeleteFunc(all, func(i firewall.Identity) bool {
-		if !named[i.Path] {
-			forget = append(forget, i.Path)
+		if named[i.Path] || i.Strict { // what a person took back stays so
+			return false
 		}
-		return !named[i.Path]
+		forget = append(forget, i.Path)
+		return true
 	})
 	if len(forget) > 0 {
 		if err := c.store.PutIdentities(nil, forget); err != nil {
@@ -44,6 +46,7 @@ func (c *Control) knowPrograms(rules firewall.Ruleset) error {
 		Owner:   packageOf,
 		Known:   c.known,
 		Carried: c.carried,
+		Moved:   c.moved,
 	})
 	return nil
 }
@@ -77,6 +80,29 @@ func (c *Control) known(old, now firewall.Program) {
 	if err := c.apply(); err != nil {
 		slog.Error("a program is known again", "path", now.Path, "err", err)
 	}
+}
+
+// moved has the rules for a program count for another version of it, which has
+// another path.
+func (c *Control) moved(from string, to firewall.Identity) {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	to.Since = to.Since.UTC().Truncate(time.Microsecond)
+	u := persistence.Update{Identities: []firewall.Identity{to}}
+	for r := range c.state.Load().rules.All() {
+		if r.Program == from && !r.Until.Exit {
+			r.ID, r.Program, r.Created, r.LastUsed, r.Hits = "", to.Path, to.Since, time.Time{}, 0
+			u.Put = append(u.Put, r)
+		}
+	}
+	if len(u.Put) == 0 {
+		return
+	}
+	if _, err := c.update(context.Background(), u, "rules of "+from+" count for "+to.Path); err != nil {
+		slog.Error("another version of a program is not carried over", "path", to.Path, "err", err)
+		return
+	}
+	c.carried(to)
 }
 
 // carried logs that another version took the place of a program.
@@ -117,8 +143,15 @@ func (c *Control) Identities(context.Context) ([]ui.Identity, error) {
 func (c *Control) UndoCarried(ctx context.Context, path string) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	now, _ := c.prover.Identity(path)
 	err := c.prover.Undo(path, func(is ...firewall.Identity) error {
-		_, err := c.update(ctx, persistence.Update{Identities: is}, "undo: another version of "+path+" was carried over")
+		u := persistence.Update{Identities: is}
+		for r := range c.state.Load().rules.All() { // that came with it
+			if now.From != "" && r.Program == path && r.Created.Equal(now.Since) {
+				u.Remove = append(u.Remove, r.ID)
+			}
+		}
+		_, err := c.update(ctx, u, "undo: another version of "+path+" was carried over")
 		return err
 	})
 	if errors.Is(err, identity.ErrNoChange) {

@@ -214,6 +214,40 @@ func TestACarriedOverVersionIsLoggedAndUndone(t *testing.T) {
 	}
 }
 
+func TestAVersionedPathHasTheRulesOfTheOneBeforeUntilThatIsUndone(t *testing.T) {
+	r, before := carriedRig(t)
+	if _, err := r.AddRule(t.Context(), ui.Rule{Program: curlPath, Port: 22, Verdict: firewall.Block, Enabled: true, Note: "no shell"}); err != nil {
+		t.Fatal(err)
+	}
+	const path = curlPath + "-9"
+	rules := r.state.Load().rules.Len()
+	p := firewall.Program{Kind: firewall.Executable, Path: path}
+	c, _ := r.ask(t, attemptBy(p))
+	r.moved(curlPath, firewall.Identity{
+		Path: path, From: curlPath, Since: time.Now(), Stamp: before.Stamp, Before: before.Proof,
+		Proof: firewall.Proof{SHA256: strings.Repeat("9", 64), Package: "dpkg:curl", Version: "9"},
+	})
+	r.decided(t, c, firewall.Allow, firewall.ByRule)
+	if now := r.state.Load().rules.Len(); now != rules+2 {
+		t.Errorf("%d rules count for it", now-rules)
+	}
+	own, err := r.AddRule(t.Context(), ui.Rule{Program: path, Port: 80, Verdict: firewall.Block, Enabled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := r.log(t, ui.LogQuery{Text: "carried over"})
+	if len(lines) != 1 || lines[0].Carried != path {
+		t.Fatalf("logged %+v", lines)
+	}
+	if err := r.UndoCarried(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	if _, kept := r.state.Load().rules.Rule(firewall.RuleID(own.ID)); !kept || r.state.Load().rules.Len() != rules+1 {
+		t.Errorf("undone, there are %d rules more", r.state.Load().rules.Len()-rules)
+	}
+	r.ask(t, attemptBy(p))
+}
+
 func TestProgramsAreListedAndUndoneByCommand(t *testing.T) {
 	r, _ := carriedRig(t)
 	run := func(args ...string) string {

@@ -54,6 +54,9 @@ type Identity struct {
 	// Before is the proof of the file that was there before this one, which
 	// continues it, took its place. Zero if none did.
 	Before Proof
+	// From is the path at which that file was, if it was another one: that of
+	// another version.
+	From string
 	// Strict: a person took back that another version took the place; only the
 	// same content counts, until they accept another.
 	Strict bool

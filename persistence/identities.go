@@ -18,6 +18,7 @@ type identityText struct {
 	Before proofText `json:"before,omitzero"`
 	Stamp  stampText `json:"stamp,omitzero"`
 	Since  time.Time `json:"since,omitzero"`
+	From   []byte    `json:"from,omitempty"` // bytes, as the key
 	Strict bool      `json:"strict,omitempty"`
 }
 
@@ -66,7 +67,7 @@ func decodeIdentity(key, value []byte) (firewall.Identity, error) {
 		return firewall.Identity{}, err
 	}
 	i := firewall.Identity{
-		Path: string(key), Proof: firewall.Proof(t.Proof), Before: firewall.Proof(t.Before), Stamp: firewall.Stamp(t.Stamp), Since: t.Since, Strict: t.Strict,
+		Path: string(key), Proof: firewall.Proof(t.Proof), Before: firewall.Proof(t.Before), Stamp: firewall.Stamp(t.Stamp), Since: t.Since, From: string(t.From), Strict: t.Strict,
 	}
 	return i, validIdentity(i)
 }
@@ -109,7 +110,7 @@ func putIdentities(tx *bbolt.Tx, all []firewall.Identity) error {
 		if err := validIdentity(i); err != nil {
 			return err
 		}
-		t := identityText{proofText(i.Proof), proofText(i.Before), stampText(i.Stamp), i.Since.UTC(), i.Strict}
+		t := identityText{proofText(i.Proof), proofText(i.Before), stampText(i.Stamp), i.Since.UTC(), []byte(i.From), i.Strict}
 		if err := put(tx.Bucket(identitiesBucket), []byte(i.Path), t); err != nil {
 			return err
 		}

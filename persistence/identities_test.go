@@ -21,7 +21,7 @@ func identities() []firewall.Identity {
 	return []firewall.Identity{
 		{Path: "/opt/caf\xe9", Since: since, Stamp: firewall.Stamp{Inode: 3, Changed: 4}},
 		{Path: "/usr/bin/curl", Since: since, Proof: firewall.Proof{SHA256: digest("a"), Package: "dpkg:curl", Version: "8.2"},
-			Stamp: firewall.Stamp{Device: 1, Generation: 2, Inode: 3, Changed: 4}, Before: firewall.Proof{SHA256: digest("b"), Package: "dpkg:curl", Version: "8.1"}},
+			Stamp: firewall.Stamp{Device: 1, Generation: 2, Inode: 3, Changed: 4}, Before: firewall.Proof{SHA256: digest("b"), Package: "dpkg:curl", Version: "8.1"}, From: "/usr/bin/c\xfcrl-8.1"},
 		{Path: "/usr/bin/wget", Since: since, Proof: firewall.Proof{SHA256: digest("c"), Signer: "Acme", Product: "Wget"}, Strict: true},
 	}
 }

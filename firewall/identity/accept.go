@@ -29,6 +29,10 @@ func (p *Prover) Accept(program firewall.Program, store func(...firewall.Identit
 	var accepted []firewall.Identity
 	if c != nil && (program == c.program || f == nil && program.Kind == firewall.Executable) {
 		accepted = append(accepted, firewall.Identity{Path: c.path, Stamp: c.stamp, Proof: c.proof, Since: time.Now()})
+	} else if f != nil && f.identity.Strict && program.Kind == firewall.Executable {
+		again := f.identity
+		again.Strict = false
+		accepted = append(accepted, again)
 	}
 	p.mu.Unlock()
 	if program.Kind == firewall.Changed && len(accepted) == 0 {
@@ -49,8 +53,9 @@ func (p *Prover) At(path string) firewall.Program {
 
 // Undo takes back that another version took the place of the program at path:
 // the file there counts as changed, and none but one of the same content as
-// before is taken for the program until a person accepts it. store is as for
-// [Prover.Accept]. It returns ErrNoChange if there is nothing to undo.
+// before is taken for the program until a person accepts it. Where the program
+// before has another path, store ends the rules for this one. Otherwise it is as
+// for [Prover.Accept]. It returns ErrNoChange if there is nothing to undo.
 func (p *Prover) Undo(path string, store func(...firewall.Identity) error) error {
 	p.deciding.Lock()
 	defer p.deciding.Unlock()
@@ -60,6 +65,9 @@ func (p *Prover) Undo(path string, store func(...firewall.Identity) error) error
 	var i firewall.Identity
 	if undone {
 		i = firewall.Identity{Path: path, Proof: f.identity.Before, Since: time.Now(), Strict: true}
+		if f.identity.From != "" {
+			i.Proof, i.Stamp = f.identity.Proof, f.identity.Stamp
+		}
 	}
 	p.mu.Unlock()
 	if !undone {
@@ -93,7 +101,7 @@ func (p *Prover) Put(i firewall.Identity) {
 		}
 		f.tried, f.other = true, nil
 		c.settle()
-	case i.Strict:
+	case i.Strict && i.Stamp != left.stamp:
 		f.other = left // need not be read again
 	}
 }
@@ -101,8 +109,7 @@ func (p *Prover) Put(i firewall.Identity) {
 // take has an identity count for a path that had none; the prover's lock is
 // held.
 func (p *Prover) take(i firewall.Identity, read firewall.Reading) {
-	f := &file{identity: i}
-	p.files[i.Path] = f
+	f := p.know(i)
 	if i.Proof == (firewall.Proof{}) && read != nil {
 		f.tried = true
 		p.push(&p.later, newCheck(i.Path, i.Stamp, read))

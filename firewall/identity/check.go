@@ -61,29 +61,19 @@ func (c *check) changed() firewall.Program {
 func (p *Prover) push(queue *[]*check, c *check) {
 	c.queued = true
 	*queue = append(*queue, c)
-	select {
-	case p.wake <- struct{}{}:
-	default:
+	for _, wake := range p.wakes {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // Run reads files until ctx ends. It does not wait for a reader that a dead
 // mount holds up.
 func (p *Prover) Run(ctx context.Context) error {
-	for range readers {
-		go func() {
-			for ctx.Err() == nil {
-				if c := p.next(); c != nil {
-					p.prove(ctx, c)
-					continue
-				}
-				select {
-				case <-p.wake:
-				case <-ctx.Done():
-				}
-			}
-		}()
-	}
+	go p.read(ctx, p.wakes[0], &p.soon)
+	go p.read(ctx, p.wakes[1], &p.soon, &p.later)
 	<-ctx.Done()
 	return nil
 }
@@ -97,10 +87,24 @@ func (p *Prover) again(c *check) {
 	}
 }
 
-func (p *Prover) next() *check {
+// read reads what is in the queues, the first one first.
+func (p *Prover) read(ctx context.Context, wake <-chan struct{}, queues ...*[]*check) {
+	for ctx.Err() == nil {
+		if c := p.next(queues); c != nil {
+			p.prove(ctx, c)
+			continue
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (p *Prover) next(queues []*[]*check) *check {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, queue := range []*[]*check{&p.soon, &p.later} {
+	for _, queue := range queues {
 		if len(*queue) > 0 {
 			c := (*queue)[0]
 			*queue = (*queue)[1:]
@@ -132,8 +136,20 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	c.queued, c.proof, c.at, c.times = false, proof, time.Now(), c.times+1
 	was, now := c.program, c.changed()
 	f := p.files[c.path]
-	other := f != nil && f.other == c
-	known := other || f != nil && f.identity.Stamp == c.stamp
+	if f == nil {
+		from, isVersion := p.continued(c)
+		p.mu.Unlock()
+		p.deciding.Unlock()
+		if isVersion {
+			p.o.Moved(from.Path, firewall.Identity{Path: c.path, Proof: proof, Stamp: c.stamp, Since: time.Now(), Before: from.Proof, From: from.Path})
+		}
+		p.mu.Lock()
+		c.settle()
+		p.mu.Unlock()
+		return
+	}
+	other := f.other == c
+	known := other || f.identity.Stamp == c.stamp
 	var before, next firewall.Identity
 	if known {
 		before = f.identity

@@ -42,6 +42,10 @@ type Options struct {
 	Known func(old, now firewall.Program)
 	// Carried is told that another version took the place of a program.
 	Carried func(firewall.Identity)
+	// Moved is told that a program that no rule names is another version of one
+	// that rules name by the path from. It has the rules count for it, keeps the
+	// identity and calls [Prover.Put], if it is to be so. nil: it is not.
+	Moved func(from string, to firewall.Identity)
 }
 
 // Prover knows the programs that rules name. Its methods may be called from
@@ -49,13 +53,14 @@ type Options struct {
 type Prover struct {
 	o        Options
 	deciding sync.Mutex // held while an identity is being replaced
-	wake     chan struct{}
+	wakes    [readers]chan struct{}
 
-	mu    sync.Mutex
-	files map[string]*file  // by path, those with an identity
-	met   map[string]*check // the newest file at paths that no rule names; never read as such
-	soon  []*check          // somebody waits for it
-	later []*check
+	mu       sync.Mutex
+	files    map[string]*file    // by path, those with an identity
+	versions map[string][]string // their paths, by what is left of them without a version
+	met      map[string]*check   // the newest file at paths that no rule names
+	soon     []*check            // somebody waits for it
+	later    []*check
 }
 
 // file is what is known of a path.
@@ -70,9 +75,12 @@ func New(all []firewall.Identity, o Options) *Prover {
 	if o.Owner == nil {
 		o.Owner = func(string) firewall.Proof { return firewall.Proof{} }
 	}
-	p := &Prover{o: o, wake: make(chan struct{}, readers), files: make(map[string]*file), met: make(map[string]*check)}
+	p := &Prover{o: o, files: make(map[string]*file), versions: make(map[string][]string), met: make(map[string]*check)}
+	for i := range p.wakes {
+		p.wakes[i] = make(chan struct{}, 1)
+	}
 	for _, i := range all {
-		p.files[i.Path] = &file{identity: i}
+		p.know(i)
 	}
 	return p
 }
@@ -85,13 +93,7 @@ func (p *Prover) Identify(path string, s firewall.Stamp, read firewall.Reading) 
 	f := p.files[path]
 	switch {
 	case f == nil && !p.o.Named(path):
-		if m := p.met[path]; m == nil || m.stamp != s {
-			if len(p.met) >= maxMet {
-				clear(p.met)
-			}
-			p.met[path] = newCheck(path, s, read)
-		}
-		return same, nil
+		return same, p.meet(path, s, read)
 	case f == nil: // what is met first counts
 		p.take(firewall.Identity{Path: path, Stamp: s, Since: time.Now()}, read)
 		return same, nil
@@ -115,6 +117,27 @@ func (p *Prover) Identify(path string, s firewall.Stamp, read firewall.Reading) 
 		return c.program, nil
 	}
 	return c.program, c.done
+}
+
+// know has an identity count for a path that had none; the prover's lock is
+// held.
+func (p *Prover) know(i firewall.Identity) *file {
+	f := &file{identity: i}
+	p.files[i.Path] = f
+	if name := versionless(i.Path); name != "" {
+		p.versions[name] = append(p.versions[name], i.Path)
+	}
+	return f
+}
+
+// Identity returns what is known of a path; ok is false if nothing is.
+func (p *Prover) Identity(path string) (i firewall.Identity, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f := p.files[path]; f != nil {
+		return f.identity, true
+	}
+	return i, false
 }
 
 // Identities returns what is known of every path, in no order.

@@ -31,6 +31,7 @@ type story struct {
 	kept    map[string]firewall.Identity
 	known   [][2]firewall.Program
 	carried []firewall.Identity
+	moved   []firewall.Identity
 }
 
 const path = "/usr/bin/curl"
@@ -51,11 +52,12 @@ func (s *story) start() func() {
 		all = append(all, i)
 	}
 	s.Prover = identity.New(all, identity.Options{
-		Named:   func(string) bool { return s.named },
+		Named:   func(path string) bool { return s.named || s.kept[path].Path != "" },
 		Keep:    func(i firewall.Identity) { s.kept[i.Path] = i },
 		Owner:   func(path string) firewall.Proof { s.mu.Lock(); defer s.mu.Unlock(); return s.owners[path] },
 		Known:   func(old, now firewall.Program) { s.known = append(s.known, [2]firewall.Program{old, now}) },
 		Carried: func(i firewall.Identity) { s.carried = append(s.carried, i) },
+		Moved:   func(_ string, i firewall.Identity) { s.moved = append(s.moved, i) },
 	})
 	ctx, stop := context.WithCancel(s.Context())
 	go s.Prover.Run(ctx)
@@ -322,6 +324,54 @@ func TestAPackageThatIsBeingInstalledIsLookedAtAgain(t *testing.T) {
 		}
 		s.is(firewall.Executable)
 	})
+}
+
+func TestAVersionedPathIsCarriedOverWithAProofOnly(t *testing.T) {
+	const before, after = "/opt/app-1.2.3/bin/app", "/opt/app-1.2.4/bin/app"
+	for name, test := range map[string]struct {
+		owner   firewall.Proof
+		path    string
+		carried bool
+	}{
+		"of the same package":     {firewall.Proof{Package: "dpkg:app", Version: "1.2.4"}, after, true},
+		"of another package":      {firewall.Proof{Package: "dpkg:evil"}, after, false},
+		"of no package":           {firewall.Proof{}, after, false},
+		"another file of it":      {firewall.Proof{Package: "dpkg:app"}, "/opt/app-1.2.4/bin/tool", false},
+		"in a folder of versions": {firewall.Proof{Package: "dpkg:app"}, "/opt/app-1.2.4-1_2/bin/app", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tell(t, func(s *story) {
+				s.put(before, "1.2.3")
+				s.own(before, firewall.Proof{Package: "dpkg:app", Version: "1.2.3"})
+				s.meet(before)
+				s.named = false
+				s.put(test.path, "1.2.4")
+				s.own(test.path, test.owner)
+				if first, then := s.meet(test.path); first.Kind != firewall.Executable || then != first {
+					t.Errorf("it counts as %+v, then %+v", first, then)
+				}
+				if got := len(s.moved) == 1; got != test.carried {
+					t.Fatalf("carried over: %+v", s.moved)
+				}
+				if !test.carried {
+					return
+				}
+				if i := s.moved[0]; i.Path != after || i.From != before || i.Proof.SHA256 != sum("1.2.4") || i.Before.Version != "1.2.3" {
+					t.Errorf("carried over: %+v", i)
+				}
+				s.Put(s.moved[0])
+				if err := s.Undo(after, func(is ...firewall.Identity) error { s.Put(is[0]); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				s.meet(after) // no rule names it any more: it is asked about as any program
+				s.put(after, "1.2.4 again")
+				s.meet(after)
+				if len(s.moved) > 1 {
+					t.Errorf("carried over again: %+v", s.moved)
+				}
+			})
+		})
+	}
 }
 
 func TestARecordThatCannotBeReadAllowsNothing(t *testing.T) {

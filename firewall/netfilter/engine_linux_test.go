@@ -197,9 +197,32 @@ func (e *engineParts) knowPrograms() error {
 			e.engine.Known(old, now)
 			e.backend.Apply(e.policy)
 		},
+		Moved:   e.moved,
 		Carried: func(i firewall.Identity) { e.out.send(event{Kind: "carried", At: time.Now(), Identity: &i}) },
 	})
 	return nil
+}
+
+// moved has the rules of one path count for another.
+func (e *engineParts) moved(from string, to firewall.Identity) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var more []firewall.Rule
+	for r := range e.rules.All() {
+		if r.Program == from {
+			r.ID, r.Program = r.ID+"-moved", to.Path
+			more = append(more, r)
+		}
+	}
+	rules, err := e.rules.Change(more, nil)
+	if err != nil {
+		panic(err)
+	}
+	e.accepted(to)
+	e.rules = rules
+	e.engine.SetRules(rules)
+	e.apply(rules.Policy(e.policy.Mode, e.policy.FailOpen))
+	e.out.send(event{Kind: "carried", At: time.Now(), Identity: &to})
 }
 
 func (e *engineParts) owner(path string) firewall.Proof {

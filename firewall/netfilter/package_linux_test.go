@@ -90,6 +90,31 @@ func TestAnUpgradeByARealPackageIsCarriedOver(t *testing.T) {
 	g.refuses(path)
 }
 
+func TestAVersionedPathIsCarriedOverWithItsPackageOnly(t *testing.T) {
+	world := newWorld(t)
+	world.packages()
+	const before, after, alone = "/opt/app-1.2.3/bin/app", "/opt/app-1.2.4/bin/app", "/opt/app-1.2.5/bin/app"
+	g := world.guard(setup{Dpkg: true})
+	world.install("app", "1.2.3", before)
+	g.allow(before)
+	world.install("app", "1.2.4", after)
+	g.connects(after)
+	g.await("it to be logged", func() bool { return len(g.carried) == 1 })
+	if i := g.carried[0]; i.Path != after || i.From != before || i.Before.Version != "1.2.3" {
+		t.Errorf("carried over: %+v", i)
+	}
+	g.unasked(t)
+	world.mustRun(world.outside("mkdir", "-p", filepath.Dir(alone)))
+	world.mustRun(world.outside("cp", world.version("other", "other"), alone))
+	program := world.talk(alone)
+	must(t, program, "open tcp4")
+	program.send(t, "connect 10.77.0.2:7000")
+	g.once(g.asked(alone), firewall.Block)
+	if r := program.next(t); r.Error == "" {
+		t.Error("a path like that of a version is enough")
+	}
+}
+
 // refuses has a program ask, and says no once.
 func (g *guard) refuses(path string) {
 	g.w.t.Helper()
