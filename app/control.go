@@ -114,7 +114,8 @@ func (w watcher) Decided(e firewall.Entry) {
 	case firewall.Block:
 		w.blocked.Add(n)
 	}
-	if e.Reason == firewall.ByMode && w.state.Load().mode == firewall.ModeAllow {
+	// A changed program has its rules, and is to be asked about.
+	if e.Reason == firewall.ByMode && w.state.Load().mode == firewall.ModeAllow && e.Program.Kind != firewall.Changed {
 		w.journal.Collect(e)
 	}
 	w.journal.Append(e)

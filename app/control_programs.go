@@ -160,6 +160,22 @@ func (c *Control) UndoCarried(ctx context.Context, path string) error {
 	return err
 }
 
+// putRule stores a rule in the place of old. If a person allows what was not
+// allowed before, they mean the file that is there now.
+func (c *Control) putRule(ctx context.Context, r, old firewall.Rule, what string) (put []firewall.Rule, err error) {
+	store := func(is ...firewall.Identity) (err error) {
+		put, err = c.update(ctx, persistence.Update{Put: []firewall.Rule{r}, Identities: is}, what)
+		return err
+	}
+	allowed := old.Verdict == firewall.Allow && !old.Disabled && old.Program == r.Program
+	if r.Verdict == firewall.Allow && !r.Disabled && !allowed {
+		err = c.prover.Accept(c.prover.At(r.Program), store)
+	} else {
+		err = store()
+	}
+	return put, err
+}
+
 // accept answers a question about a changed program: the file that is there now
 // is the program that the rules for its path were made for. If they do not
 // allow what was asked about, a rule does.
@@ -185,7 +201,8 @@ func (c *Control) accept(ctx context.Context, a firewall.Answer, p firewall.Prom
 	switch {
 	case errors.Is(err, identity.ErrGone):
 		return fmt.Errorf("%w: %w", ui.ErrNotFound, err)
-	case err != nil && len(put) == 0 && a.Rule == nil:
+	case err != nil && c.prover.At(as.Path) != as: // it was not stored
+		a.Rule = nil
 		if once := c.once(ctx, a, p); once != nil {
 			return once
 		}

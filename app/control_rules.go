@@ -36,16 +36,7 @@ func (c *Control) AddRule(ctx context.Context, r ui.Rule) (ui.Rule, error) {
 	in.ID, in.Proposed = "", false
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	var put []firewall.Rule
-	add := func(is ...firewall.Identity) (err error) {
-		put, err = c.update(ctx, persistence.Update{Put: []firewall.Rule{in}, Identities: is}, "add rule: "+describe(in))
-		return err
-	}
-	if in.Verdict == firewall.Allow { // what a person allows is the file that is there now
-		err = c.prover.Accept(c.prover.At(in.Program), add)
-	} else {
-		err = add()
-	}
+	put, err := c.putRule(ctx, in, firewall.Rule{Verdict: firewall.Block}, "add rule: "+describe(in))
 	if len(put) == 0 {
 		return ui.Rule{}, err
 	}
@@ -73,7 +64,7 @@ func (c *Control) ChangeRule(ctx context.Context, r ui.Rule) error {
 	}
 	in.Proposed, in.Builtin = false, old.Builtin
 	in.Created, in.LastUsed, in.Hits = old.Created, old.LastUsed, old.Hits
-	_, err = c.update(ctx, persistence.Update{Put: []firewall.Rule{in}}, "change rule "+r.ID+": "+describe(in))
+	_, err = c.putRule(ctx, in, old, "change rule "+r.ID+": "+describe(in))
 	return err
 }
 

@@ -165,6 +165,34 @@ func TestWhatAFileIsOutlivesTheEngine(t *testing.T) {
 	}
 }
 
+func TestWhoEditsARuleDoesNotAcceptAnotherFile(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	r.meet(t, "8.1", november.AddDate(-1, 0, 0))
+	rule, err := r.AddRule(t.Context(), ui.Rule{Program: curlPath, Verdict: firewall.Allow, Enabled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.stored(t, "the file that was there", func(i firewall.Identity) bool { return i.Proof.SHA256 != "" })
+	evil := r.meet(t, "evil", november)
+	for _, step := range []struct {
+		what   string
+		change func()
+		want   firewall.ProgramKind
+	}{
+		{"with a note", func() { rule.Note = "mine" }, firewall.Changed},
+		{"disabled", func() { rule.Enabled = false }, firewall.Changed},
+		{"enabled", func() { rule.Enabled = true }, firewall.Executable},
+	} {
+		step.change()
+		if err := r.ChangeRule(t.Context(), rule); err != nil {
+			t.Fatal(err)
+		}
+		if p := r.meet(t, "evil", november); p.Kind != step.want {
+			t.Errorf("%s, %+v counts as %+v", step.what, evil, p)
+		}
+	}
+}
+
 // carriedRig is a rig in which version 8.2 of a package took the place of 8.1.
 func carriedRig(t *testing.T) (*rig, firewall.Identity) {
 	t.Helper()

@@ -45,7 +45,7 @@ func settledAt(s firewall.Stamp) time.Time {
 func (i *identities) reading(path string, s firewall.Stamp) firewall.Reading {
 	return func(ctx context.Context, f func(io.Reader) error) error {
 		select {
-		case <-time.After(time.Until(settledAt(s))):
+		case <-time.After(min(time.Until(settledAt(s)), coarseTick)): // the clock may have been put back
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -61,11 +61,21 @@ func (i *identities) reading(path string, s firewall.Stamp) firewall.Reading {
 		if err := i.mustHold(fd, path, s); err != nil {
 			return err
 		}
-		if err := f(file); err != nil {
+		if err := f(leased{file}); err != nil {
 			return err
 		}
 		return i.mustHold(fd, path, s)
 	}
+}
+
+// leased reads a file until somebody wants to write to it, who waits for us.
+type leased struct{ file *os.File }
+
+func (l leased) Read(b []byte) (int, error) {
+	if lease, err := unix.FcntlInt(l.file.Fd(), unix.F_GETLEASE, 0); err != nil || lease != unix.F_RDLCK {
+		return 0, fmt.Errorf("read %s: %w", l.file.Name(), errReplaced)
+	}
+	return l.file.Read(b)
 }
 
 var errReplaced = errors.New("it was changed meanwhile")
