@@ -12,15 +12,22 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
+// needs ends the test if a tool is missing.
+func (w *world) needs(tool string) {
+	w.t.Helper()
+	_, err := exec.LookPath(tool)
+	switch {
+	case err != nil && os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") == "1":
+		w.t.Fatal(err)
+	case err != nil:
+		w.t.Skip(err)
+	}
+}
+
 // packages gives the world a folder /opt and a package database of its own.
 func (w *world) packages() {
 	w.t.Helper()
-	if _, err := exec.LookPath("dpkg-deb"); err != nil {
-		if os.Getenv("SALLYPORT_REQUIRE_PRIVILEGED") == "1" {
-			w.t.Fatal(err)
-		}
-		w.t.Skip(err)
-	}
+	w.needs("dpkg-deb")
 	database := w.t.TempDir()
 	for _, folder := range []string{"info", "updates", "triggers"} {
 		if err := os.Mkdir(filepath.Join(database, folder), 0o755); err != nil {
