@@ -29,9 +29,10 @@ type Control struct {
 	started time.Time
 	notes   []string // what a person should know since the start
 
-	changing sync.Mutex // held by whoever makes a change
-	expiry   *expiry
-	state    atomic.Pointer[state]
+	changing  sync.Mutex // held by whoever makes a change
+	reapplies bool       // what the backend has cached is about to be judged again; under changing
+	expiry    *expiry
+	state     atomic.Pointer[state]
 
 	allowed, blocked atomic.Uint64
 }

@@ -68,18 +68,28 @@ func (c *Control) keep(i firewall.Identity) {
 	}
 }
 
+// knownPause is how long what a backend has cached about changed files may
+// outlive that they are known again: an upgrade replaces many at a time.
+const knownPause = 100 * time.Millisecond
+
 // known has everything that was decided about a file decided again as what it
 // turned out to be.
 func (c *Control) known(old, now firewall.Program) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	c.engine.Known(old, now)
-	if now.Kind != firewall.Executable {
+	if now.Kind != firewall.Executable || c.reapplies {
 		return
 	}
-	if err := c.apply(); err != nil {
-		slog.Error("a program is known again", "path", now.Path, "err", err)
-	}
+	c.reapplies = true
+	time.AfterFunc(knownPause, func() {
+		c.changing.Lock()
+		defer c.changing.Unlock()
+		c.reapplies = false
+		if err := c.apply(); err != nil {
+			slog.Error("programs are known again", "err", err)
+		}
+	})
 }
 
 // moved has the rules for a program count for another version of it, which has

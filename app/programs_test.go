@@ -128,6 +128,33 @@ func TestAnotherFileThatIsBlockedStaysAnother(t *testing.T) {
 	}
 }
 
+// A large file takes a while to read.
+func TestAQuestionAboutAFileThatIsTheSameClosesByItself(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	r.meet(t, "8.1", november)
+	if _, err := r.AddRule(t.Context(), ui.Rule{Program: curlPath, Verdict: firewall.Allow, Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	r.stored(t, "the file", func(i firewall.Identity) bool { return i.Proof.SHA256 != "" })
+	goOn := make(chan struct{})
+	read := func(_ context.Context, f func(io.Reader) error) error {
+		<-goOn
+		return f(strings.NewReader("8.1"))
+	}
+	stamp := firewall.Stamp{Inode: 2, Changed: december.UnixNano()}
+	first, settled := r.prover.Identify(curlPath, stamp, read)
+	c, p := r.ask(t, attemptBy(first))
+	if !p.Changed || p.About != "changed, being checked" {
+		t.Errorf("asked %+v", p)
+	}
+	close(goOn)
+	<-settled
+	r.decided(t, c, firewall.Allow, firewall.ByRule)
+	if ps, err := r.Prompts(t.Context()); err != nil || len(ps) > 0 {
+		t.Errorf("still open: %+v, %v", ps, err)
+	}
+}
+
 func TestWhatAFileIsOutlivesTheEngine(t *testing.T) {
 	r := newRig(t, firewall.ModeAsk, onlyUs)
 	r.meet(t, "8.1", november)
