@@ -70,19 +70,17 @@ func (c *Control) enforce(ctx context.Context, st *state, put []firewall.Rule, r
 }
 
 // note logs a change with who made it.
-func (c *Control) note(ctx context.Context, what string) {
-	c.noteChange(ctx, persistence.Change{Text: what})
-}
+func (c *Control) note(ctx context.Context, what string) { c.journal.Note(changeBy(ctx, what)) }
 
-// noteChange is note; change has all but who made it, and when.
-func (c *Control) noteChange(ctx context.Context, change persistence.Change) {
-	change.Time, change.UID, change.PID = time.Now(), os.Getuid(), os.Getpid()
+// changeBy is a change of now by whoever ctx says.
+func changeBy(ctx context.Context, what string) persistence.Change {
+	change := persistence.Change{Time: time.Now(), UID: os.Getuid(), PID: os.Getpid(), Text: what}
 	if p, ok := link.PeerFrom(ctx); ok {
 		change.UID, change.PID, change.Program = p.UID, p.PID, p.Program
 	} else {
 		change.Program, _ = os.Executable()
 	}
-	c.journal.Note(change)
+	return change
 }
 
 // validate checks a rule that may still be without its ID.

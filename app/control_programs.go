@@ -126,7 +126,9 @@ func (c *Control) carried(i firewall.Identity) {
 	} else {
 		text += ", signed by " + i.Proof.Signer
 	}
-	c.noteChange(context.Background(), persistence.Change{Text: text, Carried: i.Path})
+	change := changeBy(context.Background(), text)
+	change.Carried = i.Path
+	c.journal.Note(change)
 }
 
 // Identities returns what is known of the programs that rules name, in the
