@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -207,10 +208,14 @@ func (c *check) continues(i firewall.Identity) firewall.Identity {
 	return i
 }
 
+// maxSize is how large a program may be that is read, in bytes: one that is
+// larger proves nothing, and keeps no others waiting.
+const maxSize = 4 << 30
+
 // digest is the SHA-256 of what r reads, in hexadecimal.
 func digest(ctx context.Context, r io.Reader) (string, error) {
 	h := sha256.New()
-	for {
+	for range maxSize>>20 + 1 {
 		_, err := io.CopyN(h, r, 1<<20)
 		switch {
 		case err == io.EOF:
@@ -221,4 +226,5 @@ func digest(ctx context.Context, r io.Reader) (string, error) {
 			return "", ctx.Err()
 		}
 	}
+	return "", errors.New("read the program: it is too large")
 }
