@@ -226,7 +226,7 @@ func TestANewVersionOfAPackageIsCarriedOverAndCanBeUndone(t *testing.T) {
 
 // A question comes at once; what is known of the file follows.
 func TestALargeFileDelaysNoQuestion(t *testing.T) {
-	const size, patience = 300 << 20, 500 * time.Millisecond
+	const size, patience = 300 << 20, 300 * time.Millisecond
 	world := newWorld(t)
 	g := world.guard(setup{})
 	large := func(name, version string) string {
@@ -238,25 +238,28 @@ func TestALargeFileDelaysNoQuestion(t *testing.T) {
 	}
 	path := large("large", "1")
 	g.allow(path)
-	for _, test := range []struct{ version, what string }{{"1", "the same"}, {"2", "another"}} {
-		world.rename(large("new", test.version), path)
+	world.rename(large("new", "1"), path)
+	g.connects(path) // the question closes by itself
+	best := time.Hour
+	for _, version := range []string{"2", "3", "4"} {
+		world.rename(large("new", version), path)
 		program := world.talk(path)
 		must(t, program, "open tcp4")
 		dialled := time.Now()
 		program.send(t, "connect 10.77.0.2:7000")
-		if test.version == "2" {
-			p := g.asked(path)
-			if waited := p.Asked.Sub(dialled); waited > patience {
-				t.Errorf("the question about %s file came after %v", test.what, waited)
-			}
-			g.once(g.another(path), firewall.Block)
-			if program.next(t).Error == "" {
-				t.Error("another file connected")
-			}
-		} else if r := program.next(t); r.Error != "" { // the question closed by itself
-			t.Errorf("the same file says %q", r.Error)
+		best = min(best, g.asked(path).Asked.Sub(dialled))
+		g.once(g.another(path), firewall.Block)
+		if program.next(t).Error == "" {
+			t.Error("another file connected")
+		}
+		if best <= patience {
+			break
 		}
 	}
+	if best > patience {
+		t.Errorf("the question came after %v", best)
+	}
+	t.Logf("the question came after %v", best)
 }
 
 // What is written into a page that is mapped already leaves no trace in the
