@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/identity"
 	"sallyport.dev/sallyport/persistence"
 	"sallyport.dev/sallyport/ui"
 )
@@ -23,13 +24,15 @@ type Control struct {
 	journal *persistence.Journal
 	backend firewall.Backend
 	engine  *firewall.Engine
+	prover  *identity.Prover
 	hub     *hub
 	started time.Time
 	notes   []string // what a person should know since the start
 
-	changing sync.Mutex // held by whoever makes a change
-	expiry   *expiry
-	state    atomic.Pointer[state]
+	changing  sync.Mutex // held by whoever makes a change
+	reapplies bool       // what the backend has cached is about to be judged again; under changing
+	expiry    *expiry
+	state     atomic.Pointer[state]
 
 	allowed, blocked atomic.Uint64
 }
@@ -57,6 +60,9 @@ func NewControl(s *persistence.Store, b firewall.Backend, first firewall.Mode) (
 	}
 	c.engine = firewall.NewEngine(st.rules, st.mode, firewall.Options{Patience: st.settings.Patience, Watcher: watcher{c}})
 	c.state.Store(st)
+	if err := c.knowPrograms(st.rules); err != nil {
+		return nil, err
+	}
 	return c, c.apply()
 }
 
@@ -109,7 +115,8 @@ func (w watcher) Decided(e firewall.Entry) {
 	case firewall.Block:
 		w.blocked.Add(n)
 	}
-	if e.Reason == firewall.ByMode && w.state.Load().mode == firewall.ModeAllow {
+	// A changed program has its rules, and is to be asked about.
+	if e.Reason == firewall.ByMode && w.state.Load().mode == firewall.ModeAllow && e.Program.Kind != firewall.Changed {
 		w.journal.Collect(e)
 	}
 	w.journal.Append(e)
@@ -118,7 +125,9 @@ func (w watcher) Decided(e firewall.Entry) {
 
 func (c *Control) apply() error {
 	st := c.state.Load()
-	if err := c.backend.Apply(st.rules.Policy(st.mode, st.settings.FailOpen)); err != nil {
+	p := st.rules.Policy(st.mode, st.settings.FailOpen)
+	p.Identify = c.prover.Identify
+	if err := c.backend.Apply(p); err != nil {
 		return fmt.Errorf("the change is stored, but could not be put into force: %w: restart the engine", err)
 	}
 	return nil

@@ -25,6 +25,9 @@ func (c *Control) update(ctx context.Context, u persistence.Update, what string)
 	if err != nil {
 		return nil, err
 	}
+	for _, i := range u.Identities {
+		c.prover.Put(i)
+	}
 	st := *c.state.Load()
 	if u.Mode != nil {
 		st.mode, st.chosen = *u.Mode, true

@@ -36,7 +36,7 @@ func (c *Control) AddRule(ctx context.Context, r ui.Rule) (ui.Rule, error) {
 	in.ID, in.Proposed = "", false
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	put, err := c.update(ctx, persistence.Update{Put: []firewall.Rule{in}}, "add rule: "+describe(in))
+	put, err := c.putRule(ctx, in, firewall.Rule{Verdict: firewall.Block}, "add rule: "+describe(in))
 	if len(put) == 0 {
 		return ui.Rule{}, err
 	}
@@ -64,7 +64,7 @@ func (c *Control) ChangeRule(ctx context.Context, r ui.Rule) error {
 	}
 	in.Proposed, in.Builtin = false, old.Builtin
 	in.Created, in.LastUsed, in.Hits = old.Created, old.LastUsed, old.Hits
-	_, err = c.update(ctx, persistence.Update{Put: []firewall.Rule{in}}, "change rule "+r.ID+": "+describe(in))
+	_, err = c.putRule(ctx, in, old, "change rule "+r.ID+": "+describe(in))
 	return err
 }
 
@@ -140,11 +140,14 @@ func (c *Control) Answer(ctx context.Context, a ui.Answer) error {
 	if a.For == "once" {
 		return c.once(ctx, answer, prompts[i])
 	}
+	if prompts[i].Program.Kind == firewall.Changed && a.Verdict == firewall.Allow {
+		return c.accept(ctx, answer, prompts[i], a.For)
+	}
 	rule, err := ruleOf(prompts[i], a.Verdict, scope, a.For)
 	if err != nil {
 		return err
 	}
-	put, err := c.remember(ctx, rule)
+	put, err := c.remember(ctx, rule, prompts[i].Program)
 	if len(put) == 0 {
 		if errors.Is(err, ui.ErrInvalid) {
 			return err
@@ -163,13 +166,22 @@ func (c *Control) Answer(ctx context.Context, a ui.Answer) error {
 
 // remember stores the rule of an answer, if it is not there already: a rule
 // that asks each time may come before it.
-func (c *Control) remember(ctx context.Context, r firewall.Rule) ([]firewall.Rule, error) {
+func (c *Control) remember(ctx context.Context, r firewall.Rule, p firewall.Program) (put []firewall.Rule, err error) {
 	what := "answer: " + describe(r)
 	if same, ok := c.state.Load().rules.Like(r); ok && !same.Proposed {
 		c.note(ctx, what)
 		return []firewall.Rule{same}, nil
 	}
-	return c.update(ctx, persistence.Update{Put: []firewall.Rule{r}}, what)
+	add := func(is ...firewall.Identity) (err error) {
+		put, err = c.update(ctx, persistence.Update{Put: []firewall.Rule{r}, Identities: is}, what)
+		return err
+	}
+	if p.Kind == firewall.Changed { // it is blocked as what it is
+		err = add()
+		return put, err
+	}
+	err = c.prover.Accept(p, add)
+	return put, err
 }
 
 func (c *Control) once(ctx context.Context, a firewall.Answer, p firewall.Prompt) error {

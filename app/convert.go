@@ -124,7 +124,7 @@ func promptOut(p firewall.Prompt, f process.Facts) ui.Prompt {
 	a := p.First
 	out := ui.Prompt{
 		ID: string(p.ID), State: "waiting", Program: cmp.Or(p.Program.ID(), p.Program.Path), Name: p.Program.Name(), About: p.Program.Why,
-		OnlyOnce: p.Program.ID() == "", PID: a.PID, UID: a.UID, User: f.User, Parent: cmp.Or(f.ParentPath, f.ParentName),
+		Changed: p.Program.Kind == firewall.Changed, OnlyOnce: p.Program.ID() == "", PID: a.PID, UID: a.UID, User: f.User, Parent: cmp.Or(f.ParentPath, f.ParentName),
 		Signer: p.Program.Signer, Product: cmp.Or(p.Program.Product, f.Product), Signature: p.Program.Signature(), Description: f.Description,
 		Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Port: a.Remote.Port(),
 		Waiting: p.Waiting, Others: p.Others, Asked: p.Asked.UTC(), Deadline: p.Deadline.UTC(),
@@ -147,6 +147,7 @@ func lineOut(l persistence.Line) ui.LogLine {
 	if c := l.Change; c != nil {
 		out.Kind, out.Time, out.UID, out.PID, out.Program, out.Note = "change", c.Time.UTC(), c.UID, c.PID, c.Program, c.Text
 		out.Name, out.Reason, out.Count = firewall.Program{Path: c.Program}.Name(), string(firewall.ConfigChange), 1
+		out.Carried = c.Carried
 		return out
 	}
 	e := l.Entry

@@ -159,6 +159,7 @@ func serve(ctx context.Context, c *Control, front func(context.Context) error, r
 	defer part("journal", c.journal.Run)()
 	defer part("engine", c.engine.Run)()
 	defer part("control", c.Run)()
+	defer part("prover", c.prover.Run)()
 	defer alarm(ctx)()
 	inForce := make(chan struct{})
 	defer part("backend", func(ctx context.Context) error {

@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"firewall/packet":                  {"firewall"},
 	"firewall/names":                   {"firewall", "firewall/packet"},
 	"firewall/process":                 {"firewall"},
+	"firewall/identity":                {"firewall"},
 	"firewall/netfilter":               {"firewall", "firewall/packet", "firewall/names", "firewall/process"},
 	"firewall/windivert":               {"firewall", "firewall/packet", "firewall/names", "firewall/process", "firewall/wfp"},
 	"firewall/windivert/windiverttest": {"firewall"},

@@ -36,6 +36,10 @@ type Policy struct {
 	// order, so that a backend can get to know these programs before they run.
 	// The slice is shared: nobody changes it.
 	Programs []string
+	// Identify says which program the file at a path is; nil takes every file
+	// for the program that the rules for its path were made for. It stays the
+	// same while a backend runs.
+	Identify Identify
 }
 
 // Sink takes what a backend meets. The [Engine] is one. All methods may be

@@ -63,7 +63,10 @@
 // [ProgramKind] is unidentified. An unidentified program matches no rule that
 // names a program, is not allowed by a person's rule for any program, and can
 // be answered once only. The same is true of a service that is not identified,
-// save that rules for the path of its host match it. A signature counts only
+// save that rules for the path of its host match it. A program that is another
+// file than the one that rules for its path were made for ([Changed]) is not
+// allowed by them, and counts as such until it is known to be the same ([Identify],
+// [Engine.Known]). A signature counts only
 // when the system has verified it. A flow beyond the limits is blocked and logged as
 // [TooMany]. Silence blocks. When the engine stops, everything that still
 // waits is blocked, and so is what comes later, unless the backend handed it back

@@ -185,6 +185,12 @@ func (e *Engine) Answer(a Answer) error {
 	return err
 }
 
+// Known says that the program old turned out to be now: what waits is judged
+// again as such, and asked about as such if that decides nothing.
+func (e *Engine) Known(old, now Program) {
+	e.do(func() { e.room.known(old, now) })
+}
+
 // Hold decides the flow, now or when it is answered. See [Sink].
 func (e *Engine) Hold(h Held) {
 	if !e.post(func() { e.hold(h) }) {

@@ -135,7 +135,7 @@ func isPrintable(s string) bool {
 // if the program is not identified.
 func (p *Program) name() name {
 	switch p.Kind {
-	case Executable:
+	case Executable, Changed:
 		return p.file()
 	case Foreign:
 		if p.File != "" {
@@ -155,8 +155,11 @@ func (p *Program) name() name {
 
 // file names the path of a program that is known to be the file there.
 func (p *Program) file() name {
-	if isPath(p.Path) && (p.Kind == Executable || p.Kind == Hosted || p.Kind == Packaged) {
-		return name{kind: namesFile, text: p.Path}
+	switch p.Kind {
+	case Executable, Hosted, Packaged, Changed:
+		if isPath(p.Path) {
+			return name{kind: namesFile, text: p.Path}
+		}
 	}
 	return name{}
 }

@@ -13,7 +13,7 @@ func FuzzNames(f *testing.F) {
 	f.Add(uint8(4), `C:\\a`, "b", "", "A/product:", "B")
 	f.Add(uint8(5), `\\server\share\a.exe`, "s", "Acme.B_0123456789abc", "A", "/product:B")
 	f.Fuzz(func(t *testing.T, kind uint8, path, service, family, signer, product string) {
-		p := Program{Kind: ProgramKind(kind % 7), Path: path, File: "x", Service: service, Package: family, Signer: signer, Product: product}
+		p := Program{Kind: ProgramKind(kind % 8), Path: path, File: "x", Service: service, Package: family, Signer: signer, Product: product}
 		names, _ := p.names()
 		for _, n := range names {
 			if read, err := parseName(n.String()); err != nil || read != n {
@@ -24,9 +24,10 @@ func FuzzNames(f *testing.F) {
 			if err := validateProgram(s); s != "" && err != nil && len(s) <= maxProgram && !strings.ContainsRune(s, 0) {
 				t.Fatalf("%+v: %v", p, err)
 			}
-			r := Rule{ID: "x", Program: s, Verdict: Allow}
-			if r.Matches(Attempt{Program: p}) != (s != "") {
-				t.Fatalf("%+v and a rule for %q", p, s)
+			allow, block := Rule{ID: "x", Program: s, Verdict: Allow}, Rule{ID: "x", Program: s, Verdict: Block}
+			other := p.Kind == Changed && s == p.ID() // the path's program is another
+			if allow.Matches(Attempt{Program: p}) != (s != "" && !other) || block.Matches(Attempt{Program: p}) != (s != "") {
+				t.Fatalf("%+v and rules for %q", p, s)
 			}
 		}
 	})
@@ -54,6 +55,7 @@ func TestNamesOfPrograms(t *testing.T) {
 		{Program{Kind: Unidentified, Path: "/bin/a", Signer: "A", Product: "A"}, "a", "", ""},
 		{Program{Kind: Foreign, Path: "/bin/a", File: "8:1", Signer: "A", Product: "A"}, "a", "foreign:8:1:/bin/a", ""},
 		{Program{Kind: Kernel, Signer: "A", Product: "A"}, "Kernel", "kernel", ""},
+		{Program{Kind: Changed, Path: "/bin/a", File: "sha256:0", Signer: "A", Product: "B"}, "a", "/bin/a", "signer:A/product:B"},
 	} {
 		if p := test.program; p.Name() != test.name || p.ID() != test.id || p.Signature() != test.signature {
 			t.Errorf("%+v: name %q, id %q, signature %q", p, p.Name(), p.ID(), p.Signature())

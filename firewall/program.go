@@ -25,6 +25,10 @@ const (
 	// Packaged: Path is an executable in the folder of the installed Package,
 	// and changes with each update of it.
 	Packaged
+	// Changed: Path is an executable that rules name, but the file there is not
+	// known to be the program that they were made for. Rules for Path that
+	// block or ask count for it, those that allow do not.
+	Changed
 )
 
 // Program says which program this is. It is comparable: equal values are the
@@ -35,12 +39,14 @@ type Program struct {
 	// kernel and where it is not known.
 	Path string
 	// File tells programs of the same Path apart where Kind is Foreign
-	// (device:inode:generation:ctime) or Unidentified (process and reason).
-	// Empty otherwise.
+	// (device:inode:generation:ctime), Changed ("sha256:" and the digest, or the
+	// Stamp while that is not known) or Unidentified (process and reason). Empty
+	// otherwise.
 	File string
-	// Why says in a few words why the program is Foreign or Unidentified, or
-	// the service of a Hosted one not known: "in another mount namespace",
-	// "deleted", "path too long". Empty otherwise.
+	// Why says in a few words why the program is Foreign, Changed or
+	// Unidentified, or the service of a Hosted one not known: "in another mount
+	// namespace", "another file at this path since 12 Nov 2026", "path too
+	// long". Empty otherwise.
 	Why string
 	// Service is the name of a Windows service where Kind is Hosted: "wuauserv".
 	Service string

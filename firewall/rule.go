@@ -162,13 +162,21 @@ func (r *Rule) name() name {
 func (r *Rule) names(p *Program) bool {
 	n := r.name()
 	names, identified := p.names()
-	return n.kind != namesNothing && slices.Contains(names[:], n) && (n.kind != namesAny || r.anyIs(identified))
+	return n.kind != namesNothing && slices.Contains(names[:], n) && r.isFor(p, n, identified)
 }
 
-// anyIs tells whether the rule for any program is for one that is identified or
-// not: nothing that a person allowed to any program is allowed to one that is
-// not.
-func (r *Rule) anyIs(identified bool) bool { return identified || r.Verdict != Allow || r.Builtin }
+// isFor tells whether the rule counts for a program that it calls n: nothing
+// that a person allowed to any program is allowed to one that is not
+// identified, and nothing that was allowed to a path to another file there.
+func (r *Rule) isFor(p *Program, n name, identified bool) bool {
+	switch {
+	case r.Verdict != Allow:
+		return true
+	case n.kind == namesAny:
+		return identified || r.Builtin
+	}
+	return p.Kind != Changed || n.kind != namesFile
+}
 
 // meets tells whether the attempt, in normal form, meets the conditions.
 func (r *Rule) meets(a *Attempt) bool {

@@ -1,6 +1,9 @@
 package firewall
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Ruleset is a set of valid rules, ready to decide. It is immutable; the zero
 // Ruleset has no rules and decides nothing.
@@ -59,6 +62,12 @@ func (rs Ruleset) Like(r Rule) (found Rule, ok bool) {
 	return found, false
 }
 
+// Names tells whether an enabled rule names the executable at path.
+func (rs Ruleset) Names(path string) bool {
+	_, named := slices.BinarySearch(rs.paths, path)
+	return named
+}
+
 // of returns the enabled rules that name programs so, in the order in which
 // they decide.
 func (rs Ruleset) of(n name, d Direction) []*Rule {
@@ -85,7 +94,7 @@ func (rs Ruleset) Decide(a Attempt) (d Decision, ok bool) {
 			continue
 		}
 		for _, r := range rs.of(n, a.Direction) {
-			if n.kind == namesAny && !r.anyIs(identified) || r.over(a.Time) {
+			if !r.isFor(&a.Program, n, identified) || r.over(a.Time) {
 				continue
 			}
 			// Another attempt gets past this rule too only if it is alike in

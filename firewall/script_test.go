@@ -158,6 +158,9 @@ func describe(a firewall.Attempt) string {
 	if a.Program.Kind == firewall.Foreign {
 		name += "@" + a.Program.File
 	}
+	if a.Program.Kind == firewall.Changed {
+		name += "%" + a.Program.File
+	}
 	if a.Direction == firewall.In {
 		name += " from"
 	}

@@ -14,7 +14,7 @@ import (
 // /usr/bin/curl), kernel, ?1 (unidentified), curl@box (in another mount
 // namespace), * (any, in rules), svchost!dns (a service of it; svchost! one that
 // is not known), term+FAMILY (in a package), code~Acme/Code (with a verified
-// signer and product). In rules, +FAMILY is the package and ~Acme/Code all of
+// signer and product), curl%2 (another file at its path). In rules, +FAMILY is the package and ~Acme/Code all of
 // this signature. A destination is 1.1.1.1:443, 1.1.1.1:53/udp.
 //
 //	limit prompts|waiting|per-prompt N   before anything else
@@ -27,6 +27,7 @@ import (
 //	in PROGRAM SOURCE                    a connection from outside
 //	resend PROGRAM DESTINATION           sends the held first packet again
 //	gone PROGRAM DESTINATION             the program gives up
+//	known PROGRAM PROGRAM                the first turns out to be the second
 //	exit PID                             a process ends
 //	releases PROGRAM DESTINATION         prints how many packets were released
 //	crowd N                              N programs dial, which is not printed
@@ -93,6 +94,8 @@ func (s *story) command(name string, args []string) {
 		c := s.connection(words)
 		c.told = true
 		c.Close()
+	case "known":
+		s.engine.Known(program(words[0]), program(words[1]))
 	case "exit":
 		s.removeRules(func(r firewall.Rule) bool { return r.Until.PID == s.number(words[0]) })
 	case "wait":
@@ -263,6 +266,11 @@ func program(name string) firewall.Program {
 	if path, family, packaged := strings.Cut(name, "+"); packaged {
 		p := program(path)
 		p.Kind, p.Package = firewall.Packaged, family
+		return p
+	}
+	if path, file, changed := strings.Cut(name, "%"); changed {
+		p := program(path)
+		p.Kind, p.File, p.Why = firewall.Changed, file, "another file at this path since 12 Nov 2026"
 		return p
 	}
 	path, file, foreign := strings.Cut(name, "@")

@@ -1,6 +1,7 @@
 package persistence
 
 import (
+	"bytes"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -17,7 +18,9 @@ var (
 	indexBucket    = []byte("index")
 	asideBucket    = []byte("aside")
 
-	buckets = [][]byte{metaBucket, rulesBucket, usedBucket, settingsBucket, seenBucket, logBucket, programsBucket, indexBucket, asideBucket}
+	identitiesBucket = []byte("identities")
+
+	buckets = [][]byte{metaBucket, rulesBucket, usedBucket, settingsBucket, seenBucket, logBucket, programsBucket, indexBucket, asideBucket, identitiesBucket}
 
 	formatKey = []byte("format")
 	tallyKey  = []byte("rules")
@@ -80,6 +83,9 @@ func (b badRecord) setAside(tx *bbolt.Tx) error {
 	if err := tx.Bucket(asideBucket).Put(key, append([]byte{}, from.Get(b.key)...)); err != nil {
 		return err
 	}
+	if bytes.Equal(b.bucket, identitiesBucket) { // whatever file is there now is not proven to be the program
+		return put(from, b.key, identityText{})
+	}
 	return from.Delete(b.key)
 }
 
@@ -97,8 +103,10 @@ func audit(tx *bbolt.Tx) ([]badRecord, error) {
 		string(usedBucket):     func(k, v []byte) error { return unseal(k, v, new(usage)) },
 		string(settingsBucket): func(k, v []byte) error { return unseal(k, v, new(string)) },
 		string(seenBucket):     func(k, v []byte) error { _, err := decodeSeen(k, v); return err },
+
+		string(identitiesBucket): func(k, v []byte) error { _, err := decodeIdentity(k, v); return err },
 	}
-	for _, name := range [][]byte{rulesBucket, usedBucket, settingsBucket, seenBucket} {
+	for _, name := range [][]byte{rulesBucket, usedBucket, settingsBucket, seenBucket, identitiesBucket} {
 		err := tx.Bucket(name).ForEach(func(k, v []byte) error {
 			if err := readable[string(name)](k, v); err != nil {
 				bad = append(bad, badRecord{name, append([]byte{}, k...), err})

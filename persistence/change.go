@@ -15,6 +15,9 @@ type Change struct {
 	PID     int       `json:"pid"`
 	Program string    `json:"program"`
 	Text    string    `json:"text"` // what was changed
+	// Carried is the path at which another version took a program's place,
+	// where that is the change.
+	Carried string `json:"carried,omitempty"`
 }
 
 // Update does what [Store.Update] does, and has the change's line in the log

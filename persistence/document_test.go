@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -126,30 +127,41 @@ func TestSettingsRefuseWhatIsNotPermitted(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write testdata/version1.db anew")
+var update = flag.Bool("update", false, "write the present format's file in testdata anew")
 
-// TestFirstFormatIsRead keeps the promise that no version forgets the files of
+func goldenOf(format int) string {
+	return filepath.Join("testdata", fmt.Sprintf("version%d.db", format))
+}
+
+// TestEveryFormatIsRead keeps the promise that no version forgets the files of
 // an older one.
-func TestFirstFormatIsRead(t *testing.T) {
-	golden := filepath.Join("testdata", "version1.db")
+func TestEveryFormatIsRead(t *testing.T) {
+	present := len(steps) + 1
 	if *update {
-		os.MkdirAll("testdata", 0o755)
-		os.Remove(golden)
-		if err := create(golden, sampleDocument()); err != nil {
+		os.Remove(goldenOf(present))
+		if err := create(goldenOf(present), sampleDocument()); err != nil {
 			t.Fatal(err)
 		}
-		db, err := openBolt(golden)
+		db, err := openBolt(goldenOf(present))
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := &Store{db: db}
 		b := batch{lines: []Line{{Entry: entry("/bin/p", sample()[0].Created)}, {Change: &Change{Text: "a change", UID: 5}}}}
 		b.seen = []firewall.Entry{b.lines[0].Entry}
-		if err := errors.Join(s.writeBatch(b, Settings{LogMaxBytes: 1e9, LogMaxAge: 1 << 62}, time.Now()), db.Close()); err != nil {
+		err = errors.Join(s.writeBatch(b, Settings{LogMaxBytes: 1e9, LogMaxAge: 1 << 62}, time.Now()), s.PutIdentities(identities(), nil), db.Close())
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	data, err := os.ReadFile(golden)
+	for format := range present {
+		format++
+		t.Run(fmt.Sprint("format ", format), func(t *testing.T) { readFormat(t, format) })
+	}
+}
+
+func readFormat(t *testing.T, format int) {
+	data, err := os.ReadFile(goldenOf(format))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,12 +176,21 @@ func TestFirstFormatIsRead(t *testing.T) {
 	have, err := s.Document()
 	want := sampleDocument()
 	want.Rules[0].Hits++ // the line in the log is of rule r1
+	if format > 1 {
+		want.LastID = 4 // the first file was made before it was noted
+	}
 	if err != nil || !reflect.DeepEqual(have, want) {
 		t.Errorf("have %+v\nwant %+v, %v", have, want, err)
 	}
 	lines, err := s.Log(context.Background(), Query{})
 	if err != nil || len(lines) != 2 || lines[0].Change == nil || lines[1].Entry != entry("/bin/p", sample()[0].Created) {
 		t.Errorf("%+v %v", lines, err)
+	}
+	if known, err := s.Identities(); err != nil || format > 1 && !slices.Equal(known, identities()) {
+		t.Errorf("known %+v, %v", known, err)
+	}
+	if migrated := r.Migrated; format <= len(steps) && migrated != format {
+		t.Errorf("migrated from %d", migrated)
 	}
 	if seen, err := s.Seen(); err != nil || len(seen) != 1 {
 		t.Error(seen, err)
@@ -220,6 +241,7 @@ func FuzzRecords(f *testing.F) {
 		decodeLine(key, sealed(key))
 		decodeRule([]byte("r1"), sealed([]byte("r1")))
 		decodeSeen([]byte("out /bin/p"), sealed([]byte("out /bin/p")))
+		decodeIdentity([]byte("/bin/p"), sealed([]byte("/bin/p")))
 	})
 }
 

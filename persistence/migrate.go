@@ -11,7 +11,12 @@ type step func(tx *bbolt.Tx) error
 
 // steps lead from format 1, the first, to the present one: steps[0] makes
 // format 2 of format 1.
-var steps = []step{}
+var steps = []step{
+	func(tx *bbolt.Tx) error {
+		_, err := tx.CreateBucketIfNotExists(identitiesBucket) // of programs that rules name; filled as they are met
+		return err
+	},
+}
 
 // migrate takes a database of the format from through the steps that it lacks,
 // in one transaction with the new format's number. It returns [ErrNewer] if

@@ -211,6 +211,8 @@ type Update struct {
 	Settings map[string]string // as in SetSetting
 	Mode     *firewall.Mode    // as in SetMode
 	Unsee    []string          // programs to take from those seen
+
+	Identities []firewall.Identity // as in PutIdentities
 }
 
 // Update makes all changes of u in one durable transaction, or none. It
@@ -293,6 +295,9 @@ func (u Update) apply(tx *bbolt.Tx) ([]firewall.Rule, error) {
 		return nil, err
 	}
 	if err := u.applySettings(tx); err != nil {
+		return nil, err
+	}
+	if err := putIdentities(tx, u.Identities); err != nil {
 		return nil, err
 	}
 	return stored, unsee(tx, u.Unsee)

@@ -21,8 +21,14 @@ func (p *activityPage) menu(l LogLine, at fyne.Position) {
 		allow.Disabled, block.Disabled, only.Disabled = true, true, true
 	}
 	rule.Disabled = l.Rule == ""
+	undo := fyne.NewMenuItem(textUndoCarried, func() {
+		p.u.work(func(ctx context.Context) error { return p.u.control.UndoCarried(ctx, l.Carried) }, nil)
+	})
 	copyLine := fyne.NewMenuItem(textCopy, func() { p.u.app.Clipboard().SetContent(lineText(l)) })
 	menu := fyne.NewMenu("", allow, block, fyne.NewMenuItemSeparator(), rule, only, fyne.NewMenuItemSeparator(), copyLine)
+	if l.Carried != "" {
+		menu.Items = append([]*fyne.MenuItem{undo, fyne.NewMenuItemSeparator()}, menu.Items...)
+	}
 	widget.ShowPopUpMenuAtPosition(menu, p.u.main.window.Canvas(), at)
 }
 

@@ -30,6 +30,11 @@ type Control interface {
 	// ChangeRule replaces the rule that has r.ID.
 	ChangeRule(ctx context.Context, r Rule) error
 	RemoveRule(ctx context.Context, id string) error
+	// Identities returns what is known of the programs that rules name.
+	Identities(ctx context.Context) ([]Identity, error)
+	// UndoCarried takes back that another version took the place of the program
+	// at path: it is asked about.
+	UndoCarried(ctx context.Context, path string) error
 	// Confirm ends the review of proposed rules: those in allow become rules,
 	// those in block become blocking rules, all others are removed (so that
 	// their programs are asked about).
@@ -99,8 +104,9 @@ type Prompt struct {
 	State       string             `json:"state"`   // "waiting" or "unanswered"
 	Program     string             `json:"program"` // as in Rule.Program, the path if nobody knows the service, or "" if unidentified
 	Name        string             `json:"name"`
-	About       string             `json:"about,omitempty"` // "in another mount namespace", "deleted", why it is unidentified
-	OnlyOnce    bool               `json:"only_once"`       // can only be answered once
+	About       string             `json:"about,omitempty"`   // "in another mount namespace", "deleted", why it is unidentified or changed
+	Changed     bool               `json:"changed,omitempty"` // the file is not known to be the one that rules for its path were made for; allowed always, it is
+	OnlyOnce    bool               `json:"only_once"`         // can only be answered once
 	PID         int                `json:"pid"`
 	UID         int                `json:"uid"`
 	User        string             `json:"user,omitempty"`
@@ -170,7 +176,26 @@ type LogLine struct {
 	Reason    string             `json:"reason"`
 	Rule      string             `json:"rule"`
 	Count     int                `json:"count"`
-	Note      string             `json:"note,omitempty"` // for a change: what was changed
+	Note      string             `json:"note,omitempty"`    // for a change: what was changed
+	Carried   string             `json:"carried,omitempty"` // for a change: the path at which another version took a program's place, see UndoCarried
+}
+
+// Identity is what is known of the program that rules for a path were made for.
+type Identity struct {
+	Path    string    `json:"path"`
+	SHA256  string    `json:"sha256,omitempty"` // "" until the file has been read
+	Package string    `json:"package,omitempty"`
+	Version string    `json:"version,omitempty"`
+	Signer  string    `json:"signer,omitempty"`
+	Product string    `json:"product,omitempty"`
+	Since   time.Time `json:"since"`
+	// Carried: this version took the place of another, of VersionBefore.
+	Carried       bool   `json:"carried,omitempty"`
+	VersionBefore string `json:"version_before,omitempty"`
+	// Strict: that was undone; only the same content counts.
+	Strict bool `json:"strict,omitempty"`
+	// About says what is at the path if it is not this program.
+	About string `json:"about,omitempty"`
 }
 
 // LogQuery selects lines. Zero fields select everything.

@@ -218,6 +218,24 @@ func TestAnUnidentifiedProgramIsAnsweredOnlyOnce(t *testing.T) {
 	}
 }
 
+func TestAnotherFileIsAnsweredAsBeforeOrOnce(t *testing.T) {
+	d := newDesk(t, ui.Dark)
+	d.ask(question("1", changed))
+	d.settle()
+	if scopes, lasting := d.Scope().Options, d.Lasting().Options; len(scopes) != 1 || len(lasting) != 2 {
+		t.Errorf("offers %q, %q", scopes, lasting)
+	}
+	test.Tap(d.Allow())
+	got := d.answers(1)[0]
+	if want := (ui.Answer{ID: "1", Verdict: firewall.Allow, Scope: "program", For: "always"}); got != want {
+		t.Errorf("answer %+v, want %+v", got, want)
+	}
+}
+
+func changed(p *ui.Prompt) {
+	p.Changed, p.About = true, "another file at this path since 12 Nov 2026"
+}
+
 func TestPutOffComesBackWithANewQuestion(t *testing.T) {
 	d := newDesk(t, ui.Dark)
 	d.ask(question("1", nil))
@@ -250,6 +268,7 @@ func TestPromptPictures(t *testing.T) {
 		"foreign": {func(p *ui.Prompt) {
 			p.Program, p.Name, p.About = "foreign:8:1:2:3:/usr/bin/curl", "curl", "in another mount namespace"
 		}, 0},
+		"changed": {changed, 0},
 		"deleted": {func(p *ui.Prompt) { p.About = "deleted" }, 0},
 		"many": {func(p *ui.Prompt) {
 			p.Others = 41

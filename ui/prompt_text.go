@@ -45,6 +45,8 @@ func promptWarning(p Prompt) string {
 		return "Not identified, so it can only be answered once"
 	case about == "":
 		return ""
+	case p.Changed:
+		return strings.ToUpper(about[:1]) + about[1:]
 	case strings.HasPrefix(about, "deleted"):
 		return "The file of this program was deleted or replaced"
 	default:
@@ -87,6 +89,9 @@ type choice struct{ text, word string }
 
 // scopeChoices are the flows that an answer may cover, the default first.
 func scopeChoices(p Prompt) []choice {
+	if p.Changed { // what was decided for the path counts again
+		return []choice{{"Anywhere, as before", "program"}}
+	}
 	host := "host"
 	if p.Host == "" {
 		host = "address"
@@ -111,6 +116,9 @@ func durationChoices(p Prompt) []choice {
 	once := choice{"Just this once", "once"}
 	if p.OnlyOnce {
 		return []choice{once}
+	}
+	if p.Changed {
+		return []choice{{"Always", "always"}, once}
 	}
 	all := []choice{{"Always", "always"}, {"For 1 hour", "1h"}}
 	if p.PID != 0 {

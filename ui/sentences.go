@@ -36,6 +36,7 @@ const (
 	textAllPrograms = "All programs"
 	textAllVerdicts = "All verdicts"
 	textShowRule    = "Show the rule that decided"
+	textUndoCarried = "Undo: ask about the new version"
 	textCopy        = "Copy"
 	textLogStopped  = "The engine does not answer; these lines are from before"
 	textLogPaused   = "Paused while you read older lines"

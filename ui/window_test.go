@@ -76,6 +76,21 @@ func TestARowsMenuBlocksTheProgramAndShowsTheRule(t *testing.T) {
 	d.sees("Any program")
 }
 
+func TestACarriedOverVersionIsUndoneFromItsLine(t *testing.T) {
+	c := uitest.New(firewall.ModeAsk, 10)
+	c.Know(ui.Identity{Path: "/usr/bin/curl", Package: "dpkg:curl", Version: "8.2", Carried: true, VersionBefore: "8.1"})
+	d := newMainDesk(t, c, ui.ViewActivity)
+	const line = "carried over: curl 8.1 → 8.2, package dpkg:curl"
+	c.Add(ui.LogLine{Kind: "change", Time: uitest.Start, Program: "/usr/bin/sallyport", Name: "sallyport", Reason: "change", Count: 1, Note: line, Carried: "/usr/bin/curl"})
+	d.sees(line)
+	d.menu(line)
+	d.tap("Undo: ask about the new version")
+	d.loop.Until(t, "it is undone", func() bool {
+		all, err := c.Identities(t.Context())
+		return err == nil && all[0].Strict && !all[0].Carried
+	})
+}
+
 func TestTheEngineGoneIsSaidAndRestartOffered(t *testing.T) {
 	c := uitest.New(firewall.ModeAsk, 100)
 	d := newMainDeskOptions(t, c, ui.ViewActivity, ui.Options{Restart: func(context.Context) error { c.Go(false); return nil }})

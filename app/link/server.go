@@ -81,6 +81,7 @@ func (s *Server) handler() http.Handler {
 	handle(mux, s, "GET /v1/status", toRead, func(ctx context.Context, _ none) (ui.Status, error) { return c.Status(ctx) })
 	handle(mux, s, "GET /v1/prompts", toRead, func(ctx context.Context, _ none) ([]ui.Prompt, error) { return c.Prompts(ctx) })
 	handle(mux, s, "GET /v1/rules", toRead, func(ctx context.Context, _ none) ([]ui.Rule, error) { return c.Rules(ctx) })
+	handle(mux, s, "GET /v1/programs", toRead, func(ctx context.Context, _ none) ([]ui.Identity, error) { return c.Identities(ctx) })
 	handle(mux, s, "GET /v1/settings", toRead, func(ctx context.Context, _ none) ([]ui.Setting, error) { return c.Settings(ctx) })
 	handle(mux, s, "GET /v1/export", toRead, func(ctx context.Context, _ none) ([]byte, error) { return c.Export(ctx) })
 	handle(mux, s, "POST /v1/log", toRead, c.Log)
@@ -88,6 +89,7 @@ func (s *Server) handler() http.Handler {
 	handle(mux, s, "POST /v1/rules", toManage, c.AddRule)
 	handle(mux, s, "PUT /v1/rules", toManage, plain(c.ChangeRule))
 	handle(mux, s, "DELETE /v1/rules", toManage, plain(func(ctx context.Context, r ui.Rule) error { return c.RemoveRule(ctx, r.ID) }))
+	handle(mux, s, "POST /v1/programs/undo", toManage, plain(func(ctx context.Context, i ui.Identity) error { return c.UndoCarried(ctx, i.Path) }))
 	handle(mux, s, "POST /v1/confirm", toManage, plain(func(ctx context.Context, r confirmRequest) error { return c.Confirm(ctx, r.Allow, r.Block) }))
 	handle(mux, s, "POST /v1/mode", toRead, plain(func(ctx context.Context, r modeRequest) error {
 		return s.guarded(ctx, needOfMode(r.Mode), func() error { return c.SetMode(ctx, r.Mode) })

@@ -47,6 +47,8 @@ type cache struct {
 	k     *kernelSide
 	known func(netip.Addr) (host string, until time.Time)
 	place func(kernelRemote) firewall.Place
+	// proven says which program the file with the stamp is by now.
+	proven func(firewall.Program, firewall.Stamp) (p firewall.Program, settled <-chan struct{})
 
 	mu     sync.Mutex
 	config kernelConfig // as the kernel has it

@@ -45,7 +45,10 @@
 // Programs that rules name are made known before they run: by their path and
 // file (device, inode, generation, change time), so that their first attempt is
 // decided in the kernel, in every mount namespace, also when the kernel has
-// dropped the file from its caches, and also after a crash.
+// dropped the file from its caches, and also after a crash. What an executable
+// is, [firewall.Identify] tells: it may be another file than the one that rules
+// for its path were made for. Such a file is read once, with a lease on it; who
+// wants to write to it waits until the reader has let go.
 //
 // What the kernel decides by itself it counts in one of two maps that the engine
 // empties in turn, so that the log is complete.

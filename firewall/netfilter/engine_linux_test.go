@@ -10,10 +10,12 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/identity"
 	"sallyport.dev/sallyport/firewall/netfilter"
 )
 
@@ -25,27 +27,34 @@ type setup struct {
 	FailOpen bool
 	Patience time.Duration
 	Limits   netfilter.Limits
+
+	Identities string                    // the file that keeps what programs are; "": nothing does
+	Packages   map[string]firewall.Proof // of files that a package vouches for
+	Dpkg       bool                      // ask the package database instead
 }
 
 // request is what the test tells the engine process.
 type request struct {
-	Do       string // rules, mode, answer, stats
+	Do       string // rules, mode, answer, accept, undo, stats
 	Rules    []firewall.Rule
 	Put      *firewall.Rule // one rule more
 	Mode     firewall.Mode
 	FailOpen bool
 	Answer   firewall.Answer
+	Program  firewall.Program // to accept
+	Path     string           // to undo what was carried over there
 }
 
 // event is what the engine process tells the test.
 type event struct {
-	Kind    string // ready, prompts, entry, done
-	At      time.Time
-	Error   string
-	Prompts []firewall.Prompt `json:",omitempty"`
-	Entry   *firewall.Entry   `json:",omitempty"`
-	Stats   *firewall.Stats   `json:",omitempty"`
-	Lost    uint64            `json:",omitempty"`
+	Kind     string // ready, prompts, entry, kept, carried, done
+	At       time.Time
+	Error    string
+	Prompts  []firewall.Prompt  `json:",omitempty"`
+	Entry    *firewall.Entry    `json:",omitempty"`
+	Stats    *firewall.Stats    `json:",omitempty"`
+	Lost     uint64             `json:",omitempty"`
+	Identity *firewall.Identity `json:",omitempty"`
 }
 
 const setupVariable = "SALLYPORT_TEST_SETUP" // the file of a setup
@@ -102,16 +111,17 @@ func engineRole() error {
 	if err != nil {
 		return err
 	}
-	out := &reporter{prompts: make(chan []firewall.Prompt, 1), out: bufio.NewWriter(os.Stdout)}
-	go out.show()
+	e := &engineParts{out: &reporter{prompts: make(chan []firewall.Prompt, 1), out: bufio.NewWriter(os.Stdout)}, setup: s, rules: rules}
+	go e.out.show()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	backend, err := netfilter.New(netfilter.Config{Cgroup: s.Cgroup, Log: log, Limits: s.Limits})
-	if err != nil {
+	if e.backend, err = netfilter.New(netfilter.Config{Cgroup: s.Cgroup, Log: log, Limits: s.Limits}); err != nil {
 		return err
 	}
-	engine := firewall.NewEngine(rules, s.Mode, firewall.Options{Patience: s.Patience, Watcher: out})
-	policy := rules.Policy(s.Mode, s.FailOpen)
-	if err := backend.Apply(policy); err != nil {
+	e.engine = firewall.NewEngine(rules, s.Mode, firewall.Options{Patience: s.Patience, Watcher: e.out})
+	if err := e.knowPrograms(); err != nil {
+		return err
+	}
+	if err := e.apply(rules.Policy(s.Mode, s.FailOpen)); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -123,55 +133,97 @@ func engineRole() error {
 	go func() { <-restart; handOver(firewall.ErrHandOver) }()
 	engineCtx, stopEngine := context.WithCancel(context.Background())
 	engineDone := make(chan struct{})
-	go func() { engine.Run(engineCtx); close(engineDone) }()
-	go obey(out, engine, backend, rules, policy)
-	err = backend.Run(ctx, engine, func() { out.send(event{Kind: "ready", At: time.Now()}) })
+	go func() { e.engine.Run(engineCtx); close(engineDone) }()
+	go e.prover.Run(engineCtx)
+	go e.obey()
+	err = e.backend.Run(ctx, e.engine, func() { e.out.send(event{Kind: "ready", At: time.Now()}) })
 	stopEngine()
 	<-engineDone
 	return err
 }
 
-func obey(out *reporter, engine *firewall.Engine, backend *netfilter.Backend, rules firewall.Ruleset, policy firewall.Policy) {
+// engineParts are joined as the application joins them.
+type engineParts struct {
+	out     *reporter
+	setup   setup
+	engine  *firewall.Engine
+	backend *netfilter.Backend
+	prover  *identity.Prover
+
+	mu     sync.Mutex // held while something changes
+	rules  firewall.Ruleset
+	policy firewall.Policy
+
+	named   atomic.Pointer[firewall.Ruleset]
+	keeping sync.Mutex
+	kept    map[string]firewall.Identity
+}
+
+func (e *engineParts) apply(p firewall.Policy) error {
+	p.Identify = e.prover.Identify
+	e.policy = p
+	rules := e.rules
+	e.named.Store(&rules)
+	return e.backend.Apply(p)
+}
+
+func (e *engineParts) obey() {
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var r request
-		e := event{Kind: "done", At: time.Now()}
+		done := event{Kind: "done", At: time.Now()}
 		err := json.Unmarshal(lines.Bytes(), &r)
-		if err == nil && r.Rules != nil {
-			var changed firewall.Ruleset
-			if changed, err = ruleset(r.Rules); err == nil {
-				rules = changed
-				engine.SetRules(rules)
-				policy = rules.Policy(policy.Mode, policy.FailOpen)
-			}
-		}
-		if err == nil && r.Put != nil {
-			if rules, err = rules.Change([]firewall.Rule{*r.Put}, nil); err == nil {
-				engine.SetRules(rules)
-				policy = rules.Policy(policy.Mode, policy.FailOpen)
-			}
-		}
 		if err == nil {
-			switch r.Do {
-			case "mode":
-				engine.SetMode(r.Mode)
-				policy = rules.Policy(r.Mode, r.FailOpen)
-			case "answer":
-				err = engine.Answer(r.Answer)
-			case "stats":
-				stats := backend.Stats()
-				e.Stats, e.Lost, e.Prompts = &stats, engine.LostEvents(), engine.Prompts()
-			}
-		}
-		if err == nil && (r.Rules != nil || r.Put != nil || r.Do == "mode") {
-			err = backend.Apply(policy)
+			err = e.do(r, &done)
 		}
 		if err != nil {
-			e.Error = err.Error()
+			done.Error = err.Error()
 		}
-		out.send(e)
+		e.out.send(done)
 	}
+}
+
+func (e *engineParts) do(r request, done *event) (err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	rules := e.rules
+	if r.Rules != nil {
+		rules, err = ruleset(r.Rules)
+	}
+	if err == nil && r.Put != nil {
+		rules, err = rules.Change([]firewall.Rule{*r.Put}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	policy, changed := e.policy, r.Rules != nil || r.Put != nil
+	if changed {
+		e.rules = rules
+		e.engine.SetRules(rules)
+		policy = rules.Policy(policy.Mode, policy.FailOpen)
+	}
+	switch r.Do {
+	case "mode":
+		e.engine.SetMode(r.Mode)
+		policy, changed = rules.Policy(r.Mode, r.FailOpen), true
+	case "answer":
+		err = e.engine.Answer(r.Answer)
+	case "accept":
+		if err = e.prover.Accept(r.Program, e.accepted); err == nil {
+			e.engine.Known(r.Program, firewall.Program{Kind: firewall.Executable, Path: r.Program.Path})
+		}
+		changed = true
+	case "undo":
+		err, changed = e.prover.Undo(r.Path, e.accepted), true
+	case "stats":
+		stats := e.backend.Stats()
+		done.Stats, done.Lost, done.Prompts = &stats, e.engine.LostEvents(), e.engine.Prompts()
+	}
+	if err == nil && changed {
+		err = e.apply(policy)
+	}
+	return err
 }
 
 // recoverRole removes what an engine left, and prints what that was.

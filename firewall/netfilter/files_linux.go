@@ -30,8 +30,9 @@ func pathHash(path string) (hash uint64) {
 }
 
 // ofFile is the verdict about a program as a whole, if there is one.
-func (c *cache) ofFile(path string, judge judge) (v kernelVerdict, ok bool) {
-	a := firewall.Attempt{Program: firewall.Program{Kind: firewall.Executable, Path: path}, UID: -1, Time: time.Now()}
+func (c *cache) ofFile(path string, key kernelFileAt, judge judge) (v kernelVerdict, ok bool) {
+	p, _ := c.proven(firewall.Program{Kind: firewall.Executable, Path: path}, key.stamp())
+	a := firewall.Attempt{Program: p, UID: -1, Time: time.Now()}
 	d, ok := judge(a)
 	if !ok || d.Scope != firewall.ThisProgram || d.Bounds.Process || d.Bounds.Host {
 		return v, false
@@ -46,7 +47,7 @@ func (c *cache) filed(path string, key kernelFileAt, judge judge) {
 	if c.resting() {
 		return
 	}
-	v, ok := c.ofFile(path, judge)
+	v, ok := c.ofFile(path, key, judge)
 	old, had := c.files[key]
 	switch {
 	case ok && (!had || old != v):

@@ -26,7 +26,9 @@ type guard struct {
 	ready   bool
 	prompts []firewall.Prompt
 	entries []firewall.Entry
-	heard   []time.Time // when each entry was read
+	heard   []time.Time                  // when each entry was read
+	kept    map[string]firewall.Identity // by path
+	carried []firewall.Identity
 	done    []event
 }
 
@@ -74,6 +76,13 @@ func (g *guard) hear(e event) {
 	case "entry":
 		g.entries = append(g.entries, *e.Entry)
 		g.heard = append(g.heard, time.Now())
+	case "kept":
+		if g.kept == nil {
+			g.kept = make(map[string]firewall.Identity)
+		}
+		g.kept[e.Identity.Path] = *e.Identity
+	case "carried":
+		g.carried = append(g.carried, *e.Identity)
 	case "done":
 		g.done = append(g.done, e)
 	}

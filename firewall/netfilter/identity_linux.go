@@ -34,6 +34,8 @@ type identities struct {
 	mu      sync.Mutex
 	known   map[kernelProgram]firewall.Program
 	opening sync.Mutex // one look at an open file at a time
+
+	prove firewall.Identify // nil: every file is the program of its path; set before the first use
 }
 
 func newIdentities(k *kernelSide) (*identities, error) {
@@ -55,6 +57,25 @@ func (i *identities) close() { i.opened.Close() }
 
 // program says which program the key is; pid helps while the process lives.
 func (i *identities) program(key kernelProgram, pid uint32) firewall.Program {
+	p, _ := i.settling(key, pid)
+	return p
+}
+
+// settling is program; settled is that of [firewall.Identify].
+func (i *identities) settling(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
+	return i.proven(i.file(key, pid), stampOf(key))
+}
+
+// proven says which program a file is, given that it is the one at its path.
+func (i *identities) proven(p firewall.Program, s firewall.Stamp) (_ firewall.Program, settled <-chan struct{}) {
+	if i.prove == nil || p.Kind != firewall.Executable && p.Kind != firewall.Changed {
+		return p, nil
+	}
+	return i.prove(p.Path, s, i.reading(p.Path, s))
+}
+
+// file says which program the key is, whatever was at its path before.
+func (i *identities) file(key kernelProgram, pid uint32) firewall.Program {
 	if key.Inode == 0 {
 		return firewall.Program{Kind: firewall.Kernel}
 	}
@@ -126,30 +147,14 @@ func (i *identities) identify(key kernelProgram, pid uint32) firewall.Program {
 	return foreign
 }
 
-// same tells whether the path, opened here, is the file of the key. Device and
-// inode as stat tells them are not what the kernel uses on some file systems
-// (btrfs, overlay), so the kernel is asked for the open file where they differ.
+// same tells whether the path, opened here, is the file of the key.
 func (i *identities) same(key kernelProgram, path string) (bool, error) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return false, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return false, fmt.Errorf("look at %s: %w", path, err)
-	}
-	device := unix.Major(st.Dev)<<20 | unix.Minor(st.Dev)
-	if st.Ino == key.Number && device == key.Device && uint64(st.Ctim.Nano()) == key.Ctime {
-		return true, nil
-	}
-	files, err := i.open(map[int]string{fd: path})
-	if err != nil {
-		return false, err
-	}
-	got := files[fd].Program
-	return got.Inode == key.Inode && got.Number == key.Number && got.Device == key.Device &&
-		got.Generation == key.Generation && got.Ctime == key.Ctime, nil
+	return i.holds(fd, path, stampOf(key), key.Inode)
 }
 
 // openedFile is the kernel's struct opened_file: which file a descriptor is.

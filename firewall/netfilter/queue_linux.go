@@ -113,6 +113,7 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 		f.open = p.TCPFlags&packet.SYN == 0
 	}
 	var program firewall.Program
+	var settled <-chan struct{}
 	switch {
 	case missing:
 		program = firewall.Program{Why: "its socket is not known", File: "socket"}
@@ -133,7 +134,7 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 		}
 		program = firewall.Program{Why: "its process is not known", File: fmt.Sprintf("socket %d", cookie)}
 		if f.owner.Pid != 0 || f.owner.Program.Inode != 0 {
-			program = r.identities.program(f.owner.Program, f.owner.Pid)
+			program, settled = r.identities.settling(f.owner.Program, f.owner.Pid)
 		}
 	}
 	if !r.holding.busy(f.owner.Program) {
@@ -163,11 +164,11 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 	if r.kernel.Owners.Lookup(&cookie, &now) == nil && now.Flags&ownerClosed != 0 {
 		r.holding.socketGone(cookie)
 	}
-	r.sink.Hold(firewall.Held{
-		Attempt: f.attempt,
-		Gone:    f.gone,
-		Release: func(d firewall.Decision) { r.holding.release(release{f, d, r.cache.currentEpoch()}) },
-	})
+	if settled != nil {
+		go r.settle(f, settled)
+		return
+	}
+	r.handOver(f)
 }
 
 // senseless drops a packet that no rule can be asked about.

@@ -16,6 +16,7 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r.locked.Store(b.policy.Mode == firewall.ModeLock)
+	r.identities.prove = b.policy.Identify
 	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}
@@ -94,6 +95,7 @@ func (r *run) open() (err error) {
 	if r.identities, err = newIdentities(r.kernel); err != nil {
 		return err
 	}
+	r.cache.proven = r.identities.proven
 	r.preparer = newPreparer(r.identities, r.cache, r.sink.Judge)
 	if r.events, err = newEvents(r.kernel, r.socketGone, r.names.See); err != nil {
 		return err

@@ -23,6 +23,7 @@ type Control struct {
 	prompts  []ui.Prompt
 	settings []ui.Setting
 	answers  []ui.Answer
+	programs []ui.Identity
 	made     int          // log lines made up on demand
 	added    []ui.LogLine // newer than those, oldest first
 	nextRule int

@@ -1,0 +1,73 @@
+package firewall
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Stamp tells, without reading it, whether a file is the one that it was: who
+// writes to a file, replaces or renames it changes its stamp, and only the
+// system's administrator can undo that. The zero Stamp is no file's.
+type Stamp struct {
+	Device     uint32
+	Generation uint32 // tells files apart that had the same inode one after the other
+	Inode      uint64
+	Changed    int64 // when content or attributes changed last (ctime), in ns since 1970
+}
+
+// String is short, and another one for every stamp.
+func (s Stamp) String() string {
+	return fmt.Sprintf("%d:%d:%d:%d", s.Device, s.Inode, s.Generation, s.Changed)
+}
+
+// Proof is what proves that a file is a certain program. Empty fields prove
+// nothing.
+type Proof struct {
+	// SHA256 is the digest of the content, in hexadecimal.
+	SHA256 string
+	// Package is the package that has the file, as in "dpkg:curl": the system's
+	// database of packages has its digest, and only root can write to it.
+	// Version is that of the package; it proves nothing.
+	Package, Version string
+	// Signer and Product are those of a signature that the system has verified.
+	Signer, Product string
+}
+
+// Content tells whether both prove the same content.
+func (p Proof) Content(o Proof) bool { return p.SHA256 != "" && p.SHA256 == o.SHA256 }
+
+// Continues tells whether what p proves is a version of the program that
+// before proves: of the same package, or of the same signer and product.
+func (p Proof) Continues(before Proof) bool {
+	return p.Package != "" && p.Package == before.Package ||
+		p.Signer != "" && p.Product != "" && p.Signer == before.Signer && p.Product == before.Product
+}
+
+// Identity is the program that the rules for a path were made for.
+type Identity struct {
+	Path  string
+	Proof Proof // zero until the file has been read
+	Stamp Stamp // of the file that the proof is of; any other is read first
+	Since time.Time
+	// Before is the proof of the file that was there before this one, which
+	// continues it, took its place. Zero if none did.
+	Before Proof
+	// From is the path at which that file was, if it was another one: that of
+	// another version.
+	From string
+	// Strict: a person took back that another version took the place; only the
+	// same content counts, until they accept another.
+	Strict bool
+}
+
+// Reading has f read the file that has a certain stamp, and fails if it has
+// another, before or after that.
+type Reading func(ctx context.Context, f func(io.Reader) error) error
+
+// Identify says which program the file is that a backend met at a path: an
+// [Executable], or one that [Changed]. It returns at once. settled is nil if
+// this is certain, and is closed when it is or does not get so; asking again
+// then gives the answer. read may be called later, from any goroutine.
+type Identify func(path string, s Stamp, read Reading) (p Program, settled <-chan struct{})

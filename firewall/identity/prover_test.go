@@ -1,0 +1,396 @@
+package identity_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/identity"
+)
+
+// story is a prover, the files that it knows, and what it told.
+type story struct {
+	*testing.T
+	*identity.Prover
+	named bool // rules name every path
+
+	mu      sync.Mutex
+	files   map[string]string // the content at each path
+	stamps  map[string]firewall.Stamp
+	owners  map[string]firewall.Proof
+	slow    time.Duration // to read a file
+	reads   int
+	kept    map[string]firewall.Identity
+	known   [][2]firewall.Program
+	carried []firewall.Identity
+	moved   []firewall.Identity
+}
+
+const path = "/usr/bin/curl"
+
+func tell(t *testing.T, f func(s *story)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &story{T: t, files: map[string]string{}, stamps: map[string]firewall.Stamp{}, owners: map[string]firewall.Proof{},
+			kept: map[string]firewall.Identity{}, named: true}
+		defer s.start()()
+		f(s)
+	})
+}
+
+// start begins with what was kept; the function returned ends it.
+func (s *story) start() func() {
+	var all []firewall.Identity
+	for _, i := range s.kept {
+		all = append(all, i)
+	}
+	s.Prover = identity.New(all, identity.Options{
+		Named:   func(path string) bool { return s.named || s.kept[path].Path != "" },
+		Keep:    func(i firewall.Identity) { s.kept[i.Path] = i },
+		Owner:   func(path string) firewall.Proof { s.mu.Lock(); defer s.mu.Unlock(); return s.owners[path] },
+		Known:   func(old, now firewall.Program) { s.known = append(s.known, [2]firewall.Program{old, now}) },
+		Carried: func(i firewall.Identity) { s.carried = append(s.carried, i) },
+		Moved:   func(_ string, i firewall.Identity) { s.moved = append(s.moved, i) },
+	})
+	ctx, stop := context.WithCancel(s.Context())
+	go s.Prover.Run(ctx)
+	return func() { stop(); synctest.Wait() }
+}
+
+// put puts a file at a path.
+func (s *story) put(path, content string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[path] = content
+	s.stamps[path] = firewall.Stamp{Device: 1, Inode: 2, Changed: s.stamps[path].Changed + int64(time.Hour)}
+}
+
+// own has a package vouch for the file at path; the zero proof: none does.
+func (s *story) own(path string, p firewall.Proof) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owners[path] = p
+}
+
+// meet has the prover meet the file at path, and returns as which program it
+// counts at first and once everything is settled.
+func (s *story) meet(path string) (first, settled firewall.Program) {
+	s.Helper()
+	stamp := s.stamps[path]
+	ask := func() (firewall.Program, <-chan struct{}) {
+		return s.Identify(path, stamp, func(ctx context.Context, f func(io.Reader) error) error {
+			time.Sleep(s.slow)
+			s.mu.Lock()
+			s.reads++
+			now, content := s.stamps[path], s.files[path]
+			s.mu.Unlock()
+			if now != stamp {
+				return errors.New("replaced")
+			}
+			return f(strings.NewReader(content))
+		})
+	}
+	first, wait := ask()
+	if wait != nil {
+		<-wait
+	}
+	time.Sleep(s.slow)
+	synctest.Wait()
+	settled, wait = ask()
+	if wait != nil {
+		s.Error("it is not settled")
+	}
+	return first, settled
+}
+
+// is checks as which program the file at path counts in the end.
+func (s *story) is(want firewall.ProgramKind) {
+	s.Helper()
+	if _, p := s.meet(path); p.Kind != want || p.Path != path {
+		s.Errorf("it counts as %+v", p)
+	}
+}
+
+func (s *story) accept(p firewall.Program) error {
+	return s.Accept(p, func(is ...firewall.Identity) error {
+		for _, i := range is {
+			s.kept[i.Path] = i
+			s.Put(i)
+		}
+		return nil
+	})
+}
+
+func sum(content string) string {
+	b := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(b[:])
+}
+
+func TestAStampCostsNothingAndAnotherIsReadOnce(t *testing.T) {
+	tell(t, func(s *story) {
+		s.put(path, "8.1")
+		s.is(firewall.Executable)
+		s.is(firewall.Executable)
+		if s.reads != 1 || s.kept[path].Proof.SHA256 != sum("8.1") {
+			t.Errorf("read %d times: %+v", s.reads, s.kept)
+		}
+		s.put(path, "8.1") // touched
+		first, then := s.meet(path)
+		if first.Kind != firewall.Changed || first.Why != "changed, being checked" || then.Kind != firewall.Executable {
+			t.Errorf("first %+v, then %+v", first, then)
+		}
+		if len(s.known) != 1 || s.known[0] != [2]firewall.Program{first, then} || s.reads != 2 || len(s.carried) > 0 {
+			t.Errorf("read %d times, told %+v, carried %+v", s.reads, s.known, s.carried)
+		}
+		s.put(path, "evil")
+		_, evil := s.meet(path)
+		want := firewall.Program{Kind: firewall.Changed, Path: path, File: "sha256:" + sum("evil"), Why: "another file at this path since 1 Jan 1970"}
+		if evil != want {
+			t.Errorf("another file counts as %+v", evil)
+		}
+	})
+}
+
+func TestAFileReplacedWhileNobodyLooked(t *testing.T) {
+	tell(t, func(s *story) {
+		s.put(path, "8.1")
+		s.is(firewall.Executable)
+		s.put(path, "evil")
+		defer s.start()()
+		s.is(firewall.Changed)
+		s.put(path, "8.1")
+		s.is(firewall.Executable)
+	})
+}
+
+func TestAFileThatWasNeverReadProvesNothing(t *testing.T) {
+	tell(t, func(s *story) {
+		s.slow = time.Second
+		s.put(path, "8.1")
+		if p, wait := s.Identify(path, s.stamps[path], func(context.Context, func(io.Reader) error) error { return errors.New("gone") }); p.Kind != firewall.Executable || wait != nil {
+			t.Errorf("met first, it counts as %+v", p)
+		}
+		synctest.Wait()
+		s.put(path, "8.1")
+		s.is(firewall.Changed)
+	})
+}
+
+func TestAPersonAcceptsTheFileThatTheyWereAskedAbout(t *testing.T) {
+	tell(t, func(s *story) {
+		s.put(path, "8.1")
+		s.is(firewall.Executable)
+		s.put(path, "8.2")
+		_, p := s.meet(path)
+		s.put(path, "evil")
+		s.is(firewall.Changed)
+		if err := s.accept(p); !errors.Is(err, identity.ErrGone) {
+			t.Errorf("accepted a file that is gone: %v", err)
+		}
+		s.is(firewall.Changed)
+		if err := s.accept(s.At(path)); err != nil {
+			t.Fatal(err)
+		}
+		s.is(firewall.Executable)
+		s.put(path, "8.1")
+		s.is(firewall.Changed)
+	})
+}
+
+// An answer counts for the program that asked, not for what took its place
+// while the question was open.
+func TestAnAnswerIsForTheFileThatAsked(t *testing.T) {
+	tell(t, func(s *story) {
+		s.named = false
+		s.put(path, "8.1")
+		first, _ := s.meet(path)
+		if first.Kind != firewall.Executable || s.reads > 0 {
+			t.Errorf("%+v was read %d times", first, s.reads)
+		}
+		if err := s.accept(first); err != nil {
+			t.Fatal(err)
+		}
+		s.named = true
+		s.is(firewall.Executable)
+		s.put(path, "evil")
+		s.is(firewall.Changed)
+	})
+}
+
+// A large file: the person answers before it was read.
+func TestAnAnswerMayComeBeforeTheFileWasRead(t *testing.T) {
+	tell(t, func(s *story) {
+		s.put(path, "8.1")
+		s.is(firewall.Executable)
+		s.put(path, "8.2")
+		s.slow = time.Minute
+		stamp := s.stamps[path]
+		p, _ := s.Identify(path, stamp, func(ctx context.Context, f func(io.Reader) error) error {
+			time.Sleep(s.slow)
+			return f(strings.NewReader("8.2"))
+		})
+		if err := s.accept(p); err != nil {
+			t.Fatal(err)
+		}
+		if p, wait := s.Identify(path, stamp, nil); p.Kind != firewall.Executable || wait != nil {
+			t.Errorf("accepted, it counts as %+v", p)
+		}
+		time.Sleep(2 * s.slow)
+		synctest.Wait()
+		if s.kept[path].Proof.SHA256 != sum("8.2") {
+			t.Errorf("kept %+v", s.kept)
+		}
+		s.put(path, "8.2")
+		s.is(firewall.Executable)
+	})
+}
+
+func TestANewVersionOfThePackageIsCarriedOver(t *testing.T) {
+	tell(t, func(s *story) {
+		s.put(path, "8.1")
+		s.own(path, firewall.Proof{Package: "dpkg:curl", Version: "8.1"})
+		s.is(firewall.Executable)
+		s.put(path, "8.2")
+		s.own(path, firewall.Proof{Package: "dpkg:curl", Version: "8.2"})
+		s.is(firewall.Executable)
+		if len(s.carried) != 1 || s.carried[0].Before.Version != "8.1" || s.carried[0].Proof.Version != "8.2" {
+			t.Fatalf("carried over: %+v", s.carried)
+		}
+		if err := s.Undo(path, func(is ...firewall.Identity) error { s.Put(is[0]); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		s.is(firewall.Changed)
+		s.put(path, "8.3") // what was undone stays so
+		s.own(path, firewall.Proof{Package: "dpkg:curl", Version: "8.3"})
+		s.is(firewall.Changed)
+		if err := s.Undo(path, nil); !errors.Is(err, identity.ErrNoChange) {
+			t.Errorf("undone twice: %v", err)
+		}
+		s.put(path, "8.1")
+		s.is(firewall.Executable)
+		s.put(path, "8.3")
+		s.is(firewall.Changed)
+		if err := s.accept(s.At(path)); err != nil {
+			t.Fatal(err)
+		}
+		s.put(path, "8.4") // who accepted a version trusts the package again
+		s.is(firewall.Executable)
+	})
+}
+
+func TestWhatIsNoVersionOfThePackageIsAskedAbout(t *testing.T) {
+	for name, owner := range map[string]firewall.Proof{
+		"not of the package, or tampered with": {},
+		"another package":                      {Package: "dpkg:evil", Version: "8.1"},
+		"half a signature":                     {Signer: "Acme"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tell(t, func(s *story) {
+				s.put(path, "8.1")
+				s.own(path, firewall.Proof{Package: "dpkg:curl", Version: "8.1", Signer: "Acme"})
+				s.is(firewall.Executable)
+				s.put(path, "evil")
+				s.own(path, owner)
+				s.is(firewall.Changed)
+				if len(s.carried) > 0 {
+					t.Errorf("carried over: %+v", s.carried)
+				}
+			})
+		})
+	}
+}
+
+// A package's files are in place before its record is.
+func TestAPackageThatIsBeingInstalledIsLookedAtAgain(t *testing.T) {
+	tell(t, func(s *story) {
+		s.put(path, "8.1")
+		s.own(path, firewall.Proof{Package: "dpkg:curl", Version: "8.1"})
+		s.is(firewall.Executable)
+		s.put(path, "8.2")
+		s.own(path, firewall.Proof{})
+		s.is(firewall.Changed)
+		s.own(path, firewall.Proof{Package: "dpkg:curl", Version: "8.2"})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := len(s.known); len(s.carried) != 1 || s.known[n-1][1].Kind != firewall.Executable {
+			t.Errorf("carried over %+v, told %+v", s.carried, s.known)
+		}
+		s.is(firewall.Executable)
+	})
+}
+
+func TestAVersionedPathIsCarriedOverWithAProofOnly(t *testing.T) {
+	const before, after = "/opt/app-1.2.3/bin/app", "/opt/app-1.2.4/bin/app"
+	for name, test := range map[string]struct {
+		owner   firewall.Proof
+		path    string
+		carried bool
+	}{
+		"of the same package":     {firewall.Proof{Package: "dpkg:app", Version: "1.2.4"}, after, true},
+		"of another package":      {firewall.Proof{Package: "dpkg:evil"}, after, false},
+		"of no package":           {firewall.Proof{}, after, false},
+		"another file of it":      {firewall.Proof{Package: "dpkg:app"}, "/opt/app-1.2.4/bin/tool", false},
+		"in a folder of versions": {firewall.Proof{Package: "dpkg:app"}, "/opt/app-1.2.4-1_2/bin/app", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tell(t, func(s *story) {
+				s.put(before, "1.2.3")
+				s.own(before, firewall.Proof{Package: "dpkg:app", Version: "1.2.3"})
+				s.meet(before)
+				s.named = false
+				s.put(test.path, "1.2.4")
+				s.own(test.path, test.owner)
+				if first, then := s.meet(test.path); first.Kind != firewall.Executable || then != first {
+					t.Errorf("it counts as %+v, then %+v", first, then)
+				}
+				if got := len(s.moved) == 1; got != test.carried {
+					t.Fatalf("carried over: %+v", s.moved)
+				}
+				if !test.carried {
+					return
+				}
+				if i := s.moved[0]; i.Path != after || i.From != before || i.Proof.SHA256 != sum("1.2.4") || i.Before.Version != "1.2.3" {
+					t.Errorf("carried over: %+v", i)
+				}
+				s.Put(s.moved[0])
+				if err := s.Undo(after, func(is ...firewall.Identity) error { s.Put(is[0]); return nil }); err != nil {
+					t.Fatal(err)
+				}
+				s.meet(after) // no rule names it any more: it is asked about as any program
+				s.put(after, "1.2.4 again")
+				s.meet(after)
+				if len(s.moved) > 1 {
+					t.Errorf("carried over again: %+v", s.moved)
+				}
+			})
+		})
+	}
+}
+
+func TestARecordThatCannotBeReadAllowsNothing(t *testing.T) {
+	tell(t, func(s *story) {
+		s.kept[path] = firewall.Identity{Path: path}
+		defer s.start()()
+		s.put(path, "8.1")
+		s.is(firewall.Changed)
+	})
+}
+
+// What a file costs that was met before, on a packet's way: a thousandth of the
+// 0.3 ms that a program's first connection may cost at most.
+func BenchmarkAKnownFile(b *testing.B) {
+	stamp := firewall.Stamp{Inode: 1}
+	p := identity.New([]firewall.Identity{{Path: path, Stamp: stamp, Proof: firewall.Proof{SHA256: sum("8.1")}}}, identity.Options{})
+	for b.Loop() {
+		if _, wait := p.Identify(path, stamp, nil); wait != nil {
+			b.Fatal("it is read")
+		}
+	}
+}

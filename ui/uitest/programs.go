@@ -1,0 +1,39 @@
+package uitest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"sallyport.dev/sallyport/ui"
+)
+
+// Know replaces what is known of programs.
+func (c *Control) Know(programs ...ui.Identity) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.programs = slices.Clone(programs)
+}
+
+// Identities implements [ui.Control].
+func (c *Control) Identities(context.Context) ([]ui.Identity, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.programs), c.reachable()
+}
+
+// UndoCarried implements [ui.Control].
+func (c *Control) UndoCarried(_ context.Context, path string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.reachable(); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(c.programs, func(p ui.Identity) bool { return p.Path == path && p.Carried })
+	if i < 0 {
+		return fmt.Errorf("nothing was carried over to %s: %w", path, ui.ErrNotFound)
+	}
+	c.programs[i].Carried, c.programs[i].Strict = false, true
+	c.changed()
+	return nil
+}
