@@ -120,14 +120,18 @@ func untilIn(s string) (firewall.Expiry, error) {
 }
 
 // promptOut shows a prompt with what is known of its process.
-func promptOut(p firewall.Prompt, f process.Facts) ui.Prompt {
+func promptOut(p firewall.Prompt, f known) ui.Prompt {
 	a := p.First
 	out := ui.Prompt{
 		ID: string(p.ID), State: "waiting", Program: cmp.Or(p.Program.ID(), p.Program.Path), Name: p.Program.Name(), About: p.Program.Why,
-		OnlyOnce: p.Program.ID() == "", PID: a.PID, UID: a.UID, User: f.User, Parent: cmp.Or(f.ParentPath, f.ParentName),
+		OnlyOnce: p.Program.ID() == "", PID: a.PID, UID: a.UID, User: f.User,
 		Signer: p.Program.Signer, Product: cmp.Or(p.Program.Product, f.Product), Signature: p.Program.Signature(), Description: f.Description,
 		Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Port: a.Remote.Port(),
 		Waiting: p.Waiting, Others: p.Others, Asked: p.Asked.UTC(), Deadline: p.Deadline.UTC(),
+		Warnings: f.words.warnings, Facts: f.words.facts,
+	}
+	if len(f.Chain) > 0 {
+		out.Parent = cmp.Or(f.Chain[0].Path, f.Chain[0].Name)
 	}
 	if p.Program.Kind == firewall.Unidentified {
 		out.Program = ""
@@ -154,6 +158,7 @@ func lineOut(l persistence.Line) ui.LogLine {
 	out.PID, out.UID, out.Protocol, out.Direction = e.PID, e.UID, e.Protocol, e.Direction
 	out.Host, out.Port, out.Verdict, out.Reason = e.Host, e.Remote.Port(), e.Verdict.String(), string(e.Reason)
 	out.Rule, out.Count, out.Note = string(e.Rule), max(e.Count, 1), e.Program.Why
+	out.Warnings, out.Facts = l.Warnings, l.Facts
 	if e.Remote.Addr().IsValid() {
 		out.Remote = e.Remote.Addr().String()
 	}

@@ -46,7 +46,7 @@ func TestAQuestionDoesNotWaitForANameThatDoesNotCome(t *testing.T) {
 		if known := f.about(prompts); known[0].User != "anna" || len(f.of) != 4 {
 			t.Errorf("known: %+v", known)
 		}
-		if f.about(prompts[:1]); len(f.of) != 1 {
+		if f.keep(prompts[:1]); len(f.of) != 1 {
 			t.Errorf("%d are remembered of one", len(f.of))
 		}
 	})

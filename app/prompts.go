@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ func promptsCommand(e *env) *cobra.Command {
 				now := map[string]ui.Prompt{}
 				for _, p := range *ev.Prompts {
 					now[p.ID] = p
-					if shown[p.ID] != p && failed == nil {
+					if !reflect.DeepEqual(shown[p.ID], p) && failed == nil {
 						failed = e.showPrompt(p)
 					}
 				}

@@ -110,6 +110,8 @@ type Prompt struct {
 	Description string             `json:"description,omitempty"` // what the file says that it is
 	Parent      string             `json:"parent,omitempty"`      // what started it
 	Command     string             `json:"command,omitempty"`
+	Warnings    []string           `json:"warnings,omitempty"` // what is worrying about the process: sentences without a full stop
+	Facts       []string           `json:"facts,omitempty"`    // what else is known of it: each a label, ": " and words
 	Protocol    firewall.Protocol  `json:"protocol"`
 	Direction   firewall.Direction `json:"direction"`
 	Remote      string             `json:"remote"`
@@ -170,7 +172,9 @@ type LogLine struct {
 	Reason    string             `json:"reason"`
 	Rule      string             `json:"rule"`
 	Count     int                `json:"count"`
-	Note      string             `json:"note,omitempty"` // for a change: what was changed
+	Note      string             `json:"note,omitempty"`     // for a change: what was changed
+	Warnings  []string           `json:"warnings,omitempty"` // as in Prompt, where the flow was asked about
+	Facts     []string           `json:"facts,omitempty"`
 }
 
 // LogQuery selects lines. Zero fields select everything.
