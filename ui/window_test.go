@@ -76,6 +76,27 @@ func TestARowsMenuBlocksTheProgramAndShowsTheRule(t *testing.T) {
 	d.sees("Any program")
 }
 
+func TestALineTellsWhatWasKnownOfItsProcess(t *testing.T) {
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 50), ui.ViewActivity)
+	d.sees("firefox")
+	d.control.Add(ui.LogLine{Kind: "flow", Time: uitest.Start, Program: "/usr/bin/curl", Name: "curl", Protocol: firewall.TCP, Host: "known.example", Port: 443, Verdict: "ask", Reason: "asked",
+		Warnings: []string{"LD_PRELOAD is set: /tmp/\u202ex.so", "its file changed just now"}, Facts: []string{"used by: backup.sh", "user: root"}},
+		ui.LogLine{Kind: "flow", Time: uitest.Start, Program: "/usr/bin/curl", Name: "curl", Protocol: firewall.TCP, Host: "other.example", Port: 443, Verdict: "allow", Reason: "rule"})
+	d.sees("known.example:443")
+	d.tap("known.example:443")
+	const warnings, facts = "LD_PRELOAD is set: /tmp/□x.so · Its file changed just now", "Used by: backup.sh · User: root"
+	d.sees(warnings)
+	d.sees(facts)
+	d.picture("activity-facts")
+	d.menu("known.example:443")
+	d.tap("Copy")
+	if s := d.app.Clipboard().Content(); !strings.Contains(s, warnings) || !strings.Contains(s, facts) {
+		t.Errorf("copied %q", s)
+	}
+	d.tap("other.example:443")
+	d.misses(warnings)
+}
+
 func TestTheEngineGoneIsSaidAndRestartOffered(t *testing.T) {
 	c := uitest.New(firewall.ModeAsk, 100)
 	d := newMainDeskOptions(t, c, ui.ViewActivity, ui.Options{Restart: func(context.Context) error { c.Go(false); return nil }})
