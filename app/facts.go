@@ -28,13 +28,13 @@ type facts struct {
 	slots chan struct{} // as many as may read at once
 }
 
-// running is a process for as long as it runs one program.
+// running is a process for as long as it runs one file.
 type running struct {
-	pid     int
-	program firewall.Program
+	pid  int
+	path string
 }
 
-func runningOf(a firewall.Attempt) running { return running{a.PID, a.Program} }
+func runningOf(a firewall.Attempt) running { return running{a.PID, a.Program.Path} }
 
 // fact is what is known of a process that is asked about.
 type fact struct {

@@ -128,6 +128,7 @@ func TestScripts(t *testing.T) {
 		"java -cp a.jar Main":            "",
 		"java -Xmx1g -jar app.jar":       "app.jar",
 		"java -jar":                      "",
+		"bash /dev/fd/3":                 "inline",
 	} {
 		file, inline := script(strings.Fields(line))
 		if inline {

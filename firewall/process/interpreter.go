@@ -47,6 +47,8 @@ func script(arguments []string) (file string, inline bool) {
 			return "", true
 		case isOption && !strings.HasPrefix(option, "-") && letters != "" && strings.ContainsAny(option, letters):
 			return "", true
+		case strings.HasPrefix(argument, "/dev/") || strings.HasPrefix(argument, "/proc/"): // something that is open
+			return "", true
 		case argument != "" && !isOption:
 			return argument, false
 		}
