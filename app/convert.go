@@ -24,7 +24,7 @@ const (
 func ruleOut(r firewall.Rule) ui.Rule {
 	out := ui.Rule{
 		ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Host: r.Host,
-		Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: untilOut(r.Until), Enabled: !r.Disabled,
+		Port: r.Port, LocalPort: r.LocalPort, StartedBy: r.StartedBy, Verdict: r.Verdict, Until: untilOut(r.Until), Enabled: !r.Disabled,
 		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, Created: r.Created.UTC(), Hits: r.Hits,
 	}
 	switch {
@@ -49,7 +49,7 @@ func ruleOut(r firewall.Rule) ui.Rule {
 func ruleIn(r ui.Rule) (firewall.Rule, error) {
 	in := firewall.Rule{
 		ID: firewall.RuleID(r.ID), Program: asWritten(strings.TrimSpace(r.Program)), Direction: r.Direction, Protocol: r.Protocol,
-		Host: strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Host), ".")), Port: r.Port, LocalPort: r.LocalPort,
+		Host: strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Host), ".")), Port: r.Port, LocalPort: r.LocalPort, StartedBy: asWritten(strings.TrimSpace(r.StartedBy)),
 		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, Note: r.Note,
 	}
 	var err error

@@ -33,6 +33,9 @@ type Policy struct {
 	// order, so that a backend can get to know these programs before they run.
 	// The slice is shared: nobody changes it.
 	Programs []string
+	// Starters tells that rules depend on what started a process: attempts need
+	// StartedBy.
+	Starters bool
 }
 
 // Sink takes what a backend meets. The [Engine] is one. All methods may be

@@ -113,6 +113,7 @@ func (rs Ruleset) Policy(m Mode, failOpen bool) Policy {
 		FailOpen: failOpen,
 		Loopback: m == ModeOff || m == ModeLock || rs.exempts(Out),
 		Programs: rs.paths,
+		Starters: rs.tallies[Out].starters+rs.tallies[In].starters > 0,
 		Inbound:  m == ModeOff || m != ModeLock && rs.exempts(In),
 	}
 }

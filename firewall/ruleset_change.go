@@ -165,6 +165,8 @@ func merge(list, more []*Rule) []*Rule {
 type tally struct {
 	strict int // those that do not allow
 	bare   int // those that are all there is to exempt flows from being held
+
+	starters int // those that depend on what started the process
 }
 
 func (t *tally) count(r *Rule, n int) {
@@ -173,6 +175,9 @@ func (t *tally) count(r *Rule, n int) {
 	}
 	if r.exempts() {
 		t.bare += n
+	}
+	if r.StartedBy != "" {
+		t.starters += n
 	}
 }
 

@@ -142,6 +142,7 @@ type Rule struct {
 	Host      string             `json:"host"`
 	Port      uint16             `json:"port"`
 	LocalPort uint16             `json:"local_port,omitempty"`
+	StartedBy string             `json:"started_by,omitempty"` // only when this script or program, a path, started it
 	Verdict   firewall.Verdict   `json:"verdict"`
 	Until     string             `json:"until"` // "always", "exit:PID", or a time in RFC 3339
 	Enabled   bool               `json:"enabled"`

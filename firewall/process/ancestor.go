@@ -1,6 +1,8 @@
 package process
 
 import (
+	"iter"
+	"path/filepath"
 	"time"
 
 	"github.com/shirou/gopsutil/v3/process"
@@ -15,35 +17,73 @@ type Ancestor struct {
 	Name   string
 	Path   string // of its executable
 	Unit   string // as Facts.Unit
-	Script string // the file that it runs, where it is an interpreter and that is known
+	Script string // the path of the file that it runs, where it is an interpreter and that is known
 	Inline bool   // it is an interpreter of code in its command line or input
 }
 
 // chain is what started the process: up to the service manager, which only
 // counts as a parent.
 func chain(p *process.Process, started time.Time) (all []Ancestor) {
-	for len(all) < maxChain {
-		pid, err := p.Ppid()
-		if err != nil || pid <= 0 {
-			break
-		}
-		// A parent is older than its child: a younger process reuses the PID.
-		parent, since, err := find(int(pid))
-		if err != nil || since.After(started) {
-			break
-		}
-		a := ancestor(parent)
-		// The child of one that ended meanwhile has another parent now.
-		if again, err := p.Ppid(); err != nil || again != pid {
-			break
-		}
+	for a := range ancestors(p, started) {
 		if isManager(a) && len(all) > 0 {
 			break
 		}
 		all = append(all, a)
-		p, started = parent, since
 	}
 	return all
+}
+
+// ancestors gives what started the process, the parent first; at most maxChain.
+func ancestors(p *process.Process, started time.Time) iter.Seq[Ancestor] {
+	return func(yield func(Ancestor) bool) {
+		for range maxChain {
+			pid, err := p.Ppid()
+			if err != nil || pid <= 0 {
+				return
+			}
+			// A parent is older than its child: a younger process reuses the PID.
+			parent, since, err := find(int(pid))
+			if err != nil || since.After(started) {
+				return
+			}
+			a := ancestor(parent)
+			// The child of one that ended meanwhile has another parent now.
+			if again, err := p.Ppid(); err != nil || again != pid || !yield(a) {
+				return
+			}
+			p, started = parent, since
+		}
+	}
+}
+
+// StarterOf is the path of what started the process pid that was started at
+// that time: the script that its parent runs, or the parent's executable. Code
+// in a command line, and the same program again, count as what started them. It
+// is empty if that is not known, or if the path is another file where the
+// engine looks.
+func StarterOf(pid int, started time.Time) string {
+	p, since, err := find(pid)
+	if err != nil || since.Sub(started).Abs() > tolerance {
+		return ""
+	}
+	_, path := nameAndPath(p)
+	for a := range ancestors(p, since) {
+		if a.Inline || a.Path == path && a.Script == "" {
+			continue
+		}
+		if !seesOurFiles(a.PID) {
+			return ""
+		}
+		if a.Script == "" {
+			return a.Path
+		}
+		file, err := filepath.EvalSymlinks(a.Script)
+		if err != nil {
+			return ""
+		}
+		return file
+	}
+	return ""
 }
 
 func ancestor(p *process.Process) Ancestor {
@@ -52,9 +92,7 @@ func ancestor(p *process.Process) Ancestor {
 	if isInterpreter(a.Path) {
 		if arguments, err := p.CmdlineSlice(); err == nil {
 			a.Script, a.Inline = script(arguments)
-			if !isFileOf(a.PID, a.Script) {
-				a.Script = ""
-			}
+			a.Script = fileOf(a.PID, a.Script)
 		}
 	}
 	return a

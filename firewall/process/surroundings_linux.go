@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,8 +33,8 @@ func (f *Facts) surround() {
 		f.Loader = loaderVariables(io.LimitReader(environment, maxEnvironment))
 		environment.Close()
 	}
-	path := cgroupPath(readSmall(proc(f.PID, "cgroup")))
-	f.Unit = unitOf(path)
+	group := cgroupPath(readSmall(proc(f.PID, "cgroup")))
+	f.Unit = unitOf(group)
 	for _, kind := range []struct{ file, name string }{{"mnt", "mount"}, {"pid", "pid"}, {"user", "user"}} {
 		if theirs := link(proc(f.PID, "ns/"+kind.file)); theirs != "" && theirs != link("/proc/self/ns/"+kind.file) {
 			f.Namespaces = append(f.Namespaces, kind.name)
@@ -41,7 +42,7 @@ func (f *Facts) surround() {
 	}
 	// Anyone may give a cgroup such a name: a container sees files of its own.
 	if slices.Contains(f.Namespaces, "mount") {
-		f.Container = cmp.Or(flatpakOf(readSmall(proc(f.PID, "root/.flatpak-info"))), containerOf(path), f.sandbox())
+		f.Container = cmp.Or(flatpakOf(readSmall(proc(f.PID, "root/.flatpak-info"))), containerOf(group), f.sandbox())
 	}
 	f.File = f.file()
 }
@@ -61,17 +62,28 @@ func (f *Facts) sandbox() string {
 
 func unitOfProcess(pid int) string { return unitOf(cgroupPath(readSmall(proc(pid, "cgroup")))) }
 
-// isFileOf tells whether the process has a file of this name.
-func isFileOf(pid int, name string) bool {
+// fileOf is the path of what the process calls so, "" if that is no file.
+func fileOf(pid int, name string) string {
 	if name == "" {
-		return false
+		return ""
 	}
-	folder := "cwd/"
-	if strings.HasPrefix(name, "/") {
-		folder = "root"
+	if !path.IsAbs(name) {
+		folder := link(proc(pid, "cwd"))
+		if !path.IsAbs(folder) {
+			return ""
+		}
+		name = path.Join(folder, name)
 	}
-	info, err := os.Stat(proc(pid, folder+name))
-	return err == nil && info.Mode().IsRegular()
+	info, err := os.Stat(proc(pid, "root"+name))
+	if err != nil || !info.Mode().IsRegular() {
+		return ""
+	}
+	return name
+}
+
+// seesOurFiles tells whether a path is the same file to the process and here.
+func seesOurFiles(pid int) bool {
+	return link(proc(pid, "root")) == "/" && link(proc(pid, "ns/mnt")) == link("/proc/self/ns/mnt")
 }
 
 // readSmall reads the beginning of a file, "" if it cannot be read. One that

@@ -226,6 +226,13 @@ func TestAScriptUsesAProgram(t *testing.T) {
 		"":           exec.Command("sh", "-c", `"$0"; exit 0`, program),
 	} {
 		f := started(t, c)
+		starter, self := map[string]string{"backup.sh": backup, "wrapped.sh": wrapped}[want], ""
+		if self, _ = os.Executable(); starter == "" {
+			starter = self
+		}
+		if got := StarterOf(f.PID, f.Started); got != starter {
+			t.Errorf("%s: started by %q, want %q", want, got, starter)
+		}
 		a, ok := f.Behind()
 		if f.Path != program || ok != (want != "") || ok && a.Title() != want {
 			t.Errorf("%s: behind %s is %+v, %v; chain %+v", want, f.Path, a, ok, f.Chain)
@@ -244,6 +251,16 @@ func TestAnotherMountNamespace(t *testing.T) {
 	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if f := started(t, c); !reflect.DeepEqual(f.Namespaces, []string{"mount"}) || f.Container != "" {
 		t.Errorf("%q, %q", f.Namespaces, f.Container)
+	}
+	// A script of that name there need not be the one here.
+	program, script := copied(t, 0o755), filepath.Join(t.TempDir(), "there.sh")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\n\"$1\"\nexit 0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	there := exec.Command(script, program)
+	there.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if f := started(t, there); StarterOf(f.PID, f.Started) != "" {
+		t.Errorf("started by %q in another mount namespace", StarterOf(f.PID, f.Started))
 	}
 }
 

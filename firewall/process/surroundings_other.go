@@ -7,5 +7,8 @@ func (f *Facts) surround() {}
 
 func unitOfProcess(int) string { return "" }
 
-// isFileOf tells whether the process has a file of this name.
-func isFileOf(int, string) bool { return false }
+// fileOf is the path of what the process calls so, "" if that is no file.
+func fileOf(int, string) string { return "" }
+
+// seesOurFiles tells whether a path is the same file to the process and here.
+func seesOurFiles(int) bool { return true }
