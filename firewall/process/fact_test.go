@@ -139,7 +139,7 @@ func TestScripts(t *testing.T) {
 		}
 	}
 	script(nil)
-	for path, want := range map[string]bool{"/usr/bin/python3.11": true, "/bin/dash": true, "/usr/bin/curl": false, "": false} {
+	for path, want := range map[string]bool{"/usr/bin/python3.11": true, `C:\Python\python.exe`: true, `/tmp/a\bash`: false, "/bin/dash": true, "/usr/bin/curl": false, "": false} {
 		if isInterpreter(path) != want {
 			t.Errorf("%s is an interpreter: %v", path, !want)
 		}

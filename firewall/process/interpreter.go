@@ -1,9 +1,6 @@
 package process
 
-import (
-	"path/filepath"
-	"strings"
-)
+import "strings"
 
 // interpreters are the programs that run what others wrote, by the name of
 // their executable without its version, and the options, a letter each, by
@@ -56,5 +53,11 @@ func script(arguments []string) (file string, inline bool) {
 	return "", false
 }
 
-// lastPart is what follows the last separator of a path.
-func lastPart(path string) string { return path[strings.LastIndexByte(path, filepath.Separator)+1:] }
+// lastPart is what follows the last separator of a path, of Unix or of Windows.
+func lastPart(path string) string {
+	separator := byte('/')
+	if strings.HasPrefix(path, `\\`) || len(path) > 2 && path[1:3] == `:\` {
+		separator = '\\'
+	}
+	return path[strings.LastIndexByte(path, separator)+1:]
+}
