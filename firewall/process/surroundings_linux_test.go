@@ -18,7 +18,7 @@ import (
 // returns the facts of that.
 func started(t *testing.T, c *exec.Cmd) Facts {
 	t.Helper()
-	c.Env = append(append(os.Environ(), "PROCESS_TEST_CHILD=1"), c.Env...)
+	c.Env = append(append(os.Environ(), "PROCESS_TEST_CHILD=1", "GORACE=atexit_sleep_ms=0"), c.Env...)
 	in, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
