@@ -50,6 +50,7 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 type env struct {
 	socket string
 	json   bool
+	facts  bool // say them below each line
 	in     io.Reader
 	out    io.Writer
 	err    io.Writer

@@ -82,6 +82,9 @@ func waitingOnes(ps []ui.Prompt) []ui.Prompt {
 func (a *asker) ask(ctx context.Context, p ui.Prompt, questions <-chan []ui.Prompt) (line string, newer []ui.Prompt, err error) {
 	restore := a.take()
 	defer restore()
+	for _, w := range p.Warnings {
+		fmt.Fprintf(a.tty, "sallyport: %s\n", clean(w))
+	}
 	fmt.Fprintf(a.tty, "sallyport: may %s connect to %s (%s)? [a]llow, [d]eny, add o for once: ",
 		clean(cmp.Or(p.Program, p.Name)), clean(destination(p.Host, p.Remote, p.Port)), p.Protocol)
 	typed := make(chan string, 1)

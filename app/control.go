@@ -119,7 +119,11 @@ func (w watcher) Decided(e firewall.Entry) {
 	if e.Reason == firewall.ByMode && w.state.Load().mode == firewall.ModeAllow && e.Program.Kind != firewall.Changed {
 		w.journal.Collect(e)
 	}
-	w.journal.Append(e)
+	if about := w.hub.facts.decided(e); about != nil {
+		w.journal.AppendAsked(e, func() (warnings, facts []string) { said := about.read(); return said.warnings, said.facts })
+	} else {
+		w.journal.Append(e)
+	}
 	w.hub.counted()
 }
 

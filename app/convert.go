@@ -24,7 +24,7 @@ const (
 func ruleOut(r firewall.Rule) ui.Rule {
 	out := ui.Rule{
 		ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Host: r.Host,
-		Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: untilOut(r.Until), Enabled: !r.Disabled,
+		Port: r.Port, LocalPort: r.LocalPort, StartedBy: r.StartedBy, Verdict: r.Verdict, Until: untilOut(r.Until), Enabled: !r.Disabled,
 		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, Created: r.Created.UTC(), Hits: r.Hits,
 	}
 	switch {
@@ -49,7 +49,7 @@ func ruleOut(r firewall.Rule) ui.Rule {
 func ruleIn(r ui.Rule) (firewall.Rule, error) {
 	in := firewall.Rule{
 		ID: firewall.RuleID(r.ID), Program: asWritten(strings.TrimSpace(r.Program)), Direction: r.Direction, Protocol: r.Protocol,
-		Host: strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Host), ".")), Port: r.Port, LocalPort: r.LocalPort,
+		Host: strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Host), ".")), Port: r.Port, LocalPort: r.LocalPort, StartedBy: asWritten(strings.TrimSpace(r.StartedBy)),
 		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, Note: r.Note,
 	}
 	var err error
@@ -120,14 +120,18 @@ func untilIn(s string) (firewall.Expiry, error) {
 }
 
 // promptOut shows a prompt with what is known of its process.
-func promptOut(p firewall.Prompt, f process.Facts) ui.Prompt {
+func promptOut(p firewall.Prompt, f known) ui.Prompt {
 	a := p.First
 	out := ui.Prompt{
 		ID: string(p.ID), State: "waiting", Program: cmp.Or(p.Program.ID(), p.Program.Path), Name: p.Program.Name(), About: p.Program.Why,
-		Changed: p.Program.Kind == firewall.Changed, OnlyOnce: p.Program.ID() == "", PID: a.PID, UID: a.UID, User: f.User, Parent: cmp.Or(f.ParentPath, f.ParentName),
+		Changed: p.Program.Kind == firewall.Changed, OnlyOnce: p.Program.ID() == "", PID: a.PID, UID: a.UID, User: f.User,
 		Signer: p.Program.Signer, Product: cmp.Or(p.Program.Product, f.Product), Signature: p.Program.Signature(), Description: f.Description,
 		Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Port: a.Remote.Port(),
 		Waiting: p.Waiting, Others: p.Others, Asked: p.Asked.UTC(), Deadline: p.Deadline.UTC(),
+		Warnings: f.words.warnings, Facts: f.words.facts,
+	}
+	if len(f.Chain) > 0 {
+		out.Parent = cmp.Or(f.Chain[0].Path, f.Chain[0].Name)
 	}
 	if p.Program.Kind == firewall.Unidentified {
 		out.Program = ""
@@ -155,6 +159,7 @@ func lineOut(l persistence.Line) ui.LogLine {
 	out.PID, out.UID, out.Protocol, out.Direction = e.PID, e.UID, e.Protocol, e.Direction
 	out.Host, out.Port, out.Verdict, out.Reason = e.Host, e.Remote.Port(), e.Verdict.String(), string(e.Reason)
 	out.Rule, out.Count, out.Note = string(e.Rule), max(e.Count, 1), e.Program.Why
+	out.Warnings, out.Facts = l.Warnings, l.Facts
 	if e.Remote.Addr().IsValid() {
 		out.Remote = e.Remote.Addr().String()
 	}

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,45 +24,105 @@ type facts struct {
 	late func()                               // called when facts came after factPatience
 
 	mu    sync.Mutex
-	of    map[firewall.PromptID]*fact
+	of    map[running]*fact
 	slots chan struct{} // as many as may read at once
 }
 
-// fact is what is known of a prompt's process.
-type fact struct {
-	process.Facts
-	begun time.Time
-	done  chan struct{} // closed when it was read; Facts may be looked at then
+// running is a process for as long as it runs one file.
+type running struct {
+	pid  int
+	path string
 }
+
+func runningOf(a firewall.Attempt) running { return running{a.PID, a.Program.Path} }
+
+// fact is what is known of a process that is asked about.
+type fact struct {
+	known
+	started time.Time // of the process
+	begun   time.Time
+	waiting int           // flows that wait for an answer
+	done    chan struct{} // closed when it was read; known may be looked at then
+}
+
+// known are the facts of a process, and what is said of them.
+type known struct {
+	process.Facts
+	words words
+}
+
+// words are facts as prompts and lines of the log say them.
+type words struct{ warnings, facts []string }
 
 func newFacts(late func()) *facts {
-	return &facts{read: process.Of, late: late, of: map[firewall.PromptID]*fact{}, slots: make(chan struct{}, factReaders)}
+	return &facts{read: process.Of, late: late, of: map[running]*fact{}, slots: make(chan struct{}, factReaders)}
 }
 
-// about returns what is known of the prompts' processes, in their order, and
-// forgets all others. It waits for a moment only.
-func (f *facts) about(prompts []firewall.Prompt) []process.Facts {
-	f.mu.Lock()
+// about returns what is known of the prompts' processes, in their order. It
+// waits for a moment only.
+func (f *facts) about(prompts []firewall.Prompt) []known {
 	all := make([]*fact, len(prompts))
-	keep := make(map[firewall.PromptID]*fact, len(prompts))
+	f.mu.Lock()
 	for i, p := range prompts {
-		one := f.of[p.ID]
-		if one == nil {
-			one = &fact{begun: time.Now(), done: make(chan struct{})}
-			go f.learn(one, p.First)
-		}
-		all[i], keep[p.ID] = one, one
+		all[i] = f.begin(p.First)
 	}
-	f.of = keep
 	f.mu.Unlock()
-	known := make([]process.Facts, len(prompts))
+	out := make([]known, len(prompts))
 	for i, one := range all {
 		if one.wait() {
-			known[i] = one.Facts
+			out[i] = one.known
 		}
 	}
-	return known
+	return out
 }
+
+// decided returns the facts for a line of the log, nil if its flow was not
+// asked about. It returns at once.
+func (f *facts) decided(e firewall.Entry) *fact {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if e.Reason == firewall.Asked {
+		one := f.begin(e.Attempt)
+		one.waiting++
+		return one
+	}
+	if len(f.of) == 0 {
+		return nil
+	}
+	one := f.of[runningOf(e.Attempt)]
+	if one == nil || one.waiting == 0 || !one.isOf(e.Attempt) {
+		return nil
+	}
+	one.waiting--
+	return one
+}
+
+// keep forgets the facts for which no flow waits and no prompt is open.
+func (f *facts) keep(prompts []firewall.Prompt) {
+	open := make(map[running]bool, len(prompts))
+	for _, p := range prompts {
+		open[runningOf(p.First)] = true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.of, func(r running, one *fact) bool { return one.waiting == 0 && !open[r] })
+}
+
+// begin returns the facts of the process that made the attempt, which may
+// still have to be read.
+func (f *facts) begin(a firewall.Attempt) *fact {
+	one := f.of[runningOf(a)]
+	if one == nil || !one.isOf(a) {
+		one = &fact{started: a.Started, begun: time.Now(), done: make(chan struct{})}
+		f.of[runningOf(a)] = one
+		go f.learn(one, a)
+	}
+	return one
+}
+
+// isOf tells whether the fact is of the attempt's process, and not of one that
+// had its PID before.
+func (f *fact) isOf(a firewall.Attempt) bool { return near(f.started, a.Started) }
 
 // wait tells whether the fact is known, at the latest when its patience ends.
 func (f *fact) wait() bool {
@@ -82,8 +144,8 @@ func (f *fact) wait() bool {
 func (f *facts) learn(one *fact, a firewall.Attempt) {
 	if a.PID > 0 {
 		f.slots <- struct{}{}
-		if now, err := f.read(a.PID); err == nil && (a.Started.IsZero() || near(now.Started, a.Started)) {
-			one.Facts = now
+		if now, err := f.read(a.PID); err == nil && (a.Started.IsZero() || near(now.Started, a.Started)) && !otherProgram(now, a) {
+			one.known = known{now, inWords(now, a.Program, time.Now())}
 		}
 		<-f.slots
 	}
@@ -91,6 +153,38 @@ func (f *facts) learn(one *fact, a firewall.Attempt) {
 	if time.Since(one.begun) >= factPatience {
 		f.late()
 	}
+}
+
+// read returns what is to be said, as far as it is known by now.
+func (f *fact) read() words {
+	select {
+	case <-f.done:
+		return f.words
+	default:
+		return words{}
+	}
+}
+
+// otherProgram tells whether the process has become another program since.
+func otherProgram(now process.Facts, a firewall.Attempt) bool {
+	return a.Program.Kind == firewall.Executable && now.Path != "" && asWritten(now.Path) != asWritten(a.Program.Path)
+}
+
+// inWords says what is known of a process that runs the program. What the
+// program itself is said to be is not said again.
+func inWords(f process.Facts, p firewall.Program, now time.Time) (said words) {
+	f.File.Deleted = f.File.Deleted && p.Why != "deleted"
+	if p.Why == "in another mount namespace" {
+		f.Namespaces = slices.DeleteFunc(slices.Clone(f.Namespaces), func(kind string) bool { return kind == "mount" })
+	}
+	for _, fact := range f.Words(now) {
+		if fact.Worrying {
+			said.warnings = append(said.warnings, fact.Text)
+		} else {
+			said.facts = append(said.facts, fact.Text)
+		}
+	}
+	return said
 }
 
 // near tells whether two readings of a process's start are the same one: one of

@@ -46,7 +46,7 @@ func TestAQuestionDoesNotWaitForANameThatDoesNotCome(t *testing.T) {
 		if known := f.about(prompts); known[0].User != "anna" || len(f.of) != 4 {
 			t.Errorf("known: %+v", known)
 		}
-		if f.about(prompts[:1]); len(f.of) != 1 {
+		if f.keep(prompts[:1]); len(f.of) != 1 {
 			t.Errorf("%d are remembered of one", len(f.of))
 		}
 	})
@@ -64,4 +64,43 @@ func TestAProcessThatHasThePIDNowIsNotNamed(t *testing.T) {
 			t.Errorf("started at %d: %+v", started, known[0])
 		}
 	}
+}
+
+func TestAProcessIsRememberedWhileItsFlowsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := 0
+		f := newFacts(func() {})
+		f.read = func(pid int) (process.Facts, error) {
+			reads++
+			return process.Facts{PID: pid, User: "anna", UID: 1000}, nil
+		}
+		asked := firewall.Entry{Attempt: firewall.Attempt{PID: 7}, Decision: firewall.Decision{Verdict: firewall.Ask, Reason: firewall.Asked}}
+		answered := asked
+		answered.Decision = firewall.Decision{Verdict: firewall.Allow, Reason: firewall.ByAnswer}
+		if f.decided(answered) != nil {
+			t.Error("facts of a flow that nobody was asked about")
+		}
+		first := f.decided(asked)
+		f.decided(asked)
+		if said := first.read(); said.facts != nil {
+			t.Errorf("said before it is known: %q", said.facts)
+		}
+		synctest.Wait()
+		for range 2 {
+			f.keep(nil)
+			if one := f.decided(answered); one == nil || len(one.read().facts) != 1 {
+				t.Errorf("answered: %+v", one)
+			}
+		}
+		if f.decided(answered) != nil {
+			t.Error("facts of a third flow, where two were asked about")
+		}
+		exec := asked
+		exec.Program = firewall.Program{Kind: firewall.Executable, Path: "/usr/bin/other"}
+		f.decided(exec)
+		synctest.Wait()
+		if f.keep(nil); len(f.of) != 1 || reads != 2 {
+			t.Errorf("%d remembered, read %d times", len(f.of), reads)
+		}
+	})
 }

@@ -71,6 +71,7 @@ func poke(c chan struct{}) {
 
 // prompts takes the engine's open prompts, on its goroutine.
 func (h *hub) prompts(ps []firewall.Prompt) {
+	h.facts.keep(ps)
 	h.mu.Lock()
 	h.newest, h.dirty = ps, true
 	h.mu.Unlock()

@@ -86,6 +86,7 @@ func logCommand(e *env) *cobra.Command {
 	f.StringVar(&q.Program, "program", "", "only this program's lines (its path)")
 	f.StringVar(&q.Verdict, "verdict", "", "only lines with this verdict: allow or block")
 	f.DurationVar(&since, "since", 0, "only lines of the last while, such as 1h")
+	e.factsFlag(c)
 	f.IntVar(&q.Limit, "limit", 100, "at most so many lines, the newest")
 	return c
 }
@@ -118,5 +119,6 @@ func (e *env) showLine(l ui.LogLine) error {
 		to = "from " + to
 	}
 	e.line(lineWidths, []string{at, l.Verdict, clean(cmp.Or(l.Program, l.Name)), clean(to), l.Protocol.String(), clean(why)})
+	e.showFacts(l.Warnings, l.Facts)
 	return nil
 }

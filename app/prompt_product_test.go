@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"sallyport.dev/sallyport/firewall"
-	"sallyport.dev/sallyport/firewall/process"
 )
 
 // Nothing is widened: a scope that makes no sense for the program makes no rule.
@@ -25,7 +24,7 @@ func TestOnlyAVerifiedProgramIsAnsweredForAllItsVersions(t *testing.T) {
 		if err == nil && r.Program != test.want || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: %q, %v", test.program, r.Program, err)
 		}
-		if text := promptOut(p, process.Facts{}); text.Signature != test.program.Signature() || text.Signer != test.program.Signer {
+		if text := promptOut(p, known{}); text.Signature != test.program.Signature() || text.Signer != test.program.Signer {
 			t.Errorf("%+v is shown as %+v", test.program, text)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ func promptsCommand(e *env) *cobra.Command {
 				now := map[string]ui.Prompt{}
 				for _, p := range *ev.Prompts {
 					now[p.ID] = p
-					if shown[p.ID] != p && failed == nil {
+					if !reflect.DeepEqual(shown[p.ID], p) && failed == nil {
 						failed = e.showPrompt(p)
 					}
 				}
@@ -53,6 +54,7 @@ func promptsCommand(e *env) *cobra.Command {
 		},
 	})
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on, and show each question that comes up or changes")
+	e.factsFlag(c)
 	return c
 }
 
@@ -76,7 +78,25 @@ func (e *env) showPrompt(p ui.Prompt) error {
 	}
 	waiting := fmt.Sprintf("%d waiting", p.Waiting)
 	e.line(promptWidths, []string{clean(p.ID), p.State, clean(who), clean(destination(p.Host, p.Remote, p.Port)), p.Protocol.String(), waiting})
+	e.showFacts(p.Warnings, p.Facts)
 	return nil
+}
+
+func (e *env) factsFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&e.facts, "facts", false, "say below each what is known of its process; what is worrying begins with !")
+}
+
+// showFacts prints what is known of a process, where that was asked for.
+func (e *env) showFacts(warnings, facts []string) {
+	if !e.facts {
+		return
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(e.out, "    ! %s\n", clean(w))
+	}
+	for _, f := range facts {
+		fmt.Fprintf(e.out, "    %s\n", clean(f))
+	}
 }
 
 // destination is a host or address with its port.

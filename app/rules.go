@@ -84,6 +84,9 @@ func ruleRow(r ui.Rule) []string {
 	if r.Direction == firewall.In {
 		where += " in"
 	}
+	if r.StartedBy != "" {
+		where += " when started by " + r.StartedBy
+	}
 	state := "in force"
 	switch {
 	case !r.Enabled:
@@ -122,7 +125,10 @@ func addRuleCommand(e *env) *cobra.Command {
 			if lasts == "once" {
 				return usagef("--for once: a rule lasts; want always, exit:PID or a duration such as 1h")
 			}
-			if err := ownPath(named.program); err != nil {
+			if err := ownPath("--program", named.program); err != nil {
+				return usageError{err}
+			}
+			if err := ownPath("--started-by", r.StartedBy); err != nil {
 				return usageError{err}
 			}
 			r.Until, r.Enabled = lasts, true
@@ -152,6 +158,7 @@ func addRuleCommand(e *env) *cobra.Command {
 	f.StringVar(&r.Host, "host", "", "host name")
 	f.Uint16Var(&r.Port, "port", 0, "remote port")
 	f.StringVar(&protocol, "protocol", "", "tcp, udp, icmp, another name, or a number")
+	f.StringVar(&r.StartedBy, "started-by", "", "only when this script or program (its path) started it")
 	f.StringVar(&direction, "direction", "out", "out, or in")
 	f.StringVar(&lasts, "for", "always", "how long: always, exit:PID, or a duration such as 1h")
 	f.StringVar(&r.Note, "note", "", "a remark")
@@ -238,16 +245,16 @@ func confirmCommand(e *env) *cobra.Command {
 // ownPath refuses a folder, and a path that leads to a program's file by links:
 // the kernel names a program by the path of its file, so that such a rule would
 // never match.
-func ownPath(program string) error {
+func ownPath(flag, program string) error {
 	file, err := filepath.EvalSymlinks(program)
 	if err != nil || !filepath.IsAbs(program) {
 		return nil // what is not there may come
 	}
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return fmt.Errorf("--program %s: that is a folder: name a program's file", program)
+		return fmt.Errorf("%s %s: that is a folder: name a program's file", flag, program)
 	}
 	if file != asWritten(program) {
-		return fmt.Errorf("--program %s: that is a link, and its file is %s: name that one", program, file)
+		return fmt.Errorf("%s %s: that is a link, and its file is %s: name that one", flag, program, file)
 	}
 	return nil
 }

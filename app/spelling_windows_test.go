@@ -20,7 +20,7 @@ func TestARuleInAnotherCaseIsForTheSameProgram(t *testing.T) {
 		if err != nil || !strings.HasSuffix(r.Program, `\Updater.exe`) {
 			t.Errorf("%s: the rule is for %s (%v)", spelled, r.Program, err)
 		}
-		if err := ownPath(spelled); err != nil {
+		if err := ownPath("--program", spelled); err != nil {
 			t.Errorf("%s: %v", spelled, err)
 		}
 	}

@@ -27,7 +27,11 @@ type Attempt struct {
 	UID     int       // user of the process; -1 if not known
 	Place   Place     // of the remote address
 	Host    string    // the name that was asked for to get the remote address, or ""
-	Time    time.Time
+	// StartedBy is the path of what started the process: a script, or the
+	// executable of another program. It is empty if that is not known, and where
+	// no rule depends on it ([Policy].Starters).
+	StartedBy string
+	Time      time.Time
 }
 
 // normal returns the attempt in the form in which rules are matched.

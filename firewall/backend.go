@@ -40,6 +40,9 @@ type Policy struct {
 	// for the program that the rules for its path were made for. It stays the
 	// same while a backend runs.
 	Identify Identify
+	// Starters tells that rules depend on what started a process: attempts need
+	// StartedBy.
+	Starters bool
 }
 
 // Sink takes what a backend meets. The [Engine] is one. All methods may be

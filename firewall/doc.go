@@ -51,11 +51,11 @@
 // wider, and block before ask before allow among equals. Of the names that a
 // program has, a service is narrower than the path of its host, a path than the
 // package that it belongs to, and that than the verified signer and product
-// that versions of a program have in common. A rule is narrower then
-// by its address (one address, one host name; then a place; then a longer
-// prefix), then by remote port, protocol, local port, and process. A rule that
-// asks does so in the modes ask, allow and block. Without a rule the mode
-// asks, allows or blocks.
+// that versions of a program have in common. A rule is narrower then by its
+// address (one address, one host name; then a place; then a longer prefix),
+// then by remote port, protocol, local port, what started the process, and
+// process. A rule that asks does so in the modes ask, allow and block. Without
+// a rule the mode asks, allows or blocks.
 //
 // # What fails closed
 //
@@ -65,13 +65,14 @@
 // be answered once only. The same is true of a service that is not identified,
 // save that rules for the path of its host match it. A program that is another
 // file than the one that rules for its path were made for ([Changed]) is not
-// allowed by them, and counts as such until it is known to be the same ([Identify],
-// [Engine.Known]). A signature counts only
-// when the system has verified it. A flow beyond the limits is blocked and logged as
-// [TooMany]. Silence blocks. When the engine stops, everything that still
-// waits is blocked, and so is what comes later, unless the backend handed it back
-// before. What depends on a host name, on
-// one process or on a time is not known beyond it: see [Bounds].
+// allowed by them, and counts as such until it is known to be the same
+// ([Identify], [Engine.Known]). A signature counts only when the system has
+// verified it. A flow beyond the limits is blocked and logged as [TooMany].
+// Silence blocks. A rule for what started a process matches nothing of which
+// that is not known. When the engine stops, everything that still waits is
+// blocked, and so is what comes later, unless the backend handed it back
+// before. What depends on a host name, on one process or on a time is not known
+// beyond it: see [Bounds].
 //
 // # Who owns what
 //

@@ -24,6 +24,7 @@ var (
 	}
 	someAddresses = []string{"1.1.1.1", "1.1.1.2", "127.0.0.1", "fe80::1%eth0", "2001:db8::1", "::ffff:1.1.1.1"}
 	somePrefixes  = []string{"1.1.1.1/32", "1.1.1.0/24", "0.0.0.0/0", "127.0.0.0/8", "fe80::/10", "::/0", "2001:db8::1/128"}
+	someStarters  = []string{"", "/opt/backup.sh", "/usr/bin/make"}
 	someHosts     = []string{"", "a.example", "b.example"}
 	someProtocols = []Protocol{TCP, UDP, ICMP}
 	epoch         = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -69,6 +70,9 @@ func randomRule(r *rand.Rand, id int) Rule {
 			rule.LocalPort = uint16(r.IntN(3))
 		}
 	}
+	if oneIn(r, 5) {
+		rule.StartedBy = pick(r, someStarters)
+	}
 	if oneIn(r, 6) {
 		rule.Until = Expiry{Exit: true, PID: 1 + r.IntN(2), Started: epoch}
 	}
@@ -107,6 +111,7 @@ func elsewhere(r *rand.Rand, a Attempt) Attempt {
 func otherwise(r *rand.Rand, a Attempt) Attempt {
 	a.Local = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(r.IntN(3)))
 	a.PID, a.Started = 1+r.IntN(2), epoch.Add(time.Duration(r.IntN(2))*time.Minute)
+	a.StartedBy = someStarters[(a.PID+a.Started.Minute())%len(someStarters)] // what started a process is always the same
 	a.Host = pick(r, someHosts)
 	a.Time = epoch.Add(time.Duration(r.IntN(5)-2) * time.Hour)
 	return a

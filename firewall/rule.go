@@ -39,6 +39,7 @@ type Rule struct {
 	Host      string       // lower case, without the final dot; "" matches all
 	Port      uint16       // remote port; 0 matches all
 	LocalPort uint16       // 0 matches all
+	StartedBy string       // the path of what started the process; "" matches all
 	Verdict   Verdict
 	Until     Expiry
 	Disabled  bool
@@ -85,6 +86,9 @@ func (r Rule) validateNames() error {
 		return errors.New("the rule has no id")
 	case r.Builtin != strings.HasPrefix(string(r.ID), builtinPrefix):
 		return fmt.Errorf("id %q: %q begins the ids of built-in rules, and of no others", r.ID, builtinPrefix)
+	}
+	if r.StartedBy != "" && (!isPath(r.StartedBy) || len(r.StartedBy) > maxProgram) {
+		return fmt.Errorf("started by %.80q: want the whole path of a program or script", r.StartedBy)
 	}
 	return validateProgram(r.Program)
 }
@@ -180,7 +184,7 @@ func (r *Rule) isFor(p *Program, n name, identified bool) bool {
 
 // meets tells whether the attempt, in normal form, meets the conditions.
 func (r *Rule) meets(a *Attempt) bool {
-	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && (r.LocalPort == 0 || r.LocalPort == a.Local.Port())
+	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && r.meetsStarter(a) && (r.LocalPort == 0 || r.LocalPort == a.Local.Port())
 }
 
 func (r *Rule) meetsDestination(a *Attempt) bool {
@@ -196,6 +200,8 @@ func (r *Rule) meetsProcess(a *Attempt) bool {
 	return !r.Until.Exit || r.Until.PID == a.PID && sameStart(r.Until.Started, a.Started)
 }
 
+func (r *Rule) meetsStarter(a *Attempt) bool { return r.StartedBy == "" || r.StartedBy == a.StartedBy }
+
 // sameStart tells whether two readings of a process's start are of the same
 // process. The kernel counts from boot: what that is by the clock changes a
 // little with each reading.
@@ -206,7 +212,7 @@ func sameStart(a, b time.Time) bool {
 // holds says for which other attempts it is known too that the rule matches:
 // those that are alike in everything that its conditions depend on.
 func (r *Rule) holds() (s Scope, b Bounds) {
-	b = Bounds{Process: r.Until.Exit, Host: r.Host != "", Until: r.Until.At}
+	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Until: r.Until.At}
 	switch {
 	case r.LocalPort != 0:
 		return ThisFlow, b
@@ -224,7 +230,7 @@ func (r *Rule) misses(a *Attempt) (Scope, Bounds) {
 	switch {
 	case !r.meetsDestination(a):
 		return ThisDestination, Bounds{}
-	case !r.meetsProcess(a):
+	case !r.meetsProcess(a) || !r.meetsStarter(a):
 		return ThisProgram, Bounds{Process: true}
 	case !r.meetsHost(a):
 		return ThisDestination, Bounds{Host: true}
@@ -235,8 +241,8 @@ func (r *Rule) misses(a *Attempt) (Scope, Bounds) {
 // narrowness orders rules: the greater the narrower, compared item by item.
 // A condition more always makes it greater. One name, one address and one
 // resolver are equally narrow, so that among them a block counts.
-func (r *Rule) narrowness() [6]int {
-	var n [6]int
+func (r *Rule) narrowness() [7]int {
+	var n [7]int
 	n[0] = int(r.name().kind)
 	if r.Host != "" {
 		n[1] += addressBits
@@ -258,8 +264,11 @@ func (r *Rule) narrowness() [6]int {
 	if r.LocalPort != 0 {
 		n[4] = 1
 	}
-	if r.Until.Exit {
+	if r.StartedBy != "" {
 		n[5] = 1
+	}
+	if r.Until.Exit {
+		n[6] = 1
 	}
 	return n
 }

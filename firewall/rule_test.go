@@ -28,6 +28,7 @@ func FuzzNarrowness(f *testing.F) {
 			func(r *Rule) { r.Remote = netip.Prefix{} }, func(r *Rule) { r.Place = AnyPlace },
 			func(r *Rule) { r.Host = "" }, func(r *Rule) { r.Port = 0 },
 			func(r *Rule) { r.LocalPort = 0 }, func(r *Rule) { r.Until = Expiry{} },
+			func(r *Rule) { r.StartedBy = "" },
 		} {
 			wider := a
 			drop(&wider)
@@ -112,6 +113,8 @@ func TestValidateSaysWhatIsWrong(t *testing.T) {
 		{"direction", func(r *Rule) { r.Direction = 2 }},
 		{"verdict", func(r *Rule) { r.Verdict = 3 }},
 		{"note", func(r *Rule) { r.Note = strings.Repeat("a", maxNote+1) }},
+		{"whole path of a program or script", func(r *Rule) { r.StartedBy = "backup.sh" }},
+		{"whole path of a program or script", func(r *Rule) { r.StartedBy = "/" + strings.Repeat("a", 5000) }},
 		{"until exit", func(r *Rule) { r.Until.Exit = true }},
 		{"only a rule until exit", func(r *Rule) { r.Until.PID = 1 }},
 	}

@@ -124,6 +124,7 @@ func (rs Ruleset) Policy(m Mode, failOpen bool) Policy {
 		Programs:     rs.paths,
 		Inbound:      m == ModeOff || m != ModeLock && rs.exempts(In),
 		LoopbackRule: m != ModeOff && m != ModeLock && rs.tallies[Out].loopback+rs.tallies[In].loopback > 0,
+		Starters:     rs.tallies[Out].starters+rs.tallies[In].starters > 0,
 	}
 }
 

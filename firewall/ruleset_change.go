@@ -166,6 +166,7 @@ type tally struct {
 	strict   int // those that do not allow
 	loopback int // of these, those about loopback in particular
 	bare     int // those that are all there is to exempt flows from being held
+	starters int // those that depend on what started the process
 }
 
 func (t *tally) count(r *Rule, n int) {
@@ -178,6 +179,9 @@ func (t *tally) count(r *Rule, n int) {
 	}
 	if r.exempts() {
 		t.bare += n
+	}
+	if r.StartedBy != "" {
+		t.starters += n
 	}
 }
 

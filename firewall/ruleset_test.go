@@ -16,10 +16,10 @@ func alike(r *rand.Rand, a Attempt, d Decision) Attempt {
 	}
 	if d.Scope == ThisFlow {
 		b.Local = a.Local
-		b.PID, b.Started, b.Host = a.PID, a.Started, a.Host
+		b.PID, b.Started, b.StartedBy, b.Host = a.PID, a.Started, a.StartedBy, a.Host
 	}
 	if d.Bounds.Process {
-		b.PID, b.Started = a.PID, a.Started
+		b.PID, b.Started, b.StartedBy = a.PID, a.Started, a.StartedBy
 	}
 	if d.Bounds.Host {
 		b.Host = a.Host
@@ -39,7 +39,7 @@ func needless(rules []Rule, a Attempt, d Decision, ok bool) string {
 		if r.Disabled || r.Direction != a.Direction || r.Program != AnyProgram && !r.names(&a.Program) {
 			continue
 		}
-		process, host = process || r.Until.Exit, host || r.Host != ""
+		process, host = process || r.Until.Exit || r.StartedBy != "", host || r.Host != ""
 		if ok && r.ID == d.Rule {
 			until = r.Until.At
 		}
@@ -201,6 +201,7 @@ func TestHowWidelyADecisionHolds(t *testing.T) {
 		{"for an hour", []Rule{own(func(r *Rule) { r.Until.At = hour })}, ThisProgram, Bounds{Until: hour}},
 		{"for an hour that is over", []Rule{own(func(r *Rule) { r.Until.At = epoch })}, ThisProgram, Bounds{}},
 		{"for an hour to another port, else anywhere", []Rule{always, own(func(r *Rule) { r.Until.At, r.Port = hour, 80 })}, ThisDestination, Bounds{}},
+		{"when started by a script", []Rule{own(func(r *Rule) { r.StartedBy = "/opt/backup.sh" })}, ThisProgram, Bounds{Process: true}},
 		{"from a local port", []Rule{own(func(r *Rule) { r.LocalPort = 1 })}, ThisFlow, Bounds{}},
 	} {
 		if d, _ := mustRules(t, test.rules).Decide(a); d.Scope != test.scope || d.Bounds != test.bounds {

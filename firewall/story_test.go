@@ -21,9 +21,9 @@ import (
 //	builtin                              puts the built-in rules into force
 //	mode ask|allow|block|off|lock
 //	patience 10s
-//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N] [protocol=P] [local=N] [place=resolver|loopback] [in] [pid=N] [for=1h] [disabled]
+//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N] [protocol=P] [local=N] [place=resolver|loopback] [in] [by=NAME] [pid=N] [for=1h] [disabled]
 //	remove ID
-//	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [times=N]
+//	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [by=NAME] [times=N]
 //	in PROGRAM SOURCE                    a connection from outside
 //	resend PROGRAM DESTINATION           sends the held first packet again
 //	gone PROGRAM DESTINATION             the program gives up
@@ -214,7 +214,7 @@ func (s *story) rule(words []string, options map[string]string) firewall.Rule {
 		r.Remote = netip.MustParsePrefix(to)
 	}
 	r.Port, r.LocalPort = uint16(s.number(options["port"])), uint16(s.number(options["local"]))
-	r.Place = places[options["place"]]
+	r.Place, r.StartedBy = places[options["place"]], starter(options["by"])
 	if _, in := options["in"]; in {
 		r.Direction = firewall.In
 	}
@@ -244,7 +244,16 @@ func (s *story) attempt(who, where string, options map[string]string) firewall.A
 	if a.PID != 0 {
 		a.Started = started(a.PID)
 	}
+	a.StartedBy = starter(options["by"])
 	return a
+}
+
+// starter is the path of what starts programs in a story.
+func starter(name string) string {
+	if name == "" {
+		return ""
+	}
+	return "/opt/" + name
 }
 
 // started is when the story's process with this number was started.

@@ -38,7 +38,11 @@ func sampleDocument() Document {
 func TestExportAndImportAreInverse(t *testing.T) {
 	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
 	want := sampleDocument()
-	want.LastID = 4
+	want.LastID = 6
+	at := want.Rules[0].Created
+	want.Rules = slices.Insert(want.Rules, 4, // before the built-in one
+		firewall.Rule{ID: "r5", Program: "/usr/bin/curl", StartedBy: "/opt/backup.sh", Verdict: firewall.Allow, Created: at},
+		firewall.Rule{ID: "r6", Program: "/usr/bin/curl", StartedBy: "/opt/\xff.sh", Created: at})
 	if _, _, err := s.Replace(want); err != nil {
 		t.Fatal(err)
 	}

@@ -25,8 +25,8 @@ const (
 
 // Journal writes the activity log in batches, counts how often rules were
 // used, keeps the log within its bounds and backs up the rules. Append,
-// Collect and Note may be called from any goroutine and never wait for the
-// disk; Update and Replace do.
+// AppendAsked, Collect and Note may be called from any goroutine and never wait
+// for the disk; Update and Replace do.
 type Journal struct {
 	// Written, if set before Run, is called with lines once they are stored,
 	// oldest first, one call at a time.
@@ -57,6 +57,13 @@ func NewJournal(s *Store) *Journal {
 // Append queues an entry. If the queue is full, because the disk is too slow
 // or fails, the entry is counted in Lost.
 func (j *Journal) Append(e firewall.Entry) { j.add(Line{Entry: e}) }
+
+// AppendAsked is Append for an entry that a person was asked about. known says
+// what is known of its process by the time when the entry is written; it is
+// called from the goroutine of Run, and returns at once.
+func (j *Journal) AppendAsked(e firewall.Entry, known func() (warnings, facts []string)) {
+	j.add(Line{Entry: e, known: known})
+}
 
 // Note queues a change. It is never dropped for want of room.
 func (j *Journal) Note(c Change) {
@@ -187,6 +194,12 @@ func (j *Journal) write() error {
 		j.mu.Unlock()
 		if n == 0 && len(b.seen) == 0 {
 			return nil
+		}
+		for i := range b.lines {
+			if l := &b.lines[i]; l.known != nil {
+				l.Warnings, l.Facts = l.known()
+				l.known = nil
+			}
 		}
 		err := j.writeBatch(b)
 		j.mu.Lock()

@@ -23,6 +23,12 @@ type Line struct {
 	ID     LineID
 	Entry  firewall.Entry
 	Change *Change // nil for an entry
+
+	// What was known of the process of an entry that a person was asked about:
+	// what is worrying, and what else there is to say.
+	Warnings, Facts []string
+
+	known func() (warnings, facts []string) // until it is written
 }
 
 // lineText is a line as it is stored; the key has its number.
@@ -51,6 +57,8 @@ type lineText struct {
 	Scope   firewall.Scope       `json:"sc,omitempty"`
 	Count   int                  `json:"n,omitempty"`
 	Change  *Change              `json:"c,omitempty"`
+	Warn    []string             `json:"wa,omitempty"`
+	Facts   []string             `json:"fa,omitempty"`
 }
 
 func (l Line) text() lineText {
@@ -60,7 +68,7 @@ func (l Line) text() lineText {
 	e := l.Entry
 	p := e.Program
 	return lineText{e.Time.UTC(), p.Kind, []byte(p.Path), p.File, p.Why, p.Service, p.Package, p.Signer, p.Product, e.PID, e.Started.UTC(), e.UID,
-		uint8(e.Protocol), e.Direction, e.Local, e.Remote, e.Place, e.Host, e.Verdict, e.Reason, e.Rule, e.Scope, e.Count, nil}
+		uint8(e.Protocol), e.Direction, e.Local, e.Remote, e.Place, e.Host, e.Verdict, e.Reason, e.Rule, e.Scope, e.Count, nil, l.Warnings, l.Facts}
 }
 
 // decodeLine reads a stored line. One that cannot be read becomes a change
@@ -82,6 +90,7 @@ func decodeLine(key, value []byte) Line {
 		PID:     t.PID, Started: t.Started, UID: t.UID, Place: t.Place, Host: t.Host, Time: t.Time}
 	l.Entry.Decision = firewall.Decision{Verdict: t.Verdict, Reason: t.Reason, Rule: t.Rule, Scope: t.Scope}
 	l.Entry.Count = t.Count
+	l.Warnings, l.Facts = t.Warn, t.Facts
 	return l
 }
 

@@ -251,3 +251,31 @@ func BenchmarkSync(b *testing.B) {
 		}
 	}
 }
+
+func TestALineKeepsWhatWasKnownWhenItWasWritten(t *testing.T) {
+	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
+	written := make(chan []Line, 1)
+	j := NewJournal(s)
+	j.Written = func(l []Line) { written <- l }
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- j.Run(ctx) }()
+	asked := entry("/usr/bin/curl", time.Now())
+	known := make(chan []string, 1)
+	j.AppendAsked(asked, func() (warnings, facts []string) { return <-known, []string{"user: \u00e4nna"} })
+	known <- []string{"LD_PRELOAD is set: /tmp/x.so"}
+	now := <-written
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	lines, err := s.Log(context.Background(), Query{})
+	if err != nil || len(lines) != 1 || len(now) != 1 {
+		t.Fatalf("log is %+v, %v", lines, err)
+	}
+	for _, l := range []Line{lines[0], now[0]} {
+		if !slices.Equal(l.Warnings, []string{"LD_PRELOAD is set: /tmp/x.so"}) || !slices.Equal(l.Facts, []string{"user: \u00e4nna"}) || l.Entry.PID != 7 {
+			t.Errorf("line is %+v", l)
+		}
+	}
+}

@@ -28,6 +28,8 @@ type ruleText struct {
 	Host         string             `json:"host"`
 	Port         uint16             `json:"port"`
 	LocalPort    uint16             `json:"local_port,omitempty"`
+	StartedBy    string             `json:"started_by,omitempty"`
+	StarterBytes []byte             `json:"started_by_base64,omitempty"` // a path that is not valid UTF-8
 	Verdict      firewall.Verdict   `json:"verdict"`
 	Until        string             `json:"until"` // always, a time, or exit:PID:TIME
 	Enabled      bool               `json:"enabled"`
@@ -47,6 +49,9 @@ func textOf(r firewall.Rule) ruleText {
 		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, Created: r.Created.UTC(), LastUsed: r.LastUsed.UTC(), Hits: r.Hits}
 	if !utf8.ValidString(r.Program) {
 		t.Program, t.ProgramBytes = "", []byte(r.Program)
+	}
+	if t.StartedBy = r.StartedBy; !utf8.ValidString(r.StartedBy) {
+		t.StartedBy, t.StarterBytes = "", []byte(r.StartedBy)
 	}
 	if r.Remote.IsValid() {
 		t.Remote = r.Remote.String()
@@ -69,6 +74,12 @@ func (t ruleText) rule() (firewall.Rule, error) {
 			return r, errors.New("program and program_base64 exclude each other")
 		}
 		r.Program = string(t.ProgramBytes)
+	}
+	if r.StartedBy = t.StartedBy; len(t.StarterBytes) > 0 {
+		if t.StartedBy != "" {
+			return r, errors.New("started_by and started_by_base64 exclude each other")
+		}
+		r.StartedBy = string(t.StarterBytes)
 	}
 	known := false
 	for place, name := range places {

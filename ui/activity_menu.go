@@ -75,7 +75,7 @@ func (u *UI) decide(program string, v firewall.Verdict) {
 }
 
 func isAnywhere(r Rule) bool {
-	return r.Protocol == firewall.AnyProtocol && r.Remote == "" && r.Host == "" && r.Port == 0 && r.LocalPort == 0
+	return r.Protocol == firewall.AnyProtocol && r.Remote == "" && r.Host == "" && r.Port == 0 && r.LocalPort == 0 && r.StartedBy == ""
 }
 
 // lineDetail is everything about a line, in two lines.
@@ -110,8 +110,28 @@ func lineDetail(l LogLine) (first, second string) {
 	return programDetail(l.Program) + who, strings.Join(parts, " · ")
 }
 
+// lineFacts is what was known of a line's process: what is worrying, and what
+// else there is to say.
+func lineFacts(l LogLine) (worrying, facts string) {
+	join := func(all []string) string {
+		said := make([]string, len(all))
+		for i, fact := range all {
+			said[i] = sentence(shown(fact))
+		}
+		return strings.Join(said, " · ")
+	}
+	return join(l.Warnings), join(l.Facts)
+}
+
 // lineText is a line as it is copied.
 func lineText(l LogLine) string {
 	first, second := lineDetail(l)
-	return l.Time.UTC().Format("2006-01-02T15:04:05.000Z07:00") + "  " + first + "  " + second
+	text := l.Time.UTC().Format("2006-01-02T15:04:05.000Z07:00") + "  " + first + "  " + second
+	worrying, facts := lineFacts(l)
+	for _, more := range []string{worrying, facts} {
+		if more != "" {
+			text += "  " + more
+		}
+	}
+	return text
 }

@@ -116,6 +116,8 @@ type Prompt struct {
 	Description string             `json:"description,omitempty"` // what the file says that it is
 	Parent      string             `json:"parent,omitempty"`      // what started it
 	Command     string             `json:"command,omitempty"`
+	Warnings    []string           `json:"warnings,omitempty"` // what is worrying about the process: sentences without a full stop
+	Facts       []string           `json:"facts,omitempty"`    // what else is known of it: each a label, ": " and words
 	Protocol    firewall.Protocol  `json:"protocol"`
 	Direction   firewall.Direction `json:"direction"`
 	Remote      string             `json:"remote"`
@@ -146,6 +148,7 @@ type Rule struct {
 	Host      string             `json:"host"`
 	Port      uint16             `json:"port"`
 	LocalPort uint16             `json:"local_port,omitempty"`
+	StartedBy string             `json:"started_by,omitempty"` // only when this script or program, a path, started it
 	Verdict   firewall.Verdict   `json:"verdict"`
 	Until     string             `json:"until"` // "always", "exit:PID", or a time in RFC 3339
 	Enabled   bool               `json:"enabled"`
@@ -176,8 +179,10 @@ type LogLine struct {
 	Reason    string             `json:"reason"`
 	Rule      string             `json:"rule"`
 	Count     int                `json:"count"`
-	Note      string             `json:"note,omitempty"`    // for a change: what was changed
-	Carried   string             `json:"carried,omitempty"` // for a change: the path at which another version took a program's place, see UndoCarried
+	Note      string             `json:"note,omitempty"`     // for a change: what was changed
+	Carried   string             `json:"carried,omitempty"`  // for a change: the path at which another version took a program's place, see UndoCarried
+	Warnings  []string           `json:"warnings,omitempty"` // as in Prompt, where the flow was asked about
+	Facts     []string           `json:"facts,omitempty"`
 }
 
 // Identity is what is known of the program that rules for a path were made for.

@@ -105,7 +105,7 @@ func (r *logRow) TappedSecondary(e *fyne.PointEvent) {
 
 // set shows a line; nothing is drawn again that stays the same.
 func (r *logRow) set(l LogLine, odd, selected bool) {
-	if !r.blank && r.line == l && r.odd == odd && r.selected == selected {
+	if !r.blank && r.line.ID == l.ID && r.line.Time.Equal(l.Time) && r.odd == odd && r.selected == selected {
 		return
 	}
 	r.line, r.odd, r.selected, r.blank = l, odd, selected, false

@@ -18,7 +18,7 @@ func (w *promptWindow) prepare() {
 	}
 	w.make()
 	w.before = func() bool { return w.place.park(w.window) }
-	example := Prompt{Program: "/usr/bin/example", Name: "example", PID: 1, Parent: "/sbin/init", Protocol: firewall.TCP, Host: "example.org", Remote: "192.0.2.1", Port: 443, Others: 1}
+	example := Prompt{Program: "/usr/bin/example", Name: "example", PID: 1, Warnings: []string{"an example"}, Facts: []string{labelStartedBy + "init", "user: root"}, Protocol: firewall.TCP, Host: "example.org", Remote: "192.0.2.1", Port: 443, Others: 1}
 	w.view = newPromptView(example, w.u.icons, promptActions{answer: func(bool) {}, step: func(int) {}, later: func() {}, typed: func(rune) {}})
 	w.body.Objects = []fyne.CanvasObject{w.view.content}
 	w.fit()

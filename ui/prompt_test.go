@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/test"
 
 	"sallyport.dev/sallyport/firewall"
@@ -24,7 +25,7 @@ var asked = time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
 func question(id string, change func(*ui.Prompt)) ui.Prompt {
 	p := ui.Prompt{
 		ID: id, State: "waiting", Program: "/opt/updater/bin/updater", Name: "updater", PID: 4821, UID: 0, User: "root",
-		Parent: "/usr/lib/systemd/systemd", Protocol: firewall.TCP, Remote: "198.51.100.20", Host: "cdn.example-updates.net", Port: 8080,
+		Parent: "/usr/lib/systemd/systemd", Facts: []string{"started by: systemd (updater.service)", "user: root"}, Protocol: firewall.TCP, Remote: "198.51.100.20", Host: "cdn.example-updates.net", Port: 8080,
 		Waiting: 1, Asked: asked, Deadline: asked.Add(30 * time.Second), Here: true,
 	}
 	if change != nil {
@@ -236,6 +237,34 @@ func changed(p *ui.Prompt) {
 	p.Changed, p.About = true, "another file at this path since 12 Nov 2026"
 }
 
+func TestFactsThatComeLateAreShownInTheSameQuestion(t *testing.T) {
+	d := newDesk(t, ui.Dark)
+	d.ask(question("1", func(p *ui.Prompt) { p.Facts = nil }))
+	d.settle()
+	d.Scope().SetSelected("This host, any port")
+	before := d.Window().Canvas().Size().Height
+	d.control.Ask(question("1", func(p *ui.Prompt) {
+		p.Warnings, p.Facts = []string{"LD_PRELOAD is set: /tmp/x.so"}, []string{"used by: backup.sh", "started by: sh"}
+	}))
+	d.loop.Until(t, "the facts are shown", func() bool { return d.says("LD_PRELOAD is set: /tmp/x.so") && d.says("backup.sh") && d.says("sh") })
+	if d.says("not known") || d.Scope().Selected != "This host, any port" || d.Shielded() {
+		t.Error("another question is shown")
+	}
+	if after := d.Window().Canvas().Size().Height; after <= before {
+		t.Errorf("%v high, and %v before", after, before)
+	}
+}
+
+// says tells whether the prompt shows a text.
+func (d *desk) says(s string) bool {
+	for _, o := range visible(nil, d.Window().Content()) {
+		if text, ok := o.(*canvas.Text); ok && text.Text == s {
+			return true
+		}
+	}
+	return false
+}
+
 func TestPutOffComesBackWithANewQuestion(t *testing.T) {
 	d := newDesk(t, ui.Dark)
 	d.ask(question("1", nil))
@@ -254,7 +283,7 @@ func TestPutOffComesBackWithANewQuestion(t *testing.T) {
 }
 
 func unidentified(p *ui.Prompt) {
-	p.Program, p.Name, p.About, p.OnlyOnce, p.Host = "", "", "path too long", true, ""
+	p.Program, p.Name, p.About, p.OnlyOnce, p.Host, p.Facts = "", "", "path too long", true, "", nil
 }
 
 func TestPromptPictures(t *testing.T) {
@@ -272,12 +301,12 @@ func TestPromptPictures(t *testing.T) {
 		"deleted": {func(p *ui.Prompt) { p.About = "deleted" }, 0},
 		"many": {func(p *ui.Prompt) {
 			p.Others = 41
-			p.Command = "/opt/updater/bin/updater --channel stable --verbose --state /var/lib/updater"
+			p.Facts = append(p.Facts, "command: /opt/updater/bin/updater --channel stable --verbose --state /var/lib/updater")
 		}, 23},
 		"expired": {func(p *ui.Prompt) { p.State = "unanswered" }, 0},
 		"ping":    {func(p *ui.Prompt) { p.Protocol, p.Port = firewall.ICMP, 0 }, 0},
 		"signed": {func(p *ui.Prompt) {
-			p.Program, p.Name, p.Parent = `C:\Program Files\Mozilla Firefox\firefox.exe`, "firefox.exe", `C:\Windows\explorer.exe`
+			p.Program, p.Name, p.Facts = `C:\Program Files\Mozilla Firefox\firefox.exe`, "firefox.exe", []string{"started by: explorer.exe", `user: DESK\anna`}
 			p.Signer, p.Product, p.Signature = "Mozilla Corporation", "Firefox", "signer:Mozilla Corporation/product:Firefox"
 			p.User, p.UID = `DESK\anna`, -1
 		}, 0},
@@ -285,7 +314,23 @@ func TestPromptPictures(t *testing.T) {
 			p.Name = strings.Repeat("a\u202eb\n", 200)
 			p.Host = strings.Repeat("very-long-label.", 30)
 			p.Program = "/tmp/" + strings.Repeat("x", 4000)
+			p.Warnings = []string{"LD_PRELOAD is set: /tmp/" + strings.Repeat("\u202ex\n", 200), "it runs from memory and has no file"}
+			p.Facts = []string{"started by: " + strings.Repeat("\u202e", 60) + ", " + strings.Repeat("y", 200), "no label", ": ", "command: " + strings.Repeat("c ", 300)}
 		}, 0},
+		"worrying": {func(p *ui.Prompt) {
+			p.Program, p.Name = "/home/anna/.cache/x/updater", "updater"
+			p.Warnings = []string{"LD_PRELOAD is set: /home/anna/.cache/x/libhook.so", "user anna can change its file", "its file changed 12 minutes ago"}
+			p.Facts = []string{"started by: bash, gnome-terminal-server (vte-spawn-3f.scope)", "user: anna on pts/3", "command: ./updater --now"}
+		}, 0},
+		"used": {func(p *ui.Prompt) {
+			p.Program, p.Name, p.Remote, p.Port = "/usr/bin/curl", "curl", "192.0.2.7", 443
+			p.Facts = []string{"used by: backup.sh", "started by: backup.sh, sh, cron (cron.service)", "user: backup", "command: curl -sT /srv/backup.tar https://cdn.example-updates.net/", "runs in: docker 3f2a1b4c5d6e"}
+		}, 0},
+		"everything": {func(p *ui.Prompt) {
+			p.About, p.Others = "in another mount namespace", 2
+			p.Warnings = []string{"LD_PRELOAD is set: /tmp/a.so", "LD_AUDIT is set: /tmp/b.so", "anyone can change what is in /tmp/x", "its file changed just now"}
+			p.Facts = []string{"used by: backup.sh", "started by: backup.sh, sh, cron (cron.service)", "user: root on pts/3", "command: updater --now", "runs in: docker 3f2a1b4c5d6e", "libraries from: /opt/x/lib"}
+		}, 2},
 	}
 	for _, look := range []ui.Appearance{ui.Dark, ui.Light} {
 		for name, s := range shapes {

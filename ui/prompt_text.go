@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,6 +54,9 @@ func promptWarning(p Prompt) string {
 		return "Not this computer's own program: " + about
 	}
 }
+
+// textMoreFacts stands for facts that have no room in a prompt.
+func textMoreFacts(n int) string { return "and " + strconv.Itoa(n) + " more, in the log" }
 
 // secondsLeft is the time until the deadline, in seconds rounded up.
 func secondsLeft(p Prompt, now time.Time) int {

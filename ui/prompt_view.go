@@ -10,15 +10,10 @@ import (
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
-
-	"sallyport.dev/sallyport/assets"
 )
 
-// Widths of the prompt, in Fyne's units.
-const (
-	promptWidth = 440
-	promptFacts = 292 // of a fact's value
-)
+// promptWidth is the width of the prompt, in Fyne's units.
+const promptWidth = 440
 
 // promptView shows one question. A new question gets a new view; only what
 // may change while it is shown is kept here.
@@ -29,6 +24,7 @@ type promptView struct {
 	countdown *canvas.Text
 	place     *pill
 	others    *pill
+	facts     *promptFacts
 	turn      *fyne.Container
 	previous  *promptButton
 	next      *promptButton
@@ -56,6 +52,7 @@ func newPromptView(p Prompt, icons *iconFinder, act promptActions) *promptView {
 	v.next = newPromptButton("›", quietButton, func() { act.step(1) }, act.typed)
 	v.place = newPill("", plain)
 	v.others = newPill("", plain)
+	v.facts = newPromptFacts(p, v.others)
 	v.turn = container.NewHBox(v.previous, v.next)
 	v.countdown = newText("", sizeSmall, colorMuted)
 	v.bar = canvas.NewRectangle(theme.Color(theme.ColorNameWarning))
@@ -65,8 +62,7 @@ func newPromptView(p Prompt, icons *iconFinder, act promptActions) *promptView {
 	if warning != "" {
 		parts = append(parts, promptWarningRow(warning), gap(2))
 	}
-	parts = append(parts,
-		promptFactsCard(p, v.others), gap(2),
+	parts = append(parts, v.facts.warnings, v.facts.card, gap(2),
 		container.NewGridWithColumns(2, v.scope, v.duration), gap(2),
 		container.NewGridWithColumns(2, v.deny, v.allow),
 		container.NewBorder(nil, nil, container.NewCenter(v.countdown), container.NewHBox(v.turn, v.later)))
@@ -121,68 +117,6 @@ func promptWarningRow(warning string) fyne.CanvasObject {
 	return container.NewStack(back, padded(12, 5, 12, 5, words))
 }
 
-// promptFactsCard is where the program wants to go, and what started it.
-func promptFactsCard(p Prompt, others *pill) fyne.CanvasObject {
-	back := canvas.NewRectangle(theme.Color(theme.ColorNameBackground))
-	back.CornerRadius = 8
-	rows := []fyne.CanvasObject{}
-	add := func(label, strong, weak string, more ...fyne.CanvasObject) {
-		rows = append(rows, promptFact(label, strong, weak, more...))
-	}
-	if p.Host != "" {
-		add("Remote", shown(p.Host), shown(p.Remote))
-	} else {
-		add("Remote", shown(p.Remote), "")
-	}
-	if p.Port != 0 {
-		add("Port", protocolName(p.Protocol)+" "+strconv.Itoa(int(p.Port)), assets.Service(p.Protocol.String(), p.Port), container.NewCenter(others.Container))
-	} else {
-		add("Protocol", protocolName(p.Protocol), "", container.NewCenter(others.Container))
-	}
-	user := shown(p.User)
-	if user == "" && p.UID >= 0 {
-		user = strconv.Itoa(p.UID)
-	}
-	if user != "" {
-		user = "user " + user
-	}
-	if p.Parent != "" {
-		add("Started by", shown(lastPart(p.Parent)), user)
-	} else {
-		add("Started by", "not known", user)
-	}
-	switch {
-	case p.Signer != "":
-		add("Signed by", shown(p.Signer), shown(p.Product))
-	case p.Description != "": // its file says so, and nobody vouches for it
-		add("Says it is", "", shown(p.Description))
-	}
-	if p.Command != "" && p.Command != p.Program {
-		add("Command", "", shown(p.Command))
-	}
-	return container.NewStack(back, padded(12, 7, 12, 7, container.New(layout.NewCustomPaddedVBoxLayout(3), rows...)))
-}
-
-// promptFact is a line of the card; what would not fit is shortened.
-func promptFact(label, strong, weak string, more ...fyne.CanvasObject) fyne.CanvasObject {
-	bold := fyne.TextStyle{Bold: true}
-	room := float32(promptFacts)
-	for _, o := range more {
-		room -= o.MinSize().Width + 4
-	}
-	strong = fitMiddle(strong, room, sizeRow, bold)
-	room -= fyne.MeasureText(strong, sizeRow, bold).Width + 4
-	values := []fyne.CanvasObject{}
-	if strong != "" {
-		values = append(values, newBold(strong, sizeRow, theme.ColorNameForeground))
-	}
-	if weak != "" && room > 30 {
-		values = append(values, newText(fitMiddle(weak, room, sizeRow, fyne.TextStyle{}), sizeRow, colorMuted))
-	}
-	values = append(values, more...)
-	return container.NewBorder(nil, nil, container.New(sized{84, 0}, newText(label, sizeRow, colorMuted)), nil, container.NewHBox(values...))
-}
-
 // update shows what changes while the question stays: its place among the
 // others, how many flows joined, and the time left. It tells whether the
 // question may need another size now.
@@ -194,6 +128,10 @@ func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, bu
 		v.others.set("and "+plural(p.Others, "other destination", "other destinations"), attention)
 	}
 	setVisible(v.others.Container, p.Others > 0)
+	if v.facts.set(p) {
+		reshaped = true
+		v.content.Refresh()
+	}
 	if shape := v.place.word.Text + v.others.word.Text; shape != v.shape {
 		v.shape, reshaped = shape, true
 		v.content.Refresh()

@@ -27,11 +27,11 @@ type ruleForm struct {
 	popup *widget.PopUp
 	keys  dialogKeys
 
-	program, host, remote, port, note *formField
-	verdict, direction                *dialogSelect
-	protocol, until                   *dialogSelectEntry
-	protocolField, untilField         *formField
-	problem                           *canvas.Text
+	program, host, remote, port, starter, note *formField
+	verdict, direction                         *dialogSelect
+	protocol, until                            *dialogSelectEntry
+	protocolField, untilField                  *formField
+	problem                                    *canvas.Text
 }
 
 // formField is an entry with a label and a place for what is wrong with it.
@@ -87,6 +87,7 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	f.host = f.keys.field(textRuleHost, textAnywhere, r.Host)
 	f.remote = f.keys.field(textRuleRemote, "any, 192.0.2.7 or 192.0.2.0/24", r.Remote)
 	f.port = f.keys.field(textRulePort, textAnywhere, port)
+	f.starter = f.keys.field(textRuleStarter, "anything, or /opt/backup.sh", r.StartedBy)
 	f.note = f.keys.field(textRuleNote, "", r.Note)
 	f.verdict = f.keys.choice([]string{"Allow", "Block", "Ask"})
 	word, _ := ruleVerdictText(r.Verdict)
@@ -109,7 +110,7 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	save.Importance = widget.HighImportance
 	cancel := f.keys.button(textCancel, f.keys.escape)
 	fields := container.NewVBox(f.program.row, newFormRow(textRuleVerdict, f.verdict), newFormRow(textRuleDirection, f.direction),
-		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.untilField.row, f.note.row, f.problem)
+		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.starter.row, f.untilField.row, f.note.row, f.problem)
 	f.popup = newDialog(u.main.window, 520, title, container.New(sized{484, 0}, fields), cancel, save)
 	u.main.window.Canvas().Focus(f.program.entry)
 	return f
@@ -140,6 +141,8 @@ func (f *ruleForm) parse() (Rule, bool) {
 	check(f.remote, err)
 	r.Port, err = parsePort(f.port.entry.Text, r.Protocol)
 	check(f.port, err)
+	r.StartedBy, err = parseStarter(f.starter.entry.Text)
+	check(f.starter, err)
 	r.Until, err = parseUntil(f.until.Text, time.Now())
 	check(f.untilField, err)
 	r.Note = strings.TrimSpace(f.note.entry.Text)
@@ -182,6 +185,14 @@ func parseProgram(s string) (string, error) {
 		return s, nil
 	}
 	return "", errors.New(textWholePath)
+}
+
+func parseStarter(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if s != "" && !strings.HasPrefix(s, "/") && !isWindowsPath(s) {
+		return "", errors.New(textWholePath)
+	}
+	return s, nil
 }
 
 func parseHost(s string) (string, error) {

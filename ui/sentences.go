@@ -65,6 +65,7 @@ const (
 	textRuleHost      = "Host name"
 	textRuleRemote    = "Address"
 	textRulePort      = "Remote port"
+	textRuleStarter   = "Started by"
 	textRuleUntil     = "Lasts"
 	textRuleNote      = "Note"
 	textAnywhere      = "any"

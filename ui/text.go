@@ -204,6 +204,9 @@ func ruleScopeText(r Rule) string {
 	if r.Protocol != firewall.AnyProtocol {
 		parts = append(parts, protocolName(r.Protocol))
 	}
+	if r.StartedBy != "" {
+		parts = append(parts, "when started by "+shown(r.StartedBy))
+	}
 	return strings.Join(parts, ", ")
 }
 

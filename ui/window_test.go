@@ -91,6 +91,27 @@ func TestACarriedOverVersionIsUndoneFromItsLine(t *testing.T) {
 	})
 }
 
+func TestALineTellsWhatWasKnownOfItsProcess(t *testing.T) {
+	d := newMainDesk(t, uitest.New(firewall.ModeAsk, 50), ui.ViewActivity)
+	d.sees("firefox")
+	d.control.Add(ui.LogLine{Kind: "flow", Time: uitest.Start, Program: "/usr/bin/curl", Name: "curl", Protocol: firewall.TCP, Host: "known.example", Port: 443, Verdict: "ask", Reason: "asked",
+		Warnings: []string{"LD_PRELOAD is set: /tmp/\u202ex.so", "its file changed just now"}, Facts: []string{"used by: backup.sh", "user: root"}},
+		ui.LogLine{Kind: "flow", Time: uitest.Start, Program: "/usr/bin/curl", Name: "curl", Protocol: firewall.TCP, Host: "other.example", Port: 443, Verdict: "allow", Reason: "rule"})
+	d.sees("known.example:443")
+	d.tap("known.example:443")
+	const warnings, facts = "LD_PRELOAD is set: /tmp/□x.so · Its file changed just now", "Used by: backup.sh · User: root"
+	d.sees(warnings)
+	d.sees(facts)
+	d.picture("activity-facts")
+	d.menu("known.example:443")
+	d.tap("Copy")
+	if s := d.app.Clipboard().Content(); !strings.Contains(s, warnings) || !strings.Contains(s, facts) {
+		t.Errorf("copied %q", s)
+	}
+	d.tap("other.example:443")
+	d.misses(warnings)
+}
+
 func TestTheEngineGoneIsSaidAndRestartOffered(t *testing.T) {
 	c := uitest.New(firewall.ModeAsk, 100)
 	d := newMainDeskOptions(t, c, ui.ViewActivity, ui.Options{Restart: func(context.Context) error { c.Go(false); return nil }})
@@ -188,7 +209,21 @@ func TestRulesAreAddedSearchedDisabledAndRemoved(t *testing.T) {
 	d.picture("rule-form")
 	d.entry("/usr/bin/curl, or * for any program").SetText("/usr/bin/curl")
 	d.entry("any, 192.0.2.7 or 192.0.2.0/24").SetText("192.0.2.0/24")
+	d.entry("anything, or /opt/backup.sh").SetText("backup.sh")
 	test.Tap(d.button("Save"))
+	d.sees(ui.TextWholePath + ".")
+	d.entry("anything, or /opt/backup.sh").SetText("/opt/a.sh")
+	test.Tap(d.button("Save"))
+	d.sees("To 192.0.2.0/24, when started by /opt/a.sh")
+	if r, _ := d.theRule("/usr/bin/curl"); r.StartedBy != "/opt/a.sh" {
+		t.Errorf("the rule is %+v", r)
+	}
+	d.tap("To 192.0.2.0/24, when started by /opt/a.sh")
+	test.Tap(d.button("Change…"))
+	d.picture("rule-form-filled")
+	d.entry("anything, or /opt/backup.sh").SetText("")
+	test.Tap(d.button("Save"))
+	d.misses("To 192.0.2.0/24, when started by /opt/a.sh")
 	d.sees("To 192.0.2.0/24")
 	d.tap("To 192.0.2.0/24")
 	d.picture("programs")

@@ -49,6 +49,7 @@ type run struct {
 	holding     *holding
 	lostBefore  atomic.Uint64
 	locked      atomic.Bool   // the mode is lock
+	starters    atomic.Bool   // rules depend on what started a process
 	overflown   atomic.Uint64 // packets that found the queue full
 }
 
@@ -190,6 +191,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 		return nil
 	}
 	r.locked.Store(p.Mode == firewall.ModeLock)
+	r.starters.Store(p.Starters)
 	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}
@@ -201,7 +203,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 	}
 	anew := r.cache.names(p.Programs, r.sink.Judge)
 	looked := r.preparer.want(p.Programs)
-	r.cache.warm(r.sink.Judge)
+	r.cache.warm(r.judge)
 	if anew {
 		select {
 		case <-looked:

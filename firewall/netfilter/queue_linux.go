@@ -15,6 +15,7 @@ import (
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/packet"
+	"sallyport.dev/sallyport/firewall/process"
 )
 
 const (
@@ -187,7 +188,21 @@ func (r *run) attempt(f firewall.Flow, p firewall.Program, pid, uid uint32, star
 	if addr := f.Remote.Addr(); a.Place == firewall.AnyPlace && f.Local.Addr() == addr && !addr.IsUnspecified() {
 		a.Place = firewall.Loopback
 	}
+	return r.withStarter(a)
+}
+
+// withStarter says what started the attempt's process, where rules depend on it.
+func (r *run) withStarter(a firewall.Attempt) firewall.Attempt {
+	if a.PID > 0 && r.starters.Load() {
+		a.StartedBy = process.StarterOf(a.PID, a.Started)
+	}
 	return a
+}
+
+// judge is the sink's Judge for an attempt of which it is not known, or was not
+// asked when it was made, what started its process.
+func (r *run) judge(a firewall.Attempt) (firewall.Decision, bool) {
+	return r.sink.Judge(r.withStarter(a))
 }
 
 // place says what is special about a remote, as far as its address tells.
@@ -225,7 +240,7 @@ func (r *run) carryOut(d release) {
 	gone := d.d.Reason == firewall.Gone
 	if !gone && d.d.Reason != firewall.Stopping && d.d.Reason != firewall.Unanswered &&
 		d.d.Reason != firewall.TooMany && d.d.Reason != firewall.Overflow {
-		r.cache.remember(f.owner, f.key, f.attempt, d.d, d.epoch, r.sink.Judge)
+		r.cache.remember(f.owner, f.key, f.attempt, d.d, d.epoch, r.judge)
 	}
 	packets := r.holding.end(f)
 	switch {

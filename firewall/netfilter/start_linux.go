@@ -17,6 +17,7 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	defer b.mu.Unlock()
 	r.locked.Store(b.policy.Mode == firewall.ModeLock)
 	r.identities.prove = b.policy.Identify
+	r.starters.Store(b.policy.Starters)
 	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (r *run) prepare(ctx context.Context, p firewall.Policy, wait *sync.WaitGro
 	taken := make(chan struct{})
 	go func() {
 		defer close(taken)
-		if err := r.cache.takeOver(r.identities.lasting, r.sink.Judge); err != nil {
+		if err := r.cache.takeOver(r.identities.lasting, r.judge); err != nil {
 			r.log.Warn("read what an engine before decided", "error", err)
 		}
 	}()

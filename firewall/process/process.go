@@ -19,18 +19,28 @@ var ErrGone = errors.New("the process is gone")
 // system tells it from boot, and the time of boot in whole seconds.
 const tolerance = 2 * time.Second
 
+// maxCommand is how many bytes of a command line are kept.
+const maxCommand = 4096
+
 // Facts is what is known of a process. Fields that are not known are empty.
+// Names, command lines and variables are what the process made of them.
 type Facts struct {
-	PID        int
-	Name       string
-	Path       string // of the executable, as the process's own mount namespace names it
-	Command    string // the command line, arguments separated by spaces
-	Parent     int    // PID of the parent; 0 if not known
-	ParentName string
-	ParentPath string
-	UID        int    // -1 if not known
-	User       string // name of UID; "" if it has none; with its domain on Windows
-	Started    time.Time
+	PID     int
+	Name    string
+	Path    string     // of the executable, as the process's own mount namespace names it
+	Command string     // the command line, arguments separated by spaces; at most 4096 bytes
+	Chain   []Ancestor // what started it, the parent first; at most 6
+	UID     int        // -1 if not known
+	User    string     // name of UID; "" if it has none; with its domain on Windows
+	Started time.Time
+
+	// Where it runs, and what surrounds it, on Linux.
+	Terminal   string   // "pts/3"
+	Unit       string   // of systemd: "backup.service", "session-2.scope"
+	Container  string   // "docker 3f2a1b4c5d6e", "flatpak org.example.App"
+	Namespaces []string // "mount", "pid", "user": those that are not the engine's
+	Loader     []string // what the dynamic linker is told to load: "LD_PRELOAD=/tmp/x.so"
+	File       File
 
 	// What the file says of itself, on Windows: nobody has verified it.
 	Product     string // "Firefox"
@@ -47,18 +57,28 @@ func Of(pid int) (Facts, error) {
 	f.Started = started
 	f.Name, f.Path = nameAndPath(p)
 	f.describe(p)
-	if parent, err := p.Ppid(); err == nil && parent > 0 {
-		f.Parent = int(parent)
-		// A parent is older than its child: a younger process reuses the PID.
-		if pp, ps, err := find(f.Parent); err == nil && !ps.After(started) {
-			f.ParentName, f.ParentPath = nameAndPath(pp)
-		}
-	}
+	f.Command = f.Command[:min(len(f.Command), maxCommand)]
+	f.Chain = chain(p, started)
+	f.surround()
 	if !runs(pid, started) {
 		return Facts{PID: pid, UID: -1}, fmt.Errorf("process %d: %w", pid, ErrGone)
 	}
 	return f, nil
 }
+
+// File is what is known of a process's executable beside its path.
+type File struct {
+	Changed    time.Time // when its contents or permissions changed last; zero if not known
+	Deleted    bool      // it was deleted, or another file is at its path
+	MemoryOnly bool      // it never was in a file system (memfd_create)
+	// Writer may change what is at the path of the executable, by writing to
+	// Writable, which is the file or a folder above: "anyone", or the name or
+	// number of a user other than root. Both are empty if nobody else may.
+	Writer, Writable string
+}
+
+// anyone is the Writer of what every user may change.
+const anyone = "anyone"
 
 func find(pid int) (*process.Process, time.Time, error) {
 	if pid <= 0 || pid > 1<<31-1 {

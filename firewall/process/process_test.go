@@ -71,14 +71,14 @@ func TestFactsOfAChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.PID != pid || f.Path != self || f.Parent != os.Getpid() || f.ParentPath != self || f.UID != os.Geteuid() || f.User != me.Username {
+	if f.PID != pid || f.Path != self || len(f.Chain) == 0 || f.Chain[0].PID != os.Getpid() || f.Chain[0].Path != self || f.UID != os.Geteuid() || f.User != me.Username {
 		t.Errorf("facts are %+v", f)
 	}
 	command := self + " a name b"
 	if runtime.GOOS == "windows" { // as it was written
 		command = self + ` "a name" b`
 	}
-	if f.Command != command || !strings.HasPrefix(filepath.Base(self), f.ParentName) {
+	if f.Command != command || !strings.HasPrefix(filepath.Base(self), f.Chain[0].Name) {
 		t.Errorf("facts are %+v", f)
 	}
 	if age := time.Since(f.Started); age < -tolerance || age > time.Minute {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/process"
 )
 
 const (
@@ -35,6 +36,7 @@ type result struct {
 	program firewall.Program
 	started time.Time
 	uid     int
+	by      string // what started the process, where rules depend on it
 }
 
 // release is a decision of the engine's.
@@ -52,6 +54,7 @@ type attributor struct {
 	tasks     chan task
 	results   *mailbox[result]
 	resolvers atomic.Pointer[addrSet]
+	starters  atomic.Bool     // rules depend on what started a process
 	wake      chan struct{}   // the worker's
 	planned   chan<- struct{} // the fallback's; nil: nobody plans with resolvers
 }
@@ -79,6 +82,9 @@ func (a *attributor) run() {
 		}
 		if ok {
 			r.program, r.started, r.uid = a.system.identify(r.pid, t.of, t.seen)
+			if a.starters.Load() {
+				r.by = process.StarterOf(int(r.pid), r.started)
+			}
 		} else {
 			r.pid, r.program = 0, unknownProgram(t.of)
 		}

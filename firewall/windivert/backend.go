@@ -159,6 +159,7 @@ func (r *run) prepare(p firewall.Policy) {
 	wake, stopped := make(chan struct{}, 1), make(chan struct{})
 	r.teller = newTeller(r.sink)
 	r.attributor = newAttributor(r.system, wake)
+	r.attributor.starters.Store(p.Starters)
 	c := newCore(r.config, r.sink, r.packets.send, r.teller, r.attributor)
 	c.policy = p
 	r.worker = &worker{
@@ -225,6 +226,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 	if r == nil {
 		return nil
 	}
+	r.attributor.starters.Store(p.Starters)
 	r.fallback.want(p)
 	// What leaves the lock is judged before the driver lets anything pass.
 	if p.Mode == firewall.ModeLock {

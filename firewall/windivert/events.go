@@ -108,6 +108,7 @@ func (c *core) identified(r result, now time.Time) {
 	}
 	f.stage, f.pid = known, r.pid
 	f.attempt.Program, f.attempt.PID, f.attempt.Started, f.attempt.UID = r.program, int(r.pid), r.started, r.uid
+	f.attempt.StartedBy = r.by
 	if !f.joined && !f.closed {
 		f.until = now.Add(believed)
 	}

@@ -1,0 +1,122 @@
+package app
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/process"
+	"sallyport.dev/sallyport/ui"
+)
+
+// standIn is a program in a folder that anyone may write to, used by a script.
+func standIn(t *testing.T) (pid int, program string) {
+	t.Helper()
+	shell, err := os.ReadFile("/bin/sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	program, script := filepath.Join(folder, "talker"), filepath.Join(folder, "backup.sh")
+	for file, text := range map[string][]byte{program: shell, script: []byte("#!/bin/sh\nLD_PRELOAD=/usr/lib/none.so \"$1\" -c 'echo $$; read end'\nexit 0\n")} {
+		if err := os.WriteFile(file, text, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(script, program)
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); c.Wait() })
+	number := make([]byte, 20)
+	n, err := out.Read(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, digit := range number[:n] {
+		if digit >= '0' && digit <= '9' {
+			pid = pid*10 + int(digit-'0')
+		}
+	}
+	go io.Copy(io.Discard, out)
+	return pid, program
+}
+
+func TestTheSameIsSaidInThePromptAndInTheLog(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	pid, program := standIn(t)
+	a := attempt(program, "192.0.2.1:443")
+	a.PID = pid
+	c, p := r.ask(t, a)
+	for _, want := range []string{"LD_PRELOAD is set: /usr/lib/none.so", "anyone can change what is in " + filepath.Dir(program)} {
+		if !slices.Contains(p.Warnings, want) {
+			t.Errorf("the prompt does not warn that %s: %q", want, p.Warnings)
+		}
+	}
+	if !slices.Contains(p.Facts, "used by: backup.sh") || p.Parent == "" {
+		t.Errorf("the prompt says %q", p.Facts)
+	}
+	if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow}); err != nil {
+		t.Fatal(err)
+	}
+	r.decided(t, c, firewall.Allow, firewall.ByRule)
+	r.decided(t, r.memory.Dial(a), firewall.Allow, firewall.ByRule)
+	lines := r.log(t, ui.LogQuery{Program: program})
+	if len(lines) != 3 {
+		t.Fatalf("log is %+v", lines)
+	}
+	for _, l := range lines[1:] { // answered, asked
+		if !slices.Equal(l.Warnings, p.Warnings) || !slices.Equal(l.Facts, p.Facts) {
+			t.Errorf("%s line says %q and %q", l.Verdict, l.Warnings, l.Facts)
+		}
+	}
+	if l := lines[0]; l.Warnings != nil || l.Facts != nil {
+		t.Errorf("a flow that nobody was asked about: %q, %q", l.Warnings, l.Facts)
+	}
+}
+
+func TestNothingIsSaidOfAProcessThatIsGoneOrAnotherProgramByNow(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	ended := exec.Command("/bin/true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	pid, program := standIn(t)
+	for name, a := range map[string]firewall.Attempt{"gone": attempt("/bin/true", "192.0.2.1:443"), "another": attempt("/usr/bin/curl", "192.0.2.1:443")} {
+		if a.PID = ended.Process.Pid; name == "another" {
+			a.PID = pid
+		}
+		if _, p := r.ask(t, a); p.Warnings != nil || p.Facts != nil || p.Parent != "" || p.User != "" {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	if lines := r.log(t, ui.LogQuery{}); len(lines) != 2 || lines[0].Facts != nil || lines[1].Facts != nil {
+		t.Errorf("the log says %+v beside %s", lines, program)
+	}
+}
+
+func TestWhatAProgramIsSaidToBeIsNotSaidTwice(t *testing.T) {
+	f := process.Facts{UID: -1, Namespaces: []string{"mount", "pid"}, File: process.File{Deleted: true}}
+	if said := inWords(f, firewall.Program{Kind: firewall.Foreign, Why: "deleted"}, f.Started); said.warnings != nil || len(said.facts) != 1 {
+		t.Errorf("%+v", said)
+	}
+	said := inWords(f, firewall.Program{Kind: firewall.Foreign, Why: "in another mount namespace"}, f.Started)
+	if !slices.Equal(said.facts, []string{"runs in: its own pid namespace"}) || len(said.warnings) != 1 || len(f.Namespaces) != 2 {
+		t.Errorf("%+v of %q", said, f.Namespaces)
+	}
+}
