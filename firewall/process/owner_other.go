@@ -1,0 +1,5 @@
+//go:build !linux
+
+package process
+
+func ownerOf(string) (Owner, bool) { return Owner{}, false }
