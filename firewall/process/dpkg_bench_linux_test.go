@@ -63,6 +63,9 @@ func BenchmarkTheFirstLookUp(b *testing.B) {
 
 func BenchmarkALaterLookUp(b *testing.B) {
 	d := newDpkg(desktop(b))
+	for d.stamp == (dpkgStamp{}) { // what was just written is read again and again
+		d.find(ofDesktop)
+	}
 	for _, path := range []string{ofDesktop, "/home/a/program"} {
 		b.Run(filepath.Base(path), func(b *testing.B) {
 			for b.Loop() {

@@ -90,9 +90,17 @@ func (x *dpkgIndex) list(admin string, p dpkgPackage) (hashes []uint64) {
 		if inside, ok := bytes.CutPrefix(rest, line); len(line) == 0 || ok && len(inside) > 0 && inside[0] == '/' {
 			continue
 		}
-		hashes = append(hashes, maphash.String(x.seed, x.place(p, string(line))))
+		hashes = append(hashes, x.hash(p, line))
 	}
 	return hashes
+}
+
+// hash is that of the place of a path.
+func (x *dpkgIndex) hash(p dpkgPackage, path []byte) uint64 {
+	if _, moved := x.diversions[string(path)]; moved || x.aliases.change(path) {
+		return maphash.String(x.seed, x.place(p, string(path)))
+	}
+	return maphash.Bytes(x.seed, path)
 }
 
 func (x *dpkgIndex) fill(hashes [][]uint64) {
@@ -222,7 +230,9 @@ func parseDiversions(b []byte) map[string]diversion {
 
 // aliases are folders that are links to others: packages record files on
 // either way, where /bin is /usr/bin.
-type aliases []struct{ link, folder string }
+type aliases []alias
+
+type alias struct{ link, folder string } // both end in a slash
 
 func aliasesBelow(root string) (a aliases) {
 	for _, link := range []string{"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libo32", "/libx32", "/usr/sbin", "/usr/lib64"} {
@@ -233,9 +243,16 @@ func aliasesBelow(root string) (a aliases) {
 		if !filepath.IsAbs(to) {
 			to = filepath.Join(filepath.Dir(link), to)
 		}
-		a = append(a, struct{ link, folder string }{link + "/", filepath.Clean(to) + "/"})
+		a = append(a, alias{link + "/", filepath.Clean(to) + "/"})
 	}
 	return a
+}
+
+// change tells whether real is another path.
+func (a aliases) change(path []byte) bool {
+	return slices.ContainsFunc(a, func(one alias) bool {
+		return len(path) > len(one.link) && string(path[:len(one.link)]) == one.link
+	})
 }
 
 // real is the path without such a link.

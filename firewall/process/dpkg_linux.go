@@ -156,9 +156,14 @@ func readBounded(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	b, err := io.ReadAll(io.LimitReader(file, maxRecord+1))
-	if err == nil && len(b) > maxRecord {
-		err = &fs.PathError{Op: "read", Path: name, Err: errors.New("too large")}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
 	}
+	if info.Size() > maxRecord {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("too large")}
+	}
+	b := make([]byte, info.Size()) // dpkg replaces its files, and does not write into them
+	_, err = io.ReadFull(file, b)
 	return b, err
 }
