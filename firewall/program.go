@@ -13,7 +13,8 @@ const (
 	// Executable: Path, opened on this computer, is the very file that runs.
 	Executable
 	// Foreign: the file that runs is not the one at Path on this computer: it
-	// was started in another mount namespace, replaced, or deleted since.
+	// was started in another mount namespace or from an AppImage, replaced, or
+	// deleted since.
 	Foreign
 	// Kernel: no process sent the packet (WireGuard, NFS, neighbour discovery).
 	Kernel
@@ -22,8 +23,8 @@ const (
 	// Service is empty: the program is answered once only, and matches rules
 	// for all of Path, but none for a service.
 	Hosted
-	// Packaged: Path is an executable in the folder of the installed Package,
-	// and changes with each update of it.
+	// Packaged: Path is an executable of the installed Package, as only who
+	// administers the system can install it, and changes with each update.
 	Packaged
 )
 
@@ -35,17 +36,20 @@ type Program struct {
 	// kernel and where it is not known.
 	Path string
 	// File tells programs of the same Path apart where Kind is Foreign
-	// (device:inode:generation:ctime) or Unidentified (process and reason).
-	// Empty otherwise.
+	// (device:inode:generation:ctime; for what runs from an AppImage,
+	// "appimage:" and those of this file, which then is Path) or Unidentified
+	// (process and reason). Empty otherwise.
 	File string
 	// Why says in a few words why the program is Foreign or Unidentified, or
 	// the service of a Hosted one not known: "in another mount namespace",
-	// "deleted", "path too long". Empty otherwise.
+	// "deleted", "path too long". Empty otherwise, and for AppImages.
 	Why string
 	// Service is the name of a Windows service where Kind is Hosted: "wuauserv".
 	Service string
-	// Package is the package family name of a Windows package where Kind is
-	// Packaged: "Microsoft.WindowsTerminal_8wekyb3d8bbwe".
+	// Package is, where Kind is Packaged, the family name of a Windows package:
+	// "Microsoft.WindowsTerminal_8wekyb3d8bbwe"; or a Linux one with its system,
+	// and the path in it: "snap:firefox/usr/lib/firefox/firefox",
+	// "nix:curl/bin/curl", but "flatpak:org.mozilla.firefox".
 	Package string
 	// Signer is who signed the executable, by the name in the certificate, and
 	// Product the product name in the signed file. The system has verified the
@@ -54,9 +58,9 @@ type Program struct {
 }
 
 // ID is the text by which rules name the program: the path, "kernel",
-// "foreign:FILE:PATH", "service:NAME:PATH" or "package:FAMILY". It is empty for
-// an unidentified program and an unidentified service, and an empty text
-// matches nothing. A path that could be taken for one of the other forms
+// "foreign:FILE:PATH", "service:NAME:PATH", "package:FAMILY", "snap:NAME/PATH",
+// "flatpak:ID" or "nix:NAME/PATH". It is empty for an unidentified program and
+// an unidentified service, and an empty text matches nothing. A path that could be taken for one of the other forms
 // identifies nothing either.
 func (p Program) ID() string { return p.name().String() }
 
