@@ -13,8 +13,9 @@ const (
 	// Executable: Path, opened on this computer, is the very file that runs.
 	Executable
 	// Foreign: the file that runs is not the one at Path on this computer: it
-	// was started in another mount namespace or from an AppImage, replaced, or
-	// deleted since.
+	// was started in another mount namespace, replaced, or deleted since. What
+	// runs from an AppImage is known by this: Path is that of the AppImage,
+	// File begins with "appimage:", and Why is empty.
 	Foreign
 	// Kernel: no process sent the packet (WireGuard, NFS, neighbour discovery).
 	Kernel
@@ -36,13 +37,12 @@ type Program struct {
 	// kernel and where it is not known.
 	Path string
 	// File tells programs of the same Path apart where Kind is Foreign
-	// (device:inode:generation:ctime; for what runs from an AppImage,
-	// "appimage:" and those of this file, which then is Path) or Unidentified
-	// (process and reason). Empty otherwise.
+	// (device:inode:generation:ctime) or Unidentified (process and reason).
+	// Empty otherwise.
 	File string
 	// Why says in a few words why the program is Foreign or Unidentified, or
 	// the service of a Hosted one not known: "in another mount namespace",
-	// "deleted", "path too long". Empty otherwise, and for AppImages.
+	// "deleted", "path too long". Empty otherwise.
 	Why string
 	// Service is the name of a Windows service where Kind is Hosted: "wuauserv".
 	Service string

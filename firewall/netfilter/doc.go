@@ -47,6 +47,14 @@
 // decided in the kernel, in every mount namespace, also when the kernel has
 // dropped the file from its caches, and also after a crash.
 //
+// A program of a snap, of a Flatpak app of the system's installation, or of a
+// Nix package that root has installed is known by the package, whose path
+// changes with every update. What a process in its own mount namespace has
+// mounted is a hint only: the file is proven by device, inode and change time
+// where root alone can have put it. An AppImage is the file that runs in the
+// process that serves the mount, which the kernel tells since it has
+// fuse_connection in /proc/PID/fdinfo; before that it stays a foreign program.
+//
 // What the kernel decides by itself it counts in one of two maps that the engine
 // empties in turn, so that the log is complete.
 //

@@ -17,11 +17,14 @@ const (
 )
 
 // isFlatpakPath tells whether an app of Flatpak, if there are any here, sees its
-// own files at such a path. The files of runtimes, which it sees below /usr, say nothing of the
-// app: anybody can run them with an app beside them.
+// own files at such a path. The files of runtimes, which it sees below /usr, say
+// nothing of the app: anybody can run them with an app beside them.
 func isFlatpakPath(path string) bool {
+	if !strings.HasPrefix(path, "/app/") {
+		return false
+	}
 	_, err := os.Stat(flatpakApps)
-	return strings.HasPrefix(path, "/app/") && err == nil
+	return err == nil
 }
 
 // flatpak says which app of the system's installation a program is of: the
