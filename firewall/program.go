@@ -24,8 +24,8 @@ const (
 	// Service is empty: the program is answered once only, and matches rules
 	// for all of Path, but none for a service.
 	Hosted
-	// Packaged: Path is an executable of the installed Package, as only who
-	// administers the system can install it, and changes with each update.
+	// Packaged: Path is an executable of the installed Package, whose name no
+	// other can take, and changes with each update of it.
 	Packaged
 )
 
@@ -60,8 +60,8 @@ type Program struct {
 // ID is the text by which rules name the program: the path, "kernel",
 // "foreign:FILE:PATH", "service:NAME:PATH", "package:FAMILY", "snap:NAME/PATH",
 // "flatpak:ID" or "nix:NAME/PATH". It is empty for an unidentified program and
-// an unidentified service, and an empty text matches nothing. A path that could be taken for one of the other forms
-// identifies nothing either.
+// an unidentified service, and an empty text matches nothing. A path that could
+// be taken for one of the other forms identifies nothing either.
 func (p Program) ID() string { return p.name().String() }
 
 // Signature is the text by which rules name every program of the same verified
