@@ -16,6 +16,8 @@ func TestTheFlagsNameAProgramAsARuleDoes(t *testing.T) {
 		{programFlags{}, "", false},
 		{programFlags{program: "/usr/bin/curl"}, "/usr/bin/curl", true},
 		{programFlags{program: "*"}, "*", true},
+		{programFlags{program: "flatpak:org.mozilla.firefox"}, "flatpak:org.mozilla.firefox", true},
+		{programFlags{program: "snap:firefox"}, "snap:firefox", false},
 		{programFlags{program: svchost, service: "wuauserv"}, firewall.Program{Kind: firewall.Hosted, Path: svchost, Service: "wuauserv"}.ID(), true},
 		{programFlags{family: "Acme.B_0123456789abc"}, "package:Acme.B_0123456789abc", true},
 		{programFlags{signer: "Acme", product: "A"}, firewall.Program{Kind: firewall.Executable, Path: "/a", Signer: "Acme", Product: "A"}.Signature(), true},

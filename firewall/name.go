@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"fmt"
+	"path"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ const (
 // program has several, and is matched by the rules for each. It is comparable.
 type name struct {
 	kind   nameKind
-	text   string // path, foreign ID, package family or signer
+	text   string // path, foreign ID, package or signer
 	detail string // service or product
 }
 
@@ -48,6 +49,9 @@ func (n name) String() string {
 	case namesSigned:
 		return signerPrefix + n.text + productMark + n.detail
 	case namesPackage:
+		if strings.Contains(n.text, ":") {
+			return n.text // a package of Linux has its system's own prefix
+		}
 		return packagePrefix + n.text
 	case namesFile:
 		return n.text
@@ -75,8 +79,12 @@ func parseName(s string) (name, error) {
 			return n, fmt.Errorf(`program %q: want a service as in service:wuauserv:C:\Windows\System32\svchost.exe`, s)
 		}
 	} else if family, ok := strings.CutPrefix(s, packagePrefix); ok {
-		if n = packageName(family); n == (name{}) {
+		if n = familyName(family); n == (name{}) {
 			return n, fmt.Errorf("program %q: want a package family as in package:Microsoft.WindowsTerminal_8wekyb3d8bbwe", s)
+		}
+	} else if isOfLinux(s) {
+		if n = packageName(s); n == (name{}) {
+			return n, fmt.Errorf("program %q: want a package as in snap:firefox/usr/lib/firefox/firefox, flatpak:org.mozilla.firefox or nix:curl/bin/curl", s)
 		}
 	} else if rest, ok := strings.CutPrefix(s, signerPrefix); ok {
 		signer, product, _ := strings.Cut(rest, productMark)
@@ -98,10 +106,34 @@ func serviceName(service, path string) name {
 	return name{namesService, path, service}
 }
 
-// packageName names an installed package: its name of letters, digits, dots
-// and hyphens, an underscore, and the thirteen characters that stand for its
+// packageName names an installed package. A family has no colon.
+func packageName(s string) name {
+	if !isOfLinux(s) {
+		return familyName(s)
+	}
+	system, rest, _ := strings.Cut(s, ":")
+	title, _, _ := strings.Cut(rest, "/")
+	inner := rest[len(title):]
+	if title == "" || strings.Trim(title, linuxBytes) != "" || (system == "flatpak") != (inner == "") || len(s) > maxProgram {
+		return name{}
+	}
+	if inner != "" && (inner == "/" || path.Clean(inner) != inner || strings.ContainsRune(inner, 0)) {
+		return name{}
+	}
+	return name{kind: namesPackage, text: s}
+}
+
+// isOfLinux tells whether s names, if it is well formed, a package of Linux:
+// what it is called without its version or revision, and the path in it of the
+// executable; a Flatpak app is named as a whole.
+func isOfLinux(s string) bool {
+	return strings.HasPrefix(s, "snap:") || strings.HasPrefix(s, "flatpak:") || strings.HasPrefix(s, "nix:")
+}
+
+// familyName names a package of Windows: its name of letters, digits, dots and
+// hyphens, an underscore, and the thirteen characters that stand for its
 // publisher.
-func packageName(family string) name {
+func familyName(family string) name {
 	title, publisher, _ := strings.Cut(family, "_")
 	if title == "" || len(family) > maxFamily || len(publisher) != 13 || strings.Trim(title, titleBytes) != "" || strings.Trim(publisher, publisherBytes) != "" {
 		return name{}
@@ -122,6 +154,7 @@ const (
 
 	titleBytes     = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
 	publisherBytes = "0123456789abcdefghjkmnpqrstvwxyz" // Crockford's base 32
+	linuxBytes     = titleBytes + "_+?="                // Nix takes the most
 )
 
 // isPrintable tells whether s is not empty, begins and ends with no space, and

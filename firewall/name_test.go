@@ -12,6 +12,9 @@ func FuzzNames(f *testing.F) {
 	f.Add(uint8(4), `C:\Windows\System32\svchost.exe`, "wuauserv", "", "Microsoft Windows", "Microsoft® Windows® Operating System")
 	f.Add(uint8(4), `C:\\a`, "b", "", "A/product:", "B")
 	f.Add(uint8(5), `\\server\share\a.exe`, "s", "Acme.B_0123456789abc", "A", "/product:B")
+	f.Add(uint8(5), "/snap/a/7/bin/a", "", "snap:a/bin/a", "", "")
+	f.Add(uint8(5), "/app/bin/a", "", "flatpak:org.a.B", "", "")
+	f.Add(uint8(5), "/nix/store/x-a-1/bin/a", "", "nix:a/bin/\n", "", "")
 	f.Fuzz(func(t *testing.T, kind uint8, path, service, family, signer, product string) {
 		p := Program{Kind: ProgramKind(kind % 8), Path: path, File: "x", Service: service, Package: family, Signer: signer, Product: product}
 		names, _ := p.names()
@@ -52,6 +55,18 @@ func TestNamesOfPrograms(t *testing.T) {
 		{Program{Kind: Packaged, Path: `C:\apps\t-1\t.exe`, Package: "Acme.T_0123456789abc"}, "t.exe", "package:Acme.T_0123456789abc", ""},
 		{Program{Kind: Packaged, Path: `C:\apps\t-1\t.exe`, Package: "Acme.T"}, "t.exe", "", ""},
 		{Program{Kind: Packaged, Package: "Acme.T_0123456789abc"}, "unidentified program", "", ""},
+		{Program{Kind: Packaged, Path: "/snap/a/7/bin/a", Package: "snap:a/bin/a"}, "a", "snap:a/bin/a", ""},
+		{Program{Kind: Packaged, Path: "/snap/a_b/7/bin/a", Package: "snap:a_b/bin/a b"}, "a", "snap:a_b/bin/a b", ""},
+		{Program{Kind: Packaged, Path: "/nix/store/x-g++-1/bin/a", Package: "nix:g++/bin/a"}, "a", "nix:g++/bin/a", ""},
+		{Program{Kind: Packaged, Path: "/var/lib/flatpak/app/org.a.B/files/bin/a", Package: "flatpak:org.a.B"}, "a", "flatpak:org.a.B", ""},
+		{Program{Kind: Packaged, Path: "/snap/a/7/bin/a", Package: "snap:a"}, "a", "", ""},
+		{Program{Kind: Packaged, Path: "/snap/a/7/bin/a", Package: "snap:a/"}, "a", "", ""},
+		{Program{Kind: Packaged, Path: "/snap/a/7/bin/a", Package: "snap:a/../b"}, "a", "", ""},
+		{Program{Kind: Packaged, Path: "/snap/a/7/bin/a", Package: "snap:/bin/a"}, "a", "", ""},
+		{Program{Kind: Packaged, Path: "/snap/a/7/bin/a", Package: "snap:*/bin/a"}, "a", "", ""},
+		{Program{Kind: Packaged, Path: "/snap/a/7/bin/a", Package: "flatpak:org.a.B/bin/a"}, "a", "", ""},
+		{Program{Kind: Packaged, Package: "snap:a/bin/a"}, "unidentified program", "", ""},
+		{Program{Kind: Executable, Path: "/snap/a/7/bin/a", Package: "snap:a/bin/a"}, "a", "/snap/a/7/bin/a", ""},
 		{Program{Kind: Unidentified, Path: "/bin/a", Signer: "A", Product: "A"}, "a", "", ""},
 		{Program{Kind: Foreign, Path: "/bin/a", File: "8:1", Signer: "A", Product: "A"}, "a", "foreign:8:1:/bin/a", ""},
 		{Program{Kind: Kernel, Signer: "A", Product: "A"}, "Kernel", "kernel", ""},

@@ -13,7 +13,9 @@ const (
 	// Executable: Path, opened on this computer, is the very file that runs.
 	Executable
 	// Foreign: the file that runs is not the one at Path on this computer: it
-	// was started in another mount namespace, replaced, or deleted since.
+	// was started in another mount namespace, replaced, or deleted since. What
+	// runs from an AppImage is known by this: Path is that of the AppImage,
+	// File begins with "appimage:", and Why is empty.
 	Foreign
 	// Kernel: no process sent the packet (WireGuard, NFS, neighbour discovery).
 	Kernel
@@ -22,8 +24,8 @@ const (
 	// Service is empty: the program is answered once only, and matches rules
 	// for all of Path, but none for a service.
 	Hosted
-	// Packaged: Path is an executable in the folder of the installed Package,
-	// and changes with each update of it.
+	// Packaged: Path is an executable of the installed Package, whose name no
+	// other can take, and changes with each update of it.
 	Packaged
 	// Changed: Path is an executable that rules name, but the file there is not
 	// known to be the program that they were made for. Rules for Path that
@@ -50,8 +52,10 @@ type Program struct {
 	Why string
 	// Service is the name of a Windows service where Kind is Hosted: "wuauserv".
 	Service string
-	// Package is the package family name of a Windows package where Kind is
-	// Packaged: "Microsoft.WindowsTerminal_8wekyb3d8bbwe".
+	// Package is, where Kind is Packaged, the family name of a Windows package:
+	// "Microsoft.WindowsTerminal_8wekyb3d8bbwe"; or a Linux one with its system,
+	// and the path in it: "snap:firefox/usr/lib/firefox/firefox",
+	// "nix:curl/bin/curl", but "flatpak:org.mozilla.firefox".
 	Package string
 	// Signer is who signed the executable, by the name in the certificate, and
 	// Product the product name in the signed file. The system has verified the
@@ -60,10 +64,10 @@ type Program struct {
 }
 
 // ID is the text by which rules name the program: the path, "kernel",
-// "foreign:FILE:PATH", "service:NAME:PATH" or "package:FAMILY". It is empty for
-// an unidentified program and an unidentified service, and an empty text
-// matches nothing. A path that could be taken for one of the other forms
-// identifies nothing either.
+// "foreign:FILE:PATH", "service:NAME:PATH", "package:FAMILY", "snap:NAME/PATH",
+// "flatpak:ID" or "nix:NAME/PATH". It is empty for an unidentified program and
+// an unidentified service, and an empty text matches nothing. A path that could
+// be taken for one of the other forms identifies nothing either.
 func (p Program) ID() string { return p.name().String() }
 
 // Signature is the text by which rules name every program of the same verified

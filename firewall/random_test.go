@@ -21,6 +21,7 @@ var (
 		{Kind: Hosted, Path: "/bin/a", Service: "t", Signer: "Acme", Product: "A"},
 		{Kind: Packaged, Path: "/bin/b", Package: "Acme.B_0123456789abc"},
 		{Kind: Packaged, Path: "/opt/b", Package: "Acme.B_0123456789abc", Signer: "Acme", Product: "A"},
+		{Kind: Packaged, Path: "/snap/b/7/bin/b", Package: "snap:b/bin/b"},
 	}
 	someAddresses = []string{"1.1.1.1", "1.1.1.2", "127.0.0.1", "fe80::1%eth0", "2001:db8::1", "::ffff:1.1.1.1"}
 	somePrefixes  = []string{"1.1.1.1/32", "1.1.1.0/24", "0.0.0.0/0", "127.0.0.0/8", "fe80::/10", "::/0", "2001:db8::1/128"}

@@ -49,6 +49,7 @@ func FuzzValidate(f *testing.F) {
 	f.Add("x", "foreign:8:1:2:/bin/a", "EXAMPLE.com.", "10.0.0.1/8", uint8(1), uint16(9), uint8(2), int64(5), 5)
 	f.Add("x", `service:wuauserv:C:\Windows\System32\svchost.exe`, "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
 	f.Add("x", "signer:A/product:B/product:C", "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
+	f.Add("x", "snap:a/bin/a", "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
 	f.Add("x", "package:A_8wekyb3d8bbwe", "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
 	f.Fuzz(func(t *testing.T, id, program, host, prefix string, protocol uint8, port uint16, verdict uint8, at int64, pid int) {
 		r := Rule{ID: RuleID(id), Program: program, Host: host, Protocol: Protocol(protocol), Port: port, Verdict: Verdict(verdict)}
@@ -89,6 +90,11 @@ func TestValidateSaysWhatIsWrong(t *testing.T) {
 		{"want a service", func(r *Rule) { r.Program = "service:a/b:/bin/a" }},
 		{"want a service", func(r *Rule) { r.Program = "service:" + strings.Repeat("a", 257) + ":/bin/a" }},
 		{"want a package", func(r *Rule) { r.Program = "package:Acme" }},
+		{"want a package", func(r *Rule) { r.Program = "package:snap:a/bin/a" }},
+		{"want a package", func(r *Rule) { r.Program = "snap:a" }},
+		{"want a package", func(r *Rule) { r.Program = "flatpak:" }},
+		{"want a package", func(r *Rule) { r.Program = "nix:a//b" }},
+		{"want an absolute path", func(r *Rule) { r.Program = "deb:a/b" }},
 		{"want a package", func(r *Rule) { r.Program = "package:_8wekyb3d8bbwe" }},
 		{"want a package", func(r *Rule) { r.Program = "package:Acme*_8wekyb3d8bbwe" }},
 		{"want a package", func(r *Rule) { r.Program = "package:Acme_1.2.3.0_x64__8wekyb3d8bbwe" }},

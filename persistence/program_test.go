@@ -18,6 +18,8 @@ func TestServicesPackagesAndSignersAreKept(t *testing.T) {
 		{Kind: firewall.Hosted, Path: `C:\Windows\System32\svchost.exe`, Service: "wuauserv", Signer: "Microsoft Windows", Product: "Microsoft® Windows®"},
 		{Kind: firewall.Hosted, Path: `C:\Windows\System32\svchost.exe`, File: "process 7", Why: "which of its services it is, is not known"},
 		{Kind: firewall.Packaged, Path: `C:\Program Files\WindowsApps\a\a.exe`, Package: "Acme.A_0123456789abc"},
+		{Kind: firewall.Packaged, Path: "/snap/a/7/bin/a", Package: "snap:a/bin/a"},
+		{Kind: firewall.Packaged, Path: "/var/lib/flatpak/app/org.a.B/current/active/files/bin/a", Package: "flatpak:org.a.B"},
 		{Kind: firewall.Executable, Path: `C:\a.exe`, Signer: `Acme "é"`, Product: "A"},
 	}
 	want := Document{Settings: map[string]string{}}

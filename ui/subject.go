@@ -10,7 +10,8 @@ var windowsPath = regexp.MustCompile(`^(?:[A-Za-z]:)?\\`)
 
 // subjectText says what a rule's program is called, and what that is, where it
 // is not a path of Unix: a path of Windows, a service, a package, or a signer
-// with a product.
+// with a product. An executable that is not called as its package is shown with
+// it: "curl (firefox)".
 func subjectText(program string) (title, detail string, ok bool) {
 	if windowsPath.MatchString(program) {
 		return shown(program[strings.LastIndexByte(program, '\\')+1:]), shown(program), true
@@ -23,11 +24,27 @@ func subjectText(program string) (title, detail string, ok bool) {
 		title, _, _ := strings.Cut(family, "_")
 		return shown(title), textPackageDetail + " · " + shown(family), true
 	}
+	for system, text := range linuxPackages {
+		if rest, ok := strings.CutPrefix(program, system); ok {
+			title, inner, _ := strings.Cut(rest, "/")
+			if last := inner[strings.LastIndexByte(inner, '/')+1:]; last != "" && last != title {
+				title = last + " (" + title + ")"
+			}
+			return shown(title), text + " · " + shown(rest), true
+		}
+	}
 	if rest, ok := strings.CutPrefix(program, "signer:"); ok {
 		signer, product, _ := strings.Cut(rest, "/product:")
 		return shown(product), textSignerDetail + " " + shown(signer), true
 	}
 	return "", "", false
+}
+
+// linuxPackages says what begins with the prefix of each system of packages.
+var linuxPackages = map[string]string{
+	"snap:":    "A snap, also when it is updated",
+	"flatpak:": "A Flatpak app, also when it is updated",
+	"nix:":     "A Nix package, also when it is updated",
 }
 
 const (

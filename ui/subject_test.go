@@ -2,12 +2,16 @@ package ui
 
 import "testing"
 
-func TestProgramsOfWindowsHaveATitleAndADetail(t *testing.T) {
+func TestProgramsHaveATitleAndADetail(t *testing.T) {
 	for program, want := range map[string][2]string{
 		`C:\Program Files\A\a.exe`:                         {"a.exe", `C:\Program Files\A\a.exe`},
 		`\\server\share\a.exe`:                             {"a.exe", `\\server\share\a.exe`},
 		`service:wuauserv:C:\Windows\System32\svchost.exe`: {"wuauserv", `A service · C:\Windows\System32\svchost.exe`},
 		"package:Acme.B_0123456789abc":                     {"Acme.B", "An installed package · Acme.B_0123456789abc"},
+		"snap:firefox/usr/lib/firefox/firefox":             {"firefox", "A snap, also when it is updated · firefox/usr/lib/firefox/firefox"},
+		"snap:firefox/usr/bin/curl":                        {"curl (firefox)", "A snap, also when it is updated · firefox/usr/bin/curl"},
+		"flatpak:org.mozilla.firefox":                      {"org.mozilla.firefox", "A Flatpak app, also when it is updated · org.mozilla.firefox"},
+		"nix:curl/bin/curl":                                {"curl", "A Nix package, also when it is updated · curl/bin/curl"},
 		"signer:Mozilla Corporation/product:Firefox":       {"Firefox", "Every version signed by Mozilla Corporation"},
 		"/usr/bin/curl":                                    {"curl", "/usr/bin/curl"},
 		`/opt/C:\a`:                                        {`C:\a`, `/opt/C:\a`},

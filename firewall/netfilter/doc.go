@@ -50,6 +50,14 @@
 // for its path were made for. Such a file is read once, with a lease on it; who
 // wants to write to it waits until the reader has let go.
 //
+// A program of a snap, of a Flatpak app of the system's installation, or of a
+// Nix package that root has installed is known by the package, whose path
+// changes with every update. What a process in its own mount namespace has
+// mounted is a hint only: the file is proven by device, inode and change time
+// where root alone can have put it. An AppImage is the file that runs in the
+// process that serves the mount, which the kernel tells since it has
+// fuse_connection in /proc/PID/fdinfo; before that it stays a foreign program.
+//
 // What the kernel decides by itself it counts in one of two maps that the engine
 // empties in turn, so that the log is complete.
 //

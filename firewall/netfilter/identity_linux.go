@@ -85,7 +85,7 @@ func (i *identities) file(key kernelProgram, pid uint32) firewall.Program {
 	if ok {
 		return p
 	}
-	p = i.identify(key, pid)
+	p = i.packaged(key, pid, i.identify(key, pid))
 	if p.Kind == firewall.Unidentified {
 		return p
 	}

@@ -22,7 +22,7 @@ const (
 )
 
 // rpmDatabases are where rpm has had its database, one after the other.
-var rpmDatabases = []string{"usr/lib/sysimage/rpm", "var/lib/rpm"}
+var rpmDatabases = []string{"/usr/lib/sysimage/rpm", "/var/lib/rpm"}
 
 // rpmHashes are the digests that prove a file, by their numbers in OpenPGP.
 var rpmHashes = map[string]func() hash.Hash{"8": sha256.New, "9": sha512.New384, "10": sha512.New}
@@ -33,20 +33,14 @@ var rpmHashes = map[string]func() hash.Hash{"8": sha256.New, "9": sha512.New384,
 type rpm struct{ root string }
 
 func (r rpm) find(path string) (recorded, bool) {
-	if !r.exists() {
-		return recorded{}, false
-	}
-	program, err := exec.LookPath(filepath.Join("/usr/bin", "rpm"))
-	if err != nil {
+	database := r.database()
+	if database == "" {
 		return recorded{}, false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rpmPatience)
 	defer cancel()
 	path = aliasesBelow(r.root).real(path)
-	query := exec.CommandContext(ctx, program, "--query", "--queryformat", rpmFormat, "--file", path)
-	if r.root != "/" {
-		query.Args = append(query.Args, "--root", r.root)
-	}
+	query := exec.CommandContext(ctx, "/usr/bin/rpm", "--root", r.root, "--dbpath", database, "--query", "--queryformat", rpmFormat, "--file", path)
 	query.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
 	out, err := query.Output() // fails if no package has the file
 	if err != nil {
@@ -55,16 +49,17 @@ func (r rpm) find(path string) (recorded, bool) {
 	return parseRPM(string(out), path, aliasesBelow(r.root))
 }
 
-// exists tells whether there is a database: many have rpm as a tool only.
-func (r rpm) exists() bool {
+// database is the folder of the database, below root, or "": many have rpm as
+// a tool only.
+func (r rpm) database() string {
 	for _, folder := range rpmDatabases {
 		for _, name := range []string{"rpmdb.sqlite", "Packages.db", "Packages"} {
 			if _, err := os.Stat(filepath.Join(r.root, folder, name)); err == nil {
-				return true
+				return folder
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 // parseRPM finds a file in what rpm says, of one package or several, in
