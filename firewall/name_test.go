@@ -11,9 +11,11 @@ func FuzzNames(f *testing.F) {
 	f.Add(uint8(1), "/bin/a", "", "", "", "")
 	f.Add(uint8(4), `C:\Windows\System32\svchost.exe`, "wuauserv", "", "Microsoft Windows", "Microsoft® Windows® Operating System")
 	f.Add(uint8(4), `C:\\a`, "b", "", "A/product:", "B")
+	f.Add(uint8(6), "/usr/bin/python3", "/home/u/a:b.py", "python", "", "")
+	f.Add(uint8(6), "/bin/sh", "", "sh", "", "")
 	f.Add(uint8(5), `\\server\share\a.exe`, "s", "Acme.B_0123456789abc", "A", "/product:B")
 	f.Fuzz(func(t *testing.T, kind uint8, path, service, family, signer, product string) {
-		p := Program{Kind: ProgramKind(kind % 7), Path: path, File: "x", Service: service, Package: family, Signer: signer, Product: product}
+		p := Program{Kind: ProgramKind(kind % 8), Path: path, File: "x", Service: service, Package: family, Script: service, Family: family, Signer: signer, Product: product}
 		names, _ := p.names()
 		for _, n := range names {
 			if read, err := parseName(n.String()); err != nil || read != n {
@@ -51,12 +53,45 @@ func TestNamesOfPrograms(t *testing.T) {
 		{Program{Kind: Packaged, Path: `C:\apps\t-1\t.exe`, Package: "Acme.T_0123456789abc"}, "t.exe", "package:Acme.T_0123456789abc", ""},
 		{Program{Kind: Packaged, Path: `C:\apps\t-1\t.exe`, Package: "Acme.T"}, "t.exe", "", ""},
 		{Program{Kind: Packaged, Package: "Acme.T_0123456789abc"}, "unidentified program", "", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/python3.11", Family: "python", Script: "/home/u/a:b.py"}, "a:b.py (python3.11)", "script:python:/home/u/a:b.py", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh", File: "7", Why: "inline code (-c)"}, "dash", "inline:sh:/usr/bin/dash", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh"}, "dash", "", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh", Script: "a.sh", File: "7"}, "a.sh (dash)", "", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "cobol", Script: "/a", File: "7"}, "a (dash)", "", ""},
+		{Program{Kind: Interpreted, Script: "/a", Family: "sh", File: "7"}, "unidentified program", "", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh", Script: "/a", Signer: "A", Product: "A"}, "a (dash)", "script:sh:/a", ""},
 		{Program{Kind: Unidentified, Path: "/bin/a", Signer: "A", Product: "A"}, "a", "", ""},
 		{Program{Kind: Foreign, Path: "/bin/a", File: "8:1", Signer: "A", Product: "A"}, "a", "foreign:8:1:/bin/a", ""},
 		{Program{Kind: Kernel, Signer: "A", Product: "A"}, "Kernel", "kernel", ""},
 	} {
 		if p := test.program; p.Name() != test.name || p.ID() != test.id || p.Signature() != test.signature {
 			t.Errorf("%+v: name %q, id %q, signature %q", p, p.Name(), p.ID(), p.Signature())
+		}
+	}
+}
+
+// Inline code is another each time: it is named for one process only.
+func TestInlineCodeIsNamedUntilItsProcessExitsOnly(t *testing.T) {
+	inline := Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh", File: "7"}
+	script := Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh", Script: "/a"}
+	r := Rule{ID: "x", Program: inline.ID(), Verdict: Allow}
+	if _, err := NewRuleset(r); err == nil {
+		t.Error("inline code is allowed always")
+	}
+	if r.Until = (Expiry{Exit: true, PID: 7, Started: epoch}); r.Validate() != nil {
+		t.Error(r.Validate())
+	}
+	for _, test := range []struct {
+		program Program
+		lasting bool
+	}{{inline, false}, {script, true}, {Program{Kind: Executable, Path: "/usr/bin/dash"}, true}, {Program{}, false}} {
+		if test.program.Lasting() != test.lasting {
+			t.Errorf("%+v is lasting: %v", test.program, !test.lasting)
+		}
+	}
+	for _, wrong := range []string{"script:sh:a", "script::/a", "script:cobol:/a", "script:sh", "inline:sh:", "inline:/bin/sh"} {
+		if validateProgram(wrong) == nil {
+			t.Errorf("%q names a program", wrong)
 		}
 	}
 }

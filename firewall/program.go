@@ -25,6 +25,11 @@ const (
 	// Packaged: Path is an executable in the folder of the installed Package,
 	// and changes with each update of it.
 	Packaged
+	// Interpreted: Path is an interpreter (python3.11, dash) that runs the Script.
+	// Where Script is empty it runs inline code: what no file holds, or nobody
+	// knows which. Rules name that only until its process exits, and rules for
+	// all of Path match both.
+	Interpreted
 )
 
 // Program says which program this is. It is comparable: equal values are the
@@ -35,13 +40,17 @@ type Program struct {
 	// kernel and where it is not known.
 	Path string
 	// File tells programs of the same Path apart where Kind is Foreign
-	// (device:inode:generation:ctime) or Unidentified (process and reason).
-	// Empty otherwise.
+	// (device:inode:generation:ctime), inline code (its execution) or
+	// Unidentified (process and reason). Empty otherwise.
 	File string
-	// Why says in a few words why the program is Foreign or Unidentified, or
-	// the service of a Hosted one not known: "in another mount namespace",
-	// "deleted", "path too long". Empty otherwise.
+	// Why says in a few words why the program is Foreign, inline code or
+	// Unidentified, or the service of a Hosted one not known: "in another mount
+	// namespace", "inline code (-c)", "path too long". Empty otherwise.
 	Why string
+	// Family is the kind of interpreter where Kind is Interpreted, one of
+	// [Families], and Script the path of the script or archive that it runs:
+	// "python", "/home/u/backup.py".
+	Family, Script string
 	// Service is the name of a Windows service where Kind is Hosted: "wuauserv".
 	Service string
 	// Package is the package family name of a Windows package where Kind is
@@ -54,8 +63,9 @@ type Program struct {
 }
 
 // ID is the text by which rules name the program: the path, "kernel",
-// "foreign:FILE:PATH", "service:NAME:PATH" or "package:FAMILY". It is empty for
-// an unidentified program and an unidentified service, and an empty text
+// "foreign:FILE:PATH", "service:NAME:PATH", "package:FAMILY",
+// "script:FAMILY:SCRIPT" or "inline:FAMILY:PATH". It is empty for an
+// unidentified program and an unidentified service, and an empty text
 // matches nothing. A path that could be taken for one of the other forms
 // identifies nothing either.
 func (p Program) ID() string { return p.name().String() }
@@ -65,8 +75,16 @@ func (p Program) ID() string { return p.name().String() }
 // such, and for services, whose host is signed and not they.
 func (p Program) Signature() string { return p.signature().String() }
 
+// Lasting tells whether the program can be named beyond the end of its process:
+// it is identified, and no inline code.
+func (p Program) Lasting() bool {
+	n := p.name()
+	return n.kind != namesNothing && n.kind != namesInline
+}
+
 // Name is the last part of the path, or "Kernel", or "unidentified program". A
-// service is named before its host: "wuauserv (svchost.exe)".
+// service is named before its host, and a script before its interpreter:
+// "wuauserv (svchost.exe)", "backup.py (python3.11)".
 func (p Program) Name() string {
 	if p.Kind == Kernel {
 		return "Kernel"
@@ -77,6 +95,8 @@ func (p Program) Name() string {
 		return "unidentified program"
 	case p.Kind == Hosted && p.Service != "":
 		return p.Service + " (" + name + ")"
+	case p.Kind == Interpreted && p.Script != "":
+		return lastPart(p.Script) + " (" + name + ")"
 	}
 	return name
 }

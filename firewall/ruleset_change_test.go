@@ -65,7 +65,7 @@ func randomChange(r *rand.Rand, rules map[RuleID]Rule) (put []Rule, remove []Rul
 			case 0:
 				was.Disabled = !was.Disabled
 			case 1:
-				was.Program = rule.Program
+				was.Program, was.Until = rule.Program, rule.Until
 			case 2:
 				was.Direction, was.Verdict = rule.Direction, rule.Verdict
 			case 3:
