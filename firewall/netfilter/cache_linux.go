@@ -48,6 +48,8 @@ type cache struct {
 	known func(netip.Addr) (host string, until time.Time)
 	place func(kernelRemote) firewall.Place
 
+	interprets func(path string) bool // whether the program there is an interpreter
+
 	mu     sync.Mutex
 	config kernelConfig // as the kernel has it
 	next   kernelConfig // and as it is to be once all is judged again
@@ -70,13 +72,14 @@ type remembered struct {
 func newCache(k *kernelSide, known func(netip.Addr) (string, time.Time), place func(kernelRemote) firewall.Place) *cache {
 	return &cache{
 		k: k, known: known, place: place,
-		numbers: newNumbers(),
-		mirror:  make(map[kernelDestination]remembered),
-		hosts:   make(map[[4]uint32]int),
-		pinned:  make(map[[4]uint32]string),
-		once:    make(map[kernelFlow]firewall.Decision),
-		named:   make(map[string]kernelFileAt),
-		files:   make(map[kernelFileAt]kernelVerdict),
+		interprets: func(string) bool { return false },
+		numbers:    newNumbers(),
+		mirror:     make(map[kernelDestination]remembered),
+		hosts:      make(map[[4]uint32]int),
+		pinned:     make(map[[4]uint32]string),
+		once:       make(map[kernelFlow]firewall.Decision),
+		named:      make(map[string]kernelFileAt),
+		files:      make(map[kernelFileAt]kernelVerdict),
 	}
 }
 

@@ -29,8 +29,12 @@ func pathHash(path string) (hash uint64) {
 	return hash
 }
 
-// ofFile is the verdict about a program as a whole, if there is one.
+// ofFile is the verdict about a program as a whole, if there is one: not of an
+// interpreter, of which each execution is judged.
 func (c *cache) ofFile(path string, judge judge) (v kernelVerdict, ok bool) {
+	if c.interprets(path) {
+		return v, false
+	}
 	a := firewall.Attempt{Program: firewall.Program{Kind: firewall.Executable, Path: path}, UID: -1, Time: time.Now()}
 	d, ok := judge(a)
 	if !ok || d.Scope != firewall.ThisProgram || d.Bounds.Process || d.Bounds.Host {

@@ -34,6 +34,8 @@ type identities struct {
 	mu      sync.Mutex
 	known   map[kernelProgram]firewall.Program
 	opening sync.Mutex // one look at an open file at a time
+
+	interpreters *interpreters
 }
 
 func newIdentities(k *kernelSide) (*identities, error) {
@@ -45,16 +47,23 @@ func newIdentities(k *kernelSide) (*identities, error) {
 	if err := unix.Stat("/proc/self/ns/mnt", &st); err != nil {
 		return nil, fmt.Errorf("look at the mount namespace: %w", err)
 	}
-	return &identities{
+	i := &identities{
 		paths: k.Paths, wanted: k.Wanteds, opened: it, space: st.Ino,
 		known: make(map[kernelProgram]firewall.Program),
-	}, nil
+	}
+	i.interpreters = newInterpreters(k, i)
+	return i, nil
 }
 
 func (i *identities) close() { i.opened.Close() }
 
 // program says which program the key is; pid helps while the process lives.
 func (i *identities) program(key kernelProgram, pid uint32) firewall.Program {
+	return i.interpreters.particular(i.executable(key.whole(), pid), key, pid)
+}
+
+// executable says which program the key is, whatever it runs.
+func (i *identities) executable(key kernelProgram, pid uint32) firewall.Program {
 	if key.Inode == 0 {
 		return firewall.Program{Kind: firewall.Kernel}
 	}
@@ -191,13 +200,20 @@ func (i *identities) open(fds map[int]string) (map[int]openedFile, error) {
 	}
 }
 
-// path joins the names, which the kernel noted from the last to the first.
-func (t *kernelPathText) path() string {
-	b := make([]byte, min(int(t.Length), len(t.Text)))
+func (t *kernelPathText) path() string { return joined(t.Text[:min(int(t.Length), len(t.Text))]) }
+
+// text is what the kernel has as an array of characters.
+func text(of []int8) string {
+	b := make([]byte, len(of))
 	for i := range b {
-		b[i] = byte(t.Text[i])
+		b[i] = byte(of[i])
 	}
-	names := strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+	return string(b)
+}
+
+// joined joins names, which the kernel noted from the last to the first.
+func joined(of []int8) string {
+	names := strings.Split(strings.TrimSuffix(text(of), "\x00"), "\x00")
 	var path strings.Builder
 	for i := len(names) - 1; i >= 0; i-- {
 		path.WriteByte('/')

@@ -25,6 +25,9 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	if err := r.kernel.heed(r.resolvers.List()); err != nil {
 		return err
 	}
+	if err := r.identities.interpreters.look(); err != nil {
+		return err
+	}
 	if err := r.kernel.attach(); err != nil {
 		return err
 	}
@@ -56,6 +59,7 @@ func (r *run) prepare(ctx context.Context, p firewall.Policy, wait *sync.WaitGro
 	r.cache.names(p.Programs, r.sink.Judge)
 	looked := r.preparer.want(p.Programs)
 	wait.Go(func() { r.preparer.run(ctx) })
+	wait.Go(func() { r.identities.interpreters.run(ctx, r.log) })
 	wait.Go(func() { r.resolvers.Watch(ctx, r.configured) })
 	taken := make(chan struct{})
 	go func() {
@@ -94,6 +98,7 @@ func (r *run) open() (err error) {
 	if r.identities, err = newIdentities(r.kernel); err != nil {
 		return err
 	}
+	r.cache.interprets = r.identities.interpreters.lists
 	r.preparer = newPreparer(r.identities, r.cache, r.sink.Judge)
 	if r.events, err = newEvents(r.kernel, r.socketGone, r.names.See); err != nil {
 		return err

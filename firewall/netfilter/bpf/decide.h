@@ -38,7 +38,7 @@ static __always_inline __u32 answer(struct answer *a, struct verdict *v, __u32 s
  * path and file. */
 __noinline __u32 prepared(struct config *c, struct program *p, struct answer *a)
 {
-	if (!c || !p || !a)
+	if (!c || !p || !a || p->execution)
 		return UNKNOWN;
 	struct program key = *p; /* until 6.3, an argument cannot be a map's key */
 	struct path_text *t = bpf_map_lookup_elem(&paths, &key);
