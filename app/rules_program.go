@@ -17,7 +17,7 @@ type programFlags struct {
 
 func (p *programFlags) add(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&p.program, "program", "", "path of the program, kernel, or * for any program")
+	f.StringVar(&p.program, "program", "", "path of the program, script:FAMILY:PATH for a script as in script:python:/home/u/backup.py, kernel, or * for any program")
 	f.StringVar(&p.service, "service", "", "only this service of the program, which hosts several (Windows)")
 	f.StringVar(&p.family, "package", "", "instead of a program: the family name of a package (Windows)")
 	f.StringVar(&p.signer, "signer", "", "instead of a program: whose verified signature it has; goes with --product (Windows)")

@@ -83,8 +83,8 @@ func (p Program) Lasting() bool {
 }
 
 // Name is the last part of the path, or "Kernel", or "unidentified program". A
-// service is named before its host, and a script before its interpreter:
-// "wuauserv (svchost.exe)", "backup.py (python3.11)".
+// service is named before its host, and a script before its family:
+// "wuauserv (svchost.exe)", "backup.py (python)".
 func (p Program) Name() string {
 	if p.Kind == Kernel {
 		return "Kernel"
@@ -96,7 +96,7 @@ func (p Program) Name() string {
 	case p.Kind == Hosted && p.Service != "":
 		return p.Service + " (" + name + ")"
 	case p.Kind == Interpreted && p.Script != "":
-		return lastPart(p.Script) + " (" + name + ")"
+		return lastPart(p.Script) + " (" + p.Family + ")"
 	}
 	return name
 }

@@ -99,8 +99,9 @@ type Prompt struct {
 	State       string             `json:"state"`   // "waiting" or "unanswered"
 	Program     string             `json:"program"` // as in Rule.Program, the path if nobody knows the service, or "" if unidentified
 	Name        string             `json:"name"`
-	About       string             `json:"about,omitempty"` // "in another mount namespace", "deleted", why it is unidentified
-	OnlyOnce    bool               `json:"only_once"`       // can only be answered once
+	About       string             `json:"about,omitempty"`  // "in another mount namespace", "deleted", why it is unidentified
+	OnlyOnce    bool               `json:"only_once"`        // can only be answered once
+	Inline      bool               `json:"inline,omitempty"` // an interpreter runs what is not known to be one script: can only be answered once or until it exits
 	PID         int                `json:"pid"`
 	UID         int                `json:"uid"`
 	User        string             `json:"user,omitempty"`
@@ -133,7 +134,7 @@ type Answer struct {
 // Rule is a rule as commands and windows show it.
 type Rule struct {
 	ID        string             `json:"id"`
-	Program   string             `json:"program"` // a path, "kernel", "*", "foreign:…", "service:NAME:PATH", "package:FAMILY" or "signer:NAME/product:NAME"
+	Program   string             `json:"program"` // a path, "kernel", "*", "foreign:…", "service:NAME:PATH", "script:FAMILY:PATH", "inline:FAMILY:PATH", "package:FAMILY" or "signer:NAME/product:NAME"
 	Direction firewall.Direction `json:"direction"`
 	Protocol  firewall.Protocol  `json:"protocol"`
 	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""

@@ -2,11 +2,13 @@ package ui
 
 import "testing"
 
-func TestProgramsOfWindowsHaveATitleAndADetail(t *testing.T) {
+func TestProgramsThatAreNoPathHaveATitleAndADetail(t *testing.T) {
 	for program, want := range map[string][2]string{
 		`C:\Program Files\A\a.exe`:                         {"a.exe", `C:\Program Files\A\a.exe`},
 		`\\server\share\a.exe`:                             {"a.exe", `\\server\share\a.exe`},
 		`service:wuauserv:C:\Windows\System32\svchost.exe`: {"wuauserv", `A service · C:\Windows\System32\svchost.exe`},
+		"script:python:/home/u/back:up.py":                 {"back:up.py (python)", "A script · /home/u/back:up.py"},
+		"inline:sh:/usr/bin/dash":                          {"dash", "Inline code · /usr/bin/dash"},
 		"package:Acme.B_0123456789abc":                     {"Acme.B", "An installed package · Acme.B_0123456789abc"},
 		"signer:Mozilla Corporation/product:Firefox":       {"Firefox", "Every version signed by Mozilla Corporation"},
 		"/usr/bin/curl":                                    {"curl", "/usr/bin/curl"},
