@@ -100,7 +100,19 @@ os.chroot(sys.argv[1])
 os.chdir("/")
 os.execve(fd, ["python3", sys.argv[2]], {})`
 		program := startChild[result](t, world.inside("unshare", "-r", "/usr/bin/python3", "-c", enter, jail, good), nil)
-		isInline(t, program, "in another mount namespace, or below another root folder")
+		isInline(t, program, "below another root folder")
+	})
+	t.Run("where everybody can mount", func(t *testing.T) {
+		isInline(t, world.at(t, g).runs("unshare -rm python3 "+good), "in another mount namespace")
+	})
+	t.Run("where another file is mounted over it", func(t *testing.T) {
+		evil := world.executable("evil-mounted.py", []byte(pythonTalks))
+		isInline(t, world.at(t, g).runs("unshare -m sh -c mount${IFS}--bind${IFS}"+evil+"${IFS}"+good+";exec${IFS}python3${IFS}"+good), "in another mount namespace")
+	})
+	t.Run("a service's own mounts leave the script as it is", func(t *testing.T) {
+		if got := connectsOnce(t, world.at(t, g).runs("unshare -m sh -c mount${IFS}-t${IFS}tmpfs${IFS}none${IFS}/var/tmp;exec${IFS}python3${IFS}"+good)); got != "" {
+			t.Errorf("the same script in its own mount namespace: %s", got)
+		}
 	})
 }
 

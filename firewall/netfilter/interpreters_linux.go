@@ -20,6 +20,8 @@ import (
 // begin; see records.h.
 const unseen = 1 << 63
 
+const elsewhere = "in another mount namespace"
+
 // interpreters knows the interpreters of this computer and which scripts their
 // executions run.
 type interpreters struct {
@@ -152,9 +154,12 @@ func (in *interpreters) particular(p firewall.Program, key kernelProgram, pid ui
 		return firewall.Program{Path: p.Path, File: fmt.Sprintf("process %d: %s", pid, why), Why: why}
 	}
 	p.Kind, p.Family = firewall.Interpreted, family
-	script, why := in.script(p.Path, key)
+	script, why := in.script(p.Path, key, pid)
 	if p.Script = script; script == "" {
 		p.File, p.Why = "execution "+strconv.FormatUint(key.Execution&^unseen, 10), why
+	}
+	if why == elsewhere {
+		return p // while its process lives, it may be known
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -167,7 +172,7 @@ func (in *interpreters) particular(p firewall.Program, key kernelProgram, pid ui
 
 // script is the path of the script that an execution runs, or why it is not
 // known.
-func (in *interpreters) script(path string, key kernelProgram) (script, why string) {
+func (in *interpreters) script(path string, key kernelProgram, pid uint32) (script, why string) {
 	if key.Execution&unseen != 0 {
 		return "", "started before this firewall"
 	}
@@ -175,8 +180,10 @@ func (in *interpreters) script(path string, key kernelProgram) (script, why stri
 	switch {
 	case !ok:
 		return "", "its start is forgotten"
-	case uint64(e.MountNamespace) != in.space:
-		return "", "in another mount namespace, or below another root folder"
+	case e.MountNamespace == 0:
+		return "", "below another root folder"
+	case uint64(e.MountNamespace) != in.space && e.Level > 0:
+		return "", elsewhere // everybody can mount something over a script there
 	}
 	args, whole := e.args()
 	script, not := interpreter.Script(path, args)
@@ -193,7 +200,11 @@ func (in *interpreters) script(path string, key kernelProgram) (script, why stri
 		}
 		script = folder + "/" + script
 	}
-	return scriptAt(script, time.Now().Add(-sinceBoot(e.Begun)))
+	script, why = scriptAt(script, time.Now().Add(-sinceBoot(e.Begun)))
+	if why == "" && uint64(e.MountNamespace) != in.space && !sameInside(pid, script) {
+		return "", elsewhere
+	}
+	return script, why
 }
 
 // execution is what the kernel side noted when the execution began.

@@ -44,9 +44,11 @@ type kernelExecution struct {
 	Ctime          uint64
 	Begun          uint64
 	MountNamespace uint32
+	Level          uint32
 	Length         uint32
 	FolderLength   uint32
 	FolderKnown    uint32
+	Zero           uint32
 	Arguments      [1024]int8
 	Folder         [512]int8
 }

@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"strings"
@@ -59,6 +60,23 @@ func scriptAt(script string, began time.Time) (real, why string) {
 		}
 	}
 	return "", "what it runs is a folder"
+}
+
+// sameInside tells whether a process has the same file as this one at a path
+// without symbolic links.
+func sameInside(pid uint32, file string) bool {
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_CLOEXEC|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(root)
+	fd, err := unix.Openat2(root, file, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS})
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	var here, there unix.Stat_t
+	return unix.Lstat(file, &here) == nil && unix.Fstat(fd, &there) == nil && here.Dev == there.Dev && here.Ino == there.Ino
 }
 
 // onlyRoots tells whether only root can change which file is at a path.

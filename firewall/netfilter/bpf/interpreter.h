@@ -138,6 +138,7 @@ int executed(__u64 *ctx)
 	e->length = 0;
 	if (at_root(&fs->root))
 		e->mount_namespace = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	e->level = BPF_CORE_READ(task, nsproxy, mnt_ns, user_ns, level);
 	note_folder(e, &fs->pwd, (__u64)BPF_CORE_READ(task, nsproxy, mnt_ns));
 	__u64 start = mm->arg_start, length = mm->arg_end - start;
 	__u32 size = length < ARGUMENTS ? length : ARGUMENTS;

@@ -99,8 +99,13 @@ struct ns_common {
 	unsigned int inum;
 };
 
+struct user_namespace {
+	int level;
+};
+
 struct mnt_namespace {
 	struct ns_common ns;
+	struct user_namespace *user_ns;
 };
 
 struct nsproxy {

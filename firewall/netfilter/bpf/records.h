@@ -44,8 +44,9 @@ struct execution {
 	__u64 inode, ctime;
 	__u64 begun;  /* ns since boot */
 	__u32 mount_namespace; /* 0: its paths begin elsewhere */
+	__u32 level;           /* of the user namespace whose root may mount there */
 	__u32 length; /* of the arguments; those beyond ARGUMENTS are not here */
-	__u32 folder_length, folder_known;
+	__u32 folder_length, folder_known, zero;
 	char arguments[ARGUMENTS];
 	char folder[FOLDER]; /* as in path_text */
 };
