@@ -49,6 +49,7 @@ type run struct {
 	holding     *holding
 	lostBefore  atomic.Uint64
 	locked      atomic.Bool   // the mode is lock
+	scripts     atomic.Bool   // rules name scripts
 	overflown   atomic.Uint64 // packets that found the queue full
 }
 
@@ -190,6 +191,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 		return nil
 	}
 	r.locked.Store(p.Mode == firewall.ModeLock)
+	r.scripts.Store(p.Scripts)
 	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}

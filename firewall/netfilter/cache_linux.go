@@ -48,7 +48,7 @@ type cache struct {
 	known func(netip.Addr) (host string, until time.Time)
 	place func(kernelRemote) firewall.Place
 
-	interprets func(path string) bool // whether the program there is an interpreter
+	interprets func(path string) bool // whether each execution of the program there is to be judged
 
 	mu     sync.Mutex
 	config kernelConfig // as the kernel has it

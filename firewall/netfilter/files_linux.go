@@ -30,7 +30,7 @@ func pathHash(path string) (hash uint64) {
 }
 
 // ofFile is the verdict about a program as a whole, if there is one: not of an
-// interpreter, of which each execution is judged.
+// interpreter while rules name scripts.
 func (c *cache) ofFile(path string, judge judge) (v kernelVerdict, ok bool) {
 	if c.interprets(path) {
 		return v, false

@@ -118,8 +118,7 @@ func (in *interpreters) list(paths ...string) error {
 	return nil
 }
 
-// lists tells whether the file at path was listed as an interpreter: what is
-// decided of one of its executions says nothing of the next.
+// lists tells whether the file at path was listed as an interpreter.
 func (in *interpreters) lists(path string) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -235,6 +235,36 @@ func TestADecidedScriptStaysInTheKernel(t *testing.T) {
 	g.unasked(t)
 }
 
+// Who names interpreters only is decided about in the kernel from the first
+// attempt on, also without an engine.
+func TestAnInterpretersRuleHoldsAfterACrash(t *testing.T) {
+	world := newWorld(t)
+	script := world.executable("good.py", []byte(pythonTalks))
+	python, perl := world.interpreter("python3"), world.interpreter("perl")
+	g := world.guard(setup{FailOpen: true, Rules: []firewall.Rule{
+		{ID: "python", Program: python, Verdict: firewall.Allow}, {ID: "perl", Program: perl, Verdict: firewall.Block},
+	}})
+	before := world.queued()
+	for range 2 {
+		if got := connectsOnce(t, world.runs("python3 "+script)); got != "" {
+			t.Errorf("its interpreter is allowed, but %s", got)
+		}
+		if got := connectsOnce(t, world.runs("perl "+world.executable("bad.pl", []byte(perlTalks)))); got == "" {
+			t.Error("its interpreter is blocked, but it connected")
+		}
+		if trips := world.queued() - before; trips > 0 {
+			t.Errorf("%d trips to the engine, want none", trips)
+		}
+		g.kill()
+	}
+	// A rule for a script makes each of them be judged by itself.
+	g = world.guard(g.setup)
+	g.decide("script:python:"+script, firewall.Block)
+	if got := connectsOnce(t, world.runs("python3 "+script)); got == "" {
+		t.Error("its own rule blocks it, but it connected by its interpreter's")
+	}
+}
+
 // Scripts that are gone before anybody can ask /proc about them.
 func TestAHundredShortScriptsAreNamedRightly(t *testing.T) {
 	const scripts = 100

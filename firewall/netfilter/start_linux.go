@@ -16,6 +16,7 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r.locked.Store(b.policy.Mode == firewall.ModeLock)
+	r.scripts.Store(b.policy.Scripts)
 	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func (r *run) open() (err error) {
 	if r.identities, err = newIdentities(r.kernel); err != nil {
 		return err
 	}
-	r.cache.interprets = r.identities.interpreters.lists
+	r.cache.interprets = func(path string) bool { return r.scripts.Load() && r.identities.interpreters.lists(path) }
 	r.preparer = newPreparer(r.identities, r.cache, r.sink.Judge)
 	if r.events, err = newEvents(r.kernel, r.socketGone, r.names.See); err != nil {
 		return err
