@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/process"
 	"sallyport.dev/sallyport/ui"
 )
 
@@ -79,6 +80,35 @@ func TestAnUnidentifiedProgramIsAnsweredOnceOnly(t *testing.T) {
 		t.Fatalf("answered always: %v", err)
 	}
 	if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow, For: "once"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestInlineCodeIsAnsweredOnceOrUntilItExits(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	a := attempt("", "192.0.2.1:443")
+	a.Program = firewall.Program{Kind: firewall.Interpreted, Path: "/usr/bin/python3.11", Family: "python", File: "execution 7", Why: "inline code"}
+	self, err := process.Of(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.PID, a.Started = self.PID, self.Started
+	c, p := r.ask(t, a)
+	if p.OnlyOnce || !p.Inline || p.Name != "python3.11" || p.About != "inline code" {
+		t.Fatalf("prompt %+v", p)
+	}
+	for _, lasts := range []string{"always", "1h", ""} {
+		if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow, For: lasts}); !errors.Is(err, ui.ErrInvalid) || !strings.Contains(err.Error(), "--for exit") {
+			t.Fatalf("answered for %q: %v", lasts, err)
+		}
+	}
+	if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow, For: "exit"}); err != nil {
+		t.Fatal(err)
+	}
+	r.decided(t, c, firewall.Allow, firewall.ByRule)
+	a.Program.File, a.PID = "execution 8", os.Getppid()
+	_, p = r.ask(t, a)
+	if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Block, For: "once"}); err != nil {
 		t.Fatal(err)
 	}
 }

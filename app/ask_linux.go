@@ -198,6 +198,8 @@ func (a *asker) answer(ctx context.Context, p ui.Prompt, line string) bool {
 	line = strings.ToLower(strings.TrimSpace(line))
 	if once := strings.TrimSuffix(line, "o"); once != line || p.OnlyOnce {
 		line, answer.For = strings.TrimSpace(once), "once"
+	} else if p.Inline {
+		answer.For = "exit"
 	}
 	switch line {
 	case "a", "allow", "y", "yes":

@@ -251,6 +251,9 @@ func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, l
 	if r.Program == "" {
 		return r, fmt.Errorf("%w: %w: answer it with: --for once", ui.ErrInvalid, firewall.ErrUnidentified)
 	}
+	if !p.Program.Lasting() && lasts != "exit" {
+		return r, fmt.Errorf("%w: %w: answer it with: --for exit or --for once", ui.ErrInvalid, firewall.ErrInline)
+	}
 	if lasts == "exit" {
 		if p.First.PID <= 0 {
 			return r, fmt.Errorf("%w: the process is not known, so nobody can tell when it exits", ui.ErrInvalid)

@@ -124,7 +124,8 @@ func promptOut(p firewall.Prompt, f known) ui.Prompt {
 	a := p.First
 	out := ui.Prompt{
 		ID: string(p.ID), State: "waiting", Program: cmp.Or(p.Program.ID(), p.Program.Path), Name: p.Program.Name(), About: p.Program.Why,
-		Changed: p.Program.Kind == firewall.Changed, OnlyOnce: p.Program.ID() == "", PID: a.PID, UID: a.UID, User: f.User,
+		Changed: p.Program.Kind == firewall.Changed, OnlyOnce: p.Program.ID() == "", Inline: p.Program.ID() != "" && !p.Program.Lasting(),
+		PID: a.PID, UID: a.UID, User: f.User,
 		Signer: p.Program.Signer, Product: cmp.Or(p.Program.Product, f.Product), Signature: p.Program.Signature(), Description: f.Description,
 		Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Port: a.Remote.Port(),
 		Waiting: p.Waiting, Others: p.Others, Asked: p.Asked.UTC(), Deadline: p.Deadline.UTC(),

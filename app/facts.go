@@ -167,7 +167,12 @@ func (f *fact) read() words {
 
 // otherProgram tells whether the process has become another program since.
 func otherProgram(now process.Facts, a firewall.Attempt) bool {
-	return a.Program.Kind == firewall.Executable && now.Path != "" && asWritten(now.Path) != asWritten(a.Program.Path)
+	switch a.Program.Kind {
+	case firewall.Executable, firewall.Changed, firewall.Interpreted:
+	default:
+		return false
+	}
+	return now.Path != "" && asWritten(now.Path) != asWritten(a.Program.Path)
 }
 
 // inWords says what is known of a process that runs the program. What the

@@ -108,6 +108,7 @@ func addRuleCommand(e *env) *cobra.Command {
 	c := withJSON(&cobra.Command{
 		Use: "add --program PATH --verdict allow|block|ask", Short: "Add a rule", Args: arguments(0, 0, ""),
 		Example: "  sallyport rules add --program /usr/bin/curl --verdict allow --host example.org --port 443\n" +
+			"  sallyport rules add --program /usr/bin/python3 --script /home/u/backup.py --verdict allow\n" +
 			"  sallyport rules add --signer \"Mozilla Corporation\" --product Firefox --verdict allow",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			program, err := named.text()

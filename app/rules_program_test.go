@@ -19,6 +19,11 @@ func TestTheFlagsNameAProgramAsARuleDoes(t *testing.T) {
 		{programFlags{program: "flatpak:org.mozilla.firefox"}, "flatpak:org.mozilla.firefox", true},
 		{programFlags{program: "snap:firefox"}, "snap:firefox", false},
 		{programFlags{program: svchost, service: "wuauserv"}, firewall.Program{Kind: firewall.Hosted, Path: svchost, Service: "wuauserv"}.ID(), true},
+		{programFlags{program: "script:python:/home/u/a.py"}, firewall.Program{Kind: firewall.Interpreted, Path: "/usr/bin/python3", Family: "python", Script: "/home/u/a.py"}.ID(), true},
+		{programFlags{program: "/usr/bin/python3", script: "/home/u/a.py"}, "script:python:/home/u/a.py", true},
+		{programFlags{program: "/usr/bin/bash", script: "a.sh"}, "script:sh:a.sh", false},
+		{programFlags{program: "script:cobol:/home/u/a.py"}, "script:cobol:/home/u/a.py", false},
+		{programFlags{program: "inline:python:/usr/bin/python3"}, "inline:python:/usr/bin/python3", false},
 		{programFlags{family: "Acme.B_0123456789abc"}, "package:Acme.B_0123456789abc", true},
 		{programFlags{signer: "Acme", product: "A"}, firewall.Program{Kind: firewall.Executable, Path: "/a", Signer: "Acme", Product: "A"}.Signature(), true},
 		{programFlags{signer: "Acme"}, "signer:Acme/product:", false},
@@ -35,6 +40,7 @@ func TestTheFlagsNameAProgramAsARuleDoes(t *testing.T) {
 		}
 	}
 	for _, flags := range []programFlags{
+		{script: "/a"}, {program: "/usr/bin/curl", script: "/a"}, {program: "/bin/sh", script: "/a", service: "b"},
 		{service: "wuauserv"}, {program: "/a", family: "Acme.B_0123456789abc"},
 		{program: "/a", signer: "Acme", product: "A"}, {family: "Acme.B_0123456789abc", product: "A"},
 	} {

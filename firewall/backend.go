@@ -32,6 +32,9 @@ type Policy struct {
 	// LoopbackRule tells that an enabled rule that does not allow is about
 	// loopback in particular, not about any address, and that rules count.
 	LoopbackRule bool
+	// Scripts tells that enabled rules name scripts or inline code: a decision
+	// about an interpreter's path is then not the same for all that it runs.
+	Scripts bool
 	// Programs are the paths of the executables that enabled rules name, in
 	// order, so that a backend can get to know these programs before they run.
 	// The slice is shared: nobody changes it.

@@ -49,13 +49,13 @@
 // Mode off and mode lock decide alone. Otherwise the first matching rule does:
 // rules that name the program before rules for any program, narrower before
 // wider, and block before ask before allow among equals. Of the names that a
-// program has, a service is narrower than the path of its host, a path than the
-// package that it belongs to, and that than the verified signer and product
-// that versions of a program have in common. A rule is narrower then by its
-// address (one address, one host name; then a place; then a longer prefix),
-// then by remote port, protocol, local port, what started the process, and
-// process. A rule that asks does so in the modes ask, allow and block. Without
-// a rule the mode asks, allows or blocks.
+// program has, a service is narrower than the path of its host, a script than
+// the path of its interpreter, a path than the package that it belongs to, and
+// that than the verified signer and product that versions of a program have in
+// common. A rule is narrower then by its address (one address, one host name;
+// then a place; then a longer prefix), then by remote port, protocol, local
+// port, what started the process, and process. A rule that asks does so in the
+// modes ask, allow and block. Without a rule the mode asks, allows or blocks.
 //
 // # What fails closed
 //
@@ -63,16 +63,18 @@
 // [ProgramKind] is unidentified. An unidentified program matches no rule that
 // names a program, is not allowed by a person's rule for any program, and can
 // be answered once only. The same is true of a service that is not identified,
-// save that rules for the path of its host match it. A program that is another
-// file than the one that rules for its path were made for ([Changed]) is not
-// allowed by them, and counts as such until it is known to be the same
-// ([Identify], [Engine.Known]). A signature counts only when the system has
-// verified it. A flow beyond the limits is blocked and logged as [TooMany].
-// Silence blocks. A rule for what started a process matches nothing of which
-// that is not known. When the engine stops, everything that still waits is
-// blocked, and so is what comes later, unless the backend handed it back
-// before. What depends on a host name, on one process or on a time is not known
-// beyond it: see [Bounds].
+// save that rules for the path of its host match it. What an interpreter runs
+// from no file, or nobody knows from which, is inline code: it can be answered
+// once or until its process exits, and is never a script that rules name. A
+// program that is another file than the one that rules for its path were made
+// for ([Changed]) is not allowed by them, and counts as such until it is known
+// to be the same ([Identify], [Engine.Known]). A signature counts only when the
+// system has verified it. A flow beyond the limits is blocked and logged as
+// [TooMany]. Silence blocks. A rule for what started a process matches nothing
+// of which that is not known. When the engine stops, everything that still
+// waits is blocked, and so is what comes later, unless the backend handed it
+// back before. What depends on a host name, on one process or on a time is not
+// known beyond it: see [Bounds].
 //
 // # Who owns what
 //

@@ -31,6 +31,7 @@ type Watcher interface {
 var (
 	ErrNoPrompt     = errors.New("no such question: it was answered or has ended")
 	ErrUnidentified = errors.New("an unidentified program can only be answered once")
+	ErrInline       = errors.New("inline code can only be answered once or until it exits")
 	ErrNoAnswer     = errors.New("an answer allows or blocks")
 	ErrStopped      = errors.New("the engine has stopped")
 )

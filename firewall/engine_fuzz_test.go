@@ -175,7 +175,7 @@ func (c *chaos) answer() {
 	} else {
 		c.given++
 		rule.ID = RuleID(fmt.Sprint("answer-", c.given))
-		if oneIn(c.Rand, 3) {
+		if oneIn(c.Rand, 3) || !p.Program.Lasting() {
 			rule.Until = Expiry{Exit: true, PID: p.First.PID, Started: p.First.Started}
 		}
 		c.rules = append(c.rules, rule)

@@ -3,6 +3,7 @@ package firewall
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,8 @@ const (
 
 	foreignPrefix = "foreign:"
 	servicePrefix = "service:"
+	scriptPrefix  = "script:"
+	inlinePrefix  = "inline:"
 	packagePrefix = "package:"
 	signerPrefix  = "signer:"
 	productMark   = "/product:"
@@ -31,14 +34,19 @@ const (
 	namesPackage // an installed package
 	namesFile    // one file by its path, a foreign one, or the kernel
 	namesService // one service of a file
+	namesInline  // the inline code of an interpreter
+	namesScript  // one script, whatever interpreter of its family runs it
 )
+
+// Families are the kinds of interpreters whose scripts rules can name.
+var Families = []string{"sh", "python", "perl", "ruby", "node", "java", "powershell"}
 
 // name is what a rule is about, in the form in which rules are looked up: a
 // program has several, and is matched by the rules for each. It is comparable.
 type name struct {
 	kind   nameKind
 	text   string // path, foreign ID, package or signer
-	detail string // service or product
+	detail string // service, product or family of interpreters
 }
 
 // String writes the name as [Rule].Program has it.
@@ -57,6 +65,10 @@ func (n name) String() string {
 		return n.text
 	case namesService:
 		return servicePrefix + n.detail + ":" + n.text
+	case namesInline:
+		return inlinePrefix + n.detail + ":" + n.text
+	case namesScript:
+		return scriptPrefix + n.detail + ":" + n.text
 	}
 	return ""
 }
@@ -77,6 +89,16 @@ func parseName(s string) (name, error) {
 		service, path, _ := strings.Cut(rest, ":")
 		if n = serviceName(service, path); n == (name{}) {
 			return n, fmt.Errorf(`program %q: want a service as in service:wuauserv:C:\Windows\System32\svchost.exe`, s)
+		}
+	} else if rest, ok := strings.CutPrefix(s, scriptPrefix); ok {
+		family, path, _ := strings.Cut(rest, ":")
+		if n = scriptName(family, path); n == (name{}) {
+			return n, fmt.Errorf("program %q: want a script as in script:python:/home/u/backup.py, of %s", s, strings.Join(Families, ", "))
+		}
+	} else if rest, ok := strings.CutPrefix(s, inlinePrefix); ok {
+		family, path, _ := strings.Cut(rest, ":")
+		if n = inlineName(family, path); n == (name{}) {
+			return n, fmt.Errorf("program %q: want an interpreter as in inline:python:/usr/bin/python3.11", s)
 		}
 	} else if family, ok := strings.CutPrefix(s, packagePrefix); ok {
 		if n = familyName(family); n == (name{}) {
@@ -104,6 +126,24 @@ func serviceName(service, path string) name {
 		return name{}
 	}
 	return name{namesService, path, service}
+}
+
+// scriptName names a script, by its own path only: it stays the same program
+// when its interpreter is updated.
+func scriptName(family, path string) name {
+	if !slices.Contains(Families, family) || !isPath(path) {
+		return name{}
+	}
+	return name{namesScript, path, family}
+}
+
+// inlineName names the inline code of the interpreter at path.
+func inlineName(family, path string) name {
+	n := scriptName(family, path)
+	if n != (name{}) {
+		n.kind = namesInline
+	}
+	return n
 }
 
 // packageName names an installed package. A family has no colon.
@@ -182,6 +222,14 @@ func (p *Program) name() name {
 		if isPath(p.Path) {
 			return packageName(p.Package)
 		}
+	case Interpreted:
+		switch {
+		case !isPath(p.Path):
+		case p.Script != "":
+			return scriptName(p.Family, p.Script)
+		case p.File != "":
+			return inlineName(p.Family, p.Path)
+		}
 	}
 	return name{}
 }
@@ -189,7 +237,7 @@ func (p *Program) name() name {
 // file names the path of a program that is known to be the file there.
 func (p *Program) file() name {
 	switch p.Kind {
-	case Executable, Hosted, Packaged, Changed:
+	case Executable, Hosted, Packaged, Changed, Interpreted:
 		if isPath(p.Path) {
 			return name{kind: namesFile, text: p.Path}
 		}
@@ -197,10 +245,10 @@ func (p *Program) file() name {
 	return name{}
 }
 
-// signature names what the program has in common with other versions of it. A
-// service has no such name: what is signed is its host.
+// signature names what the program has in common with other versions of it.
+// Services and scripts have no such name: what is signed is what runs them.
 func (p *Program) signature() name {
-	if p.Signer == "" || p.Kind == Hosted || p.file() == (name{}) {
+	if p.Signer == "" || p.Kind == Hosted || p.Kind == Interpreted || p.file() == (name{}) {
 		return name{}
 	}
 	return signedName(p.Signer, p.Product)
@@ -212,7 +260,7 @@ func (p *Program) names() (names [4]name, identified bool) {
 	names = [...]name{p.name(), {}, p.signature(), {kind: namesAny}}
 	identified = names[0].kind != namesNothing
 	switch p.Kind {
-	case Hosted:
+	case Hosted, Interpreted:
 		names[1] = p.file()
 	case Packaged:
 		names[0], names[1] = p.file(), names[0]

@@ -11,12 +11,14 @@ func FuzzNames(f *testing.F) {
 	f.Add(uint8(1), "/bin/a", "", "", "", "")
 	f.Add(uint8(4), `C:\Windows\System32\svchost.exe`, "wuauserv", "", "Microsoft Windows", "Microsoft® Windows® Operating System")
 	f.Add(uint8(4), `C:\\a`, "b", "", "A/product:", "B")
+	f.Add(uint8(6), "/usr/bin/python3", "/home/u/a:b.py", "python", "", "")
+	f.Add(uint8(6), "/bin/sh", "", "sh", "", "")
 	f.Add(uint8(5), `\\server\share\a.exe`, "s", "Acme.B_0123456789abc", "A", "/product:B")
 	f.Add(uint8(5), "/snap/a/7/bin/a", "", "snap:a/bin/a", "", "")
 	f.Add(uint8(5), "/app/bin/a", "", "flatpak:org.a.B", "", "")
 	f.Add(uint8(5), "/nix/store/x-a-1/bin/a", "", "nix:a/bin/\n", "", "")
 	f.Fuzz(func(t *testing.T, kind uint8, path, service, family, signer, product string) {
-		p := Program{Kind: ProgramKind(kind % 8), Path: path, File: "x", Service: service, Package: family, Signer: signer, Product: product}
+		p := Program{Kind: ProgramKind(kind % 9), Path: path, File: "x", Service: service, Package: family, Script: service, Family: family, Signer: signer, Product: product}
 		names, _ := p.names()
 		for _, n := range names {
 			if read, err := parseName(n.String()); err != nil || read != n {
@@ -67,6 +69,13 @@ func TestNamesOfPrograms(t *testing.T) {
 		{Program{Kind: Packaged, Path: "/snap/a/7/bin/a", Package: "flatpak:org.a.B/bin/a"}, "a", "", ""},
 		{Program{Kind: Packaged, Package: "snap:a/bin/a"}, "unidentified program", "", ""},
 		{Program{Kind: Executable, Path: "/snap/a/7/bin/a", Package: "snap:a/bin/a"}, "a", "/snap/a/7/bin/a", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/python3.11", Family: "python", Script: "/home/u/a:b.py"}, "a:b.py (python)", "script:python:/home/u/a:b.py", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh", File: "7", Why: "inline code (-c)"}, "dash", "inline:sh:/usr/bin/dash", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh"}, "dash", "", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh", Script: "a.sh", File: "7"}, "a.sh (sh)", "", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "cobol", Script: "/a", File: "7"}, "a (cobol)", "", ""},
+		{Program{Kind: Interpreted, Script: "/a", Family: "sh", File: "7"}, "unidentified program", "", ""},
+		{Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh", Script: "/a", Signer: "A", Product: "A"}, "a (sh)", "script:sh:/a", ""},
 		{Program{Kind: Unidentified, Path: "/bin/a", Signer: "A", Product: "A"}, "a", "", ""},
 		{Program{Kind: Foreign, Path: "/bin/a", File: "8:1", Signer: "A", Product: "A"}, "a", "foreign:8:1:/bin/a", ""},
 		{Program{Kind: Kernel, Signer: "A", Product: "A"}, "Kernel", "kernel", ""},
@@ -74,6 +83,32 @@ func TestNamesOfPrograms(t *testing.T) {
 	} {
 		if p := test.program; p.Name() != test.name || p.ID() != test.id || p.Signature() != test.signature {
 			t.Errorf("%+v: name %q, id %q, signature %q", p, p.Name(), p.ID(), p.Signature())
+		}
+	}
+}
+
+// Inline code is another each time: it is named for one process only.
+func TestInlineCodeIsNamedUntilItsProcessExitsOnly(t *testing.T) {
+	inline := Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh", File: "7"}
+	script := Program{Kind: Interpreted, Path: "/usr/bin/dash", Family: "sh", Script: "/a"}
+	r := Rule{ID: "x", Program: inline.ID(), Verdict: Allow}
+	if _, err := NewRuleset(r); err == nil {
+		t.Error("inline code is allowed always")
+	}
+	if r.Until = (Expiry{Exit: true, PID: 7, Started: epoch}); r.Validate() != nil {
+		t.Error(r.Validate())
+	}
+	for _, test := range []struct {
+		program Program
+		lasting bool
+	}{{inline, false}, {script, true}, {Program{Kind: Executable, Path: "/usr/bin/dash"}, true}, {Program{}, false}} {
+		if test.program.Lasting() != test.lasting {
+			t.Errorf("%+v is lasting: %v", test.program, !test.lasting)
+		}
+	}
+	for _, wrong := range []string{"script:sh:a", "script::/a", "script:cobol:/a", "script:sh", "inline:sh:", "inline:/bin/sh"} {
+		if validateProgram(wrong) == nil {
+			t.Errorf("%q names a program", wrong)
 		}
 	}
 }

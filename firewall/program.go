@@ -31,6 +31,11 @@ const (
 	// known to be the program that they were made for. Rules for Path that
 	// block or ask count for it, those that allow do not.
 	Changed
+	// Interpreted: Path is an interpreter (python3.11, dash) that runs the Script.
+	// Where Script is empty it runs inline code: what no file holds, or nobody
+	// knows which. Rules name that only until its process exits, and rules for
+	// all of Path match both.
+	Interpreted
 )
 
 // Program says which program this is. It is comparable: equal values are the
@@ -42,14 +47,18 @@ type Program struct {
 	Path string
 	// File tells programs of the same Path apart where Kind is Foreign
 	// (device:inode:generation:ctime), Changed ("sha256:" and the digest, or the
-	// Stamp while that is not known) or Unidentified (process and reason). Empty
-	// otherwise.
+	// Stamp while that is not known), inline code (its execution) or Unidentified
+	// (process and reason). Empty otherwise.
 	File string
-	// Why says in a few words why the program is Foreign, Changed or
+	// Why says in a few words why the program is Foreign, Changed, inline code or
 	// Unidentified, or the service of a Hosted one not known: "in another mount
-	// namespace", "another file at this path since 12 Nov 2026", "path too
-	// long". Empty otherwise.
+	// namespace", "another file at this path since 12 Nov 2026", "inline code
+	// (-c)", "path too long". Empty otherwise.
 	Why string
+	// Family is the kind of interpreter where Kind is Interpreted, one of
+	// [Families], and Script the path of the script or archive that it runs:
+	// "python", "/home/u/backup.py".
+	Family, Script string
 	// Service is the name of a Windows service where Kind is Hosted: "wuauserv".
 	Service string
 	// Package is, where Kind is Packaged, the family name of a Windows package:
@@ -64,10 +73,11 @@ type Program struct {
 }
 
 // ID is the text by which rules name the program: the path, "kernel",
-// "foreign:FILE:PATH", "service:NAME:PATH", "package:FAMILY", "snap:NAME/PATH",
-// "flatpak:ID" or "nix:NAME/PATH". It is empty for an unidentified program and
-// an unidentified service, and an empty text matches nothing. A path that could
-// be taken for one of the other forms identifies nothing either.
+// "foreign:FILE:PATH", "service:NAME:PATH", "script:FAMILY:SCRIPT",
+// "inline:FAMILY:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID" or
+// "nix:NAME/PATH". It is empty for an unidentified program and an unidentified
+// service, and an empty text matches nothing. A path that could be taken for
+// one of the other forms identifies nothing either.
 func (p Program) ID() string { return p.name().String() }
 
 // Signature is the text by which rules name every program of the same verified
@@ -75,8 +85,16 @@ func (p Program) ID() string { return p.name().String() }
 // such, and for services, whose host is signed and not they.
 func (p Program) Signature() string { return p.signature().String() }
 
+// Lasting tells whether the program can be named beyond the end of its process:
+// it is identified, and no inline code.
+func (p Program) Lasting() bool {
+	n := p.name()
+	return n.kind != namesNothing && n.kind != namesInline
+}
+
 // Name is the last part of the path, or "Kernel", or "unidentified program". A
-// service is named before its host: "wuauserv (svchost.exe)".
+// service is named before its host, and a script before its family:
+// "wuauserv (svchost.exe)", "backup.py (python)".
 func (p Program) Name() string {
 	if p.Kind == Kernel {
 		return "Kernel"
@@ -87,6 +105,8 @@ func (p Program) Name() string {
 		return "unidentified program"
 	case p.Kind == Hosted && p.Service != "":
 		return p.Service + " (" + name + ")"
+	case p.Kind == Interpreted && p.Script != "":
+		return lastPart(p.Script) + " (" + p.Family + ")"
 	}
 	return name
 }

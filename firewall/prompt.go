@@ -33,7 +33,8 @@ type Prompt struct {
 
 // Rule returns the rule that an answer with this verdict and scope stands for.
 // It has no id yet, lasts always, and is invalid for an unidentified program,
-// and with [ScopeProduct] for one without a verified signer and product.
+// until it is bound to the process for inline code, and with [ScopeProduct] for a
+// program without a verified signer and product.
 func (p Prompt) Rule(v Verdict, s AnswerScope) Rule {
 	first := p.First.normal()
 	r := Rule{Program: p.Program.ID(), Direction: p.Direction, Verdict: v}

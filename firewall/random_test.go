@@ -20,6 +20,8 @@ var (
 		{Kind: Hosted, Path: "/bin/a"}, {Kind: Hosted, Path: "/bin/a", Service: "s"},
 		{Kind: Hosted, Path: "/bin/a", Service: "t", Signer: "Acme", Product: "A"},
 		{Kind: Packaged, Path: "/bin/b", Package: "Acme.B_0123456789abc"},
+		{Kind: Interpreted, Path: "/bin/a", Family: "sh", Script: "/x"}, {Kind: Interpreted, Path: "/bin/b", Family: "sh", Script: "/x"},
+		{Kind: Interpreted, Path: "/bin/a", Family: "sh", File: "1"}, {Kind: Interpreted, Path: "/bin/a", Family: "sh", File: "2"},
 		{Kind: Packaged, Path: "/opt/b", Package: "Acme.B_0123456789abc", Signer: "Acme", Product: "A"},
 		{Kind: Packaged, Path: "/snap/b/7/bin/b", Package: "snap:b/bin/b"},
 	}
@@ -75,6 +77,9 @@ func randomRule(r *rand.Rand, id int) Rule {
 		rule.StartedBy = pick(r, someStarters)
 	}
 	if oneIn(r, 6) {
+		rule.Until = Expiry{Exit: true, PID: 1 + r.IntN(2), Started: epoch}
+	}
+	if !p.Lasting() && rule.Program != AnyProgram {
 		rule.Until = Expiry{Exit: true, PID: 1 + r.IntN(2), Started: epoch}
 	}
 	if oneIn(r, 6) {

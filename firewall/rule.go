@@ -140,6 +140,9 @@ func (r Rule) validateUntil() error {
 	if !r.Until.Exit && r.Until.PID != 0 {
 		return fmt.Errorf("process %d: only a rule until exit is bound to a process", r.Until.PID)
 	}
+	if r.name().kind == namesInline && !r.Until.Exit {
+		return fmt.Errorf("program %q: inline code is another each time: want a rule until its process exits", r.Program)
+	}
 	return nil
 }
 

@@ -50,6 +50,8 @@ func FuzzValidate(f *testing.F) {
 	f.Add("x", `service:wuauserv:C:\Windows\System32\svchost.exe`, "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
 	f.Add("x", "signer:A/product:B/product:C", "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
 	f.Add("x", "snap:a/bin/a", "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
+	f.Add("x", "inline:sh:/bin/dash", "", "", uint8(0), uint16(0), uint8(1), int64(5), 5)
+	f.Add("x", "script:sh:/a", "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
 	f.Add("x", "package:A_8wekyb3d8bbwe", "", "", uint8(0), uint16(0), uint8(1), int64(0), 0)
 	f.Fuzz(func(t *testing.T, id, program, host, prefix string, protocol uint8, port uint16, verdict uint8, at int64, pid int) {
 		r := Rule{ID: RuleID(id), Program: program, Host: host, Protocol: Protocol(protocol), Port: port, Verdict: Verdict(verdict)}

@@ -123,6 +123,7 @@ func (rs Ruleset) Policy(m Mode, failOpen bool) Policy {
 		Loopback:     m == ModeOff || m == ModeLock || rs.exempts(Out),
 		Programs:     rs.paths,
 		Inbound:      m == ModeOff || m != ModeLock && rs.exempts(In),
+		Scripts:      rs.tallies[Out].scripts+rs.tallies[In].scripts > 0,
 		LoopbackRule: m != ModeOff && m != ModeLock && rs.tallies[Out].loopback+rs.tallies[In].loopback > 0,
 		Starters:     rs.tallies[Out].starters+rs.tallies[In].starters > 0,
 	}

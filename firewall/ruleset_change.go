@@ -165,6 +165,7 @@ func merge(list, more []*Rule) []*Rule {
 type tally struct {
 	strict   int // those that do not allow
 	loopback int // of these, those about loopback in particular
+	scripts  int // those that name a script or inline code
 	bare     int // those that are all there is to exempt flows from being held
 	starters int // those that depend on what started the process
 }
@@ -176,6 +177,9 @@ func (t *tally) count(r *Rule, n int) {
 		if r.Place == Loopback || r.Remote.Addr().IsLoopback() {
 			t.loopback += n
 		}
+	}
+	if kind := r.name().kind; kind == namesScript || kind == namesInline {
+		t.scripts += n
 	}
 	if r.exempts() {
 		t.bare += n

@@ -65,7 +65,7 @@ func randomChange(r *rand.Rand, rules map[RuleID]Rule) (put []Rule, remove []Rul
 			case 0:
 				was.Disabled = !was.Disabled
 			case 1:
-				was.Program = rule.Program
+				was.Program, was.Until = rule.Program, rule.Until
 			case 2:
 				was.Direction, was.Verdict = rule.Direction, rule.Verdict
 			case 3:
@@ -126,7 +126,7 @@ func sameRules(t *testing.T, r *rand.Rand, rs Ruleset, rules map[RuleID]Rule) fu
 		}
 		for _, m := range []Mode{ModeAsk, ModeLock} {
 			have, want := rs.Policy(m, true), want.Policy(m, true)
-			if have.Loopback != want.Loopback || have.LoopbackRule != want.LoopbackRule || have.Inbound != want.Inbound || !slices.Equal(have.Programs, want.Programs) {
+			if have.Loopback != want.Loopback || have.LoopbackRule != want.LoopbackRule || have.Inbound != want.Inbound || have.Scripts != want.Scripts || !slices.Equal(have.Programs, want.Programs) {
 				t.Fatalf("policy %+v, want %+v\n%+v", have, want, rules)
 			}
 		}
@@ -142,6 +142,12 @@ func TestThePolicyFollowsChanges(t *testing.T) {
 	off.Disabled = true
 	inbound := spy
 	inbound.Direction = In
+	script := Rule{ID: "script", Program: "script:sh:/a", Verdict: Allow}
+	for change, want := range map[*Rule]bool{&script: true, {ID: "sh", Program: "/bin/sh", Verdict: Allow}: false} {
+		if p := mustRules(t, []Rule{*change}).Policy(ModeAsk, false); p.Scripts != want {
+			t.Errorf("%s: %+v", change.Program, p)
+		}
+	}
 	for _, step := range []struct {
 		what              string
 		put               []Rule

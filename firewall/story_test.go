@@ -14,7 +14,9 @@ import (
 // /usr/bin/curl), kernel, ?1 (unidentified), curl@box (in another mount
 // namespace), * (any, in rules), svchost!dns (a service of it; svchost! one that
 // is not known), term+FAMILY (in a package), code~Acme/Code (with a verified
-// signer and product), curl%2 (another file at its path). In rules, +FAMILY is the package and ~Acme/Code all of
+// signer and product), curl%2 (another file at its path), python^/u/a.py (a
+// script of it), python^/u/a.py:python3.12 (the same, run by another), python^1
+// (inline code of it). In rules, +FAMILY is the package and ~Acme/Code all of
 // this signature. A destination is 1.1.1.1:443, 1.1.1.1:53/udp.
 //
 //	limit prompts|waiting|per-prompt N   before anything else
@@ -270,6 +272,17 @@ func program(name string) firewall.Program {
 	if path, service, hosted := strings.Cut(name, "!"); hosted {
 		p := program(path)
 		p.Kind, p.Service = firewall.Hosted, service
+		return p
+	}
+	if family, script, interpreted := strings.Cut(name, "^"); interpreted {
+		script, path, other := strings.Cut(script, ":")
+		if !other {
+			path = family + "3.11"
+		}
+		p := firewall.Program{Kind: firewall.Interpreted, Path: "/usr/bin/" + path, Family: family, Script: script}
+		if !strings.HasPrefix(script, "/") {
+			p.Script, p.File, p.Why = "", script, "inline code (-c)"
+		}
 		return p
 	}
 	if path, family, packaged := strings.Cut(name, "+"); packaged {

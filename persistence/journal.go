@@ -84,7 +84,7 @@ func (j *Journal) add(l Line) {
 
 // Collect counts the entry's program among those seen.
 func (j *Journal) Collect(e firewall.Entry) {
-	if e.Program.ID() == "" {
+	if !e.Program.Lasting() {
 		return
 	}
 	key := string(seenKey(e.Program.ID(), e.Direction))

@@ -9,9 +9,9 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
-// The subjects that only Windows has are stored, exported and logged as others
+// Subjects that are not just a path are stored, exported and logged as others
 // are.
-func TestServicesPackagesAndSignersAreKept(t *testing.T) {
+func TestServicesPackagesSignersAndScriptsAreKept(t *testing.T) {
 	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	programs := []firewall.Program{
@@ -21,12 +21,15 @@ func TestServicesPackagesAndSignersAreKept(t *testing.T) {
 		{Kind: firewall.Packaged, Path: "/snap/a/7/bin/a", Package: "snap:a/bin/a"},
 		{Kind: firewall.Packaged, Path: "/var/lib/flatpak/app/org.a.B/current/active/files/bin/a", Package: "flatpak:org.a.B"},
 		{Kind: firewall.Executable, Path: `C:\a.exe`, Signer: `Acme "é"`, Product: "A"},
+		{Kind: firewall.Interpreted, Path: "/usr/bin/python3.11", Family: "python", Script: "/home/u/back:up.py"},
+		{Kind: firewall.Interpreted, Path: "/usr/bin/python3.11", Family: "python", Script: "/home/u/\xff.py"},
+		{Kind: firewall.Interpreted, Path: "/usr/bin/dash", Family: "sh", File: "execution 7", Why: "inline code"},
 	}
 	want := Document{Settings: map[string]string{}}
 	var b batch
 	for _, p := range programs {
 		for _, name := range []string{p.ID(), p.Signature()} {
-			if name != "" {
+			if name != "" && p.Lasting() {
 				want.Rules = append(want.Rules, firewall.Rule{Program: name, Created: now})
 			}
 		}

@@ -71,10 +71,10 @@ func (s *Store) CountSeen() (n int, err error) {
 const maxSeen = 5000
 
 func collect(tx *bbolt.Tx, e firewall.Entry) error {
-	id := e.Program.ID()
-	if id == "" {
+	if !e.Program.Lasting() {
 		return nil
 	}
+	id := e.Program.ID()
 	b, key := tx.Bucket(seenBucket), seenKey(id, e.Direction)
 	if b.Get(key) == nil && b.Stats().KeyN >= maxSeen {
 		if err := forgetOldest(b); err != nil {

@@ -107,6 +107,7 @@ type Prompt struct {
 	About       string             `json:"about,omitempty"`   // "in another mount namespace", "deleted", why it is unidentified or changed
 	Changed     bool               `json:"changed,omitempty"` // the file is not known to be the one that rules for its path were made for; allowed always, it is
 	OnlyOnce    bool               `json:"only_once"`         // can only be answered once
+	Inline      bool               `json:"inline,omitempty"`  // an interpreter runs what is not known to be one script: can only be answered once or until it exits
 	PID         int                `json:"pid"`
 	UID         int                `json:"uid"`
 	User        string             `json:"user,omitempty"`
@@ -141,7 +142,7 @@ type Answer struct {
 // Rule is a rule as commands and windows show it.
 type Rule struct {
 	ID        string             `json:"id"`
-	Program   string             `json:"program"` // a path, "kernel", "*", "foreign:…", "service:NAME:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID", "nix:NAME/PATH" or "signer:NAME/product:NAME"
+	Program   string             `json:"program"` // a path, "kernel", "*", "foreign:…", "service:NAME:PATH", "script:FAMILY:PATH", "inline:FAMILY:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID", "nix:NAME/PATH" or "signer:NAME/product:NAME"
 	Direction firewall.Direction `json:"direction"`
 	Protocol  firewall.Protocol  `json:"protocol"`
 	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""

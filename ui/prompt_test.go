@@ -265,6 +265,19 @@ func (d *desk) says(s string) bool {
 	return false
 }
 
+func TestInlineCodeIsAnsweredOnceOrUntilItExits(t *testing.T) {
+	d := newDesk(t, ui.Dark)
+	d.ask(question("1", inline))
+	d.settle()
+	if got := d.Lasting().Options; len(got) != 2 {
+		t.Errorf("offers %q", got)
+	}
+	test.Tap(d.Allow())
+	if got := d.answers(1)[0]; got.For != "exit" {
+		t.Errorf("answer %+v", got)
+	}
+}
+
 func TestPutOffComesBackWithANewQuestion(t *testing.T) {
 	d := newDesk(t, ui.Dark)
 	d.ask(question("1", nil))
@@ -286,6 +299,17 @@ func unidentified(p *ui.Prompt) {
 	p.Program, p.Name, p.About, p.OnlyOnce, p.Host, p.Facts = "", "", "path too long", true, "", nil
 }
 
+func inline(p *ui.Prompt) {
+	p.Program, p.Name, p.About, p.Inline = "inline:python:/usr/bin/python3.11", "python3.11", "inline code", true
+	p.Command = `python3 -c import this`
+	p.Facts = append(p.Facts, "command: "+p.Command)
+}
+
+func script(p *ui.Prompt) {
+	p.Program, p.Name, p.Command = "script:python:/home/ann/bin/backup.py", "backup.py (python)", "python3 /home/ann/bin/backup.py --all"
+	p.Facts = append(p.Facts, "command: "+p.Command)
+}
+
 func TestPromptPictures(t *testing.T) {
 	shapes := map[string]struct {
 		change func(*ui.Prompt)
@@ -294,6 +318,8 @@ func TestPromptPictures(t *testing.T) {
 		"host":         {nil, 1},
 		"address":      {func(p *ui.Prompt) { p.Host, p.Remote, p.Port = "", "2001:db8:85a3::8a2e:370:7334", 443 }, 0},
 		"unidentified": {unidentified, 0},
+		"inline":       {inline, 0},
+		"script":       {script, 0},
 		"foreign": {func(p *ui.Prompt) {
 			p.Program, p.Name, p.About = "foreign:8:1:2:3:/usr/bin/curl", "curl", "in another mount namespace"
 		}, 0},

@@ -44,6 +44,8 @@ func promptWarning(p Prompt) string {
 		return "Not identified (" + about + "), so it can only be answered once"
 	case p.OnlyOnce:
 		return "Not identified, so it can only be answered once"
+	case p.Inline:
+		return "Runs no known script: " + about
 	case about == "":
 		return ""
 	case p.Changed:
@@ -118,15 +120,19 @@ func scopeChoices(p Prompt) []choice {
 // durationChoices say how long an answer may hold, the default first.
 func durationChoices(p Prompt) []choice {
 	once := choice{"Just this once", "once"}
-	if p.OnlyOnce {
+	if p.OnlyOnce || p.Inline && p.PID == 0 {
 		return []choice{once}
 	}
 	if p.Changed {
 		return []choice{{"Always", "always"}, once}
 	}
+	exit := choice{"Until it exits", "exit"}
+	if p.Inline {
+		return []choice{exit, once}
+	}
 	all := []choice{{"Always", "always"}, {"For 1 hour", "1h"}}
 	if p.PID != 0 {
-		all = append(all, choice{"Until it exits", "exit"})
+		all = append(all, exit)
 	}
 	return append(all, once)
 }

@@ -7,6 +7,8 @@ func TestProgramsHaveATitleAndADetail(t *testing.T) {
 		`C:\Program Files\A\a.exe`:                         {"a.exe", `C:\Program Files\A\a.exe`},
 		`\\server\share\a.exe`:                             {"a.exe", `\\server\share\a.exe`},
 		`service:wuauserv:C:\Windows\System32\svchost.exe`: {"wuauserv", `A service · C:\Windows\System32\svchost.exe`},
+		"script:python:/home/u/back:up.py":                 {"back:up.py (python)", "A script · /home/u/back:up.py"},
+		"inline:sh:/usr/bin/dash":                          {"dash", "Inline code · /usr/bin/dash"},
 		"package:Acme.B_0123456789abc":                     {"Acme.B", "An installed package · Acme.B_0123456789abc"},
 		"snap:firefox/usr/lib/firefox/firefox":             {"firefox", "A snap, also when it is updated · firefox/usr/lib/firefox/firefox"},
 		"snap:firefox/usr/bin/curl":                        {"curl (firefox)", "A snap, also when it is updated · firefox/usr/bin/curl"},

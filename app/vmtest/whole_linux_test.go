@@ -70,6 +70,22 @@ func (c computer) program(name string) string {
 	return path
 }
 
+// script makes a script that does what curl does.
+func (c computer) script(name string) string {
+	c.Helper()
+	path := "/opt/tools/" + name
+	c.run("cat >" + path + ` <<'END'
+#!/usr/bin/perl
+use IO::Socket::INET;
+my $s = IO::Socket::INET->new("10.99.0.2:80") or die "refused";
+print $s "GET / HTTP/1.0\r\nHost: peer.test\r\n\r\n";
+local $/;
+print $1 if <$s> =~ /\r\n\r\n(.*)/s;
+END
+chmod 755 ` + path)
+	return path
+}
+
 const fetch = " -sS -m 100 http://peer.test/"
 
 // connects: the program gets its answer.
@@ -220,6 +236,21 @@ func TestWholeSystem(t *testing.T) {
 			c.Error("a blocked program connected")
 		}
 		c.refused(beta)
+	})
+	step("a script is asked about, not its interpreter", func(c computer) {
+		first, second := c.script("first.pl"), c.script("second.pl")
+		a := c.starts(first)
+		c.run("sallyport answer " + c.asked("script:perl:"+first).ID + " allow")
+		if !a.ends() {
+			c.Error("an allowed script did not connect")
+		}
+		c.connects(first)
+		b := c.starts(second)
+		c.run("sallyport answer " + c.asked("script:perl:"+second).ID + " block")
+		if b.ends() {
+			c.Error("a blocked script connected")
+		}
+		c.connects(first)
 	})
 	step("a lock stops all but loopback, and lifted brings it back", func(c computer) {
 		c.run("sallyport mode lock")

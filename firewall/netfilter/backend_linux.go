@@ -50,6 +50,7 @@ type run struct {
 	lostBefore  atomic.Uint64
 	locked      atomic.Bool   // the mode is lock
 	starters    atomic.Bool   // rules depend on what started a process
+	scripts     atomic.Bool   // rules name scripts
 	overflown   atomic.Uint64 // packets that found the queue full
 }
 
@@ -192,6 +193,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 	}
 	r.locked.Store(p.Mode == firewall.ModeLock)
 	r.starters.Store(p.Starters)
+	r.scripts.Store(p.Scripts)
 	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}

@@ -50,6 +50,8 @@ type cache struct {
 	// proven says which program the file with the stamp is by now.
 	proven func(firewall.Program, firewall.Stamp) (p firewall.Program, settled <-chan struct{})
 
+	interprets func(path string) bool // whether each execution of the program there is to be judged
+
 	mu     sync.Mutex
 	config kernelConfig // as the kernel has it
 	next   kernelConfig // and as it is to be once all is judged again
@@ -72,13 +74,14 @@ type remembered struct {
 func newCache(k *kernelSide, known func(netip.Addr) (string, time.Time), place func(kernelRemote) firewall.Place) *cache {
 	return &cache{
 		k: k, known: known, place: place,
-		numbers: newNumbers(),
-		mirror:  make(map[kernelDestination]remembered),
-		hosts:   make(map[[4]uint32]int),
-		pinned:  make(map[[4]uint32]string),
-		once:    make(map[kernelFlow]firewall.Decision),
-		named:   make(map[string]kernelFileAt),
-		files:   make(map[kernelFileAt]kernelVerdict),
+		interprets: func(string) bool { return false },
+		numbers:    newNumbers(),
+		mirror:     make(map[kernelDestination]remembered),
+		hosts:      make(map[[4]uint32]int),
+		pinned:     make(map[[4]uint32]string),
+		once:       make(map[kernelFlow]firewall.Decision),
+		named:      make(map[string]kernelFileAt),
+		files:      make(map[kernelFileAt]kernelVerdict),
 	}
 }
 

@@ -12,6 +12,8 @@
 //     sock_release follow sockets; ingress and egress copy DNS. None of them
 //     changes a packet. They run also for sockets of other network namespaces,
 //     which they let pass and count.
+//   - an eBPF program on the execution of programs, on the whole system, which
+//     notes the command lines of interpreters in the filtered cgroup.
 //   - pins of these programs, and of their maps, below
 //     /sys/fs/bpf/sallyport, a folder of mode 0700, so that decisions outlive a
 //     killed engine. The BPF file system is mounted where it is missing.
@@ -57,6 +59,12 @@
 // where root alone can have put it. An AppImage is the file that runs in the
 // process that serves the mount, which the kernel tells since it has
 // fuse_connection in /proc/PID/fdinfo; before that it stays a foreign program.
+//
+// Of an interpreter, each execution is a program of its own: what one runs says
+// nothing of the next. Its arguments are noted when it is executed, and the
+// engine finds the script in them at its first connection. The processes that it
+// forks are the same program. An interpreter that rules name is made known
+// before it runs only while no rule names a script.
 //
 // What the kernel decides by itself it counts in one of two maps that the engine
 // empties in turn, so that the log is complete.

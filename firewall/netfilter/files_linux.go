@@ -29,8 +29,12 @@ func pathHash(path string) (hash uint64) {
 	return hash
 }
 
-// ofFile is the verdict about a program as a whole, if there is one.
+// ofFile is the verdict about a program as a whole, if there is one: not of an
+// interpreter while rules name scripts.
 func (c *cache) ofFile(path string, key kernelFileAt, judge judge) (v kernelVerdict, ok bool) {
+	if c.interprets(path) {
+		return v, false
+	}
 	p, _ := c.proven(firewall.Program{Kind: firewall.Executable, Path: path}, key.stamp())
 	a := firewall.Attempt{Program: p, UID: -1, Time: time.Now()}
 	d, ok := judge(a)

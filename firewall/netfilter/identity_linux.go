@@ -36,6 +36,8 @@ type identities struct {
 	opening sync.Mutex // one look at an open file at a time
 
 	prove firewall.Identify // nil: every file is the program of its path; set before the first use
+
+	interpreters *interpreters
 }
 
 func newIdentities(k *kernelSide) (*identities, error) {
@@ -47,10 +49,12 @@ func newIdentities(k *kernelSide) (*identities, error) {
 	if err := unix.Stat("/proc/self/ns/mnt", &st); err != nil {
 		return nil, fmt.Errorf("look at the mount namespace: %w", err)
 	}
-	return &identities{
+	i := &identities{
 		paths: k.Paths, wanted: k.Wanteds, opened: it, space: st.Ino,
 		known: make(map[kernelProgram]firewall.Program),
-	}, nil
+	}
+	i.interpreters = newInterpreters(k, i)
+	return i, nil
 }
 
 func (i *identities) close() { i.opened.Close() }
@@ -63,7 +67,8 @@ func (i *identities) program(key kernelProgram, pid uint32) firewall.Program {
 
 // settling is program; settled is that of [firewall.Identify].
 func (i *identities) settling(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
-	return i.proven(i.file(key, pid), stampOf(key))
+	p, settled = i.proven(i.file(key.whole(), pid), stampOf(key))
+	return i.interpreters.particular(p, key, pid), settled
 }
 
 // proven says which program a file is, given that it is the one at its path.
@@ -196,13 +201,20 @@ func (i *identities) open(fds map[int]string) (map[int]openedFile, error) {
 	}
 }
 
-// path joins the names, which the kernel noted from the last to the first.
-func (t *kernelPathText) path() string {
-	b := make([]byte, min(int(t.Length), len(t.Text)))
+func (t *kernelPathText) path() string { return joined(t.Text[:min(int(t.Length), len(t.Text))]) }
+
+// text is what the kernel has as an array of characters.
+func text(of []int8) string {
+	b := make([]byte, len(of))
 	for i := range b {
-		b[i] = byte(t.Text[i])
+		b[i] = byte(of[i])
 	}
-	names := strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+	return string(b)
+}
+
+// joined joins names, which the kernel noted from the last to the first.
+func joined(of []int8) string {
+	names := strings.Split(strings.TrimSuffix(text(of), "\x00"), "\x00")
 	var path strings.Builder
 	for i := len(names) - 1; i >= 0; i-- {
 		path.WriteByte('/')

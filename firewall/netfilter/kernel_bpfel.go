@@ -36,6 +36,23 @@ type kernelDestination struct {
 	Started uint64
 }
 
+type kernelExecution struct {
+	_              structs.HostLayout
+	Number         uint64
+	File           uint64
+	Inode          uint64
+	Ctime          uint64
+	Begun          uint64
+	MountNamespace uint32
+	Level          uint32
+	Length         uint32
+	FolderLength   uint32
+	FolderKnown    uint32
+	Zero           uint32
+	Arguments      [1024]int8
+	Folder         [512]int8
+}
+
 type kernelFileAt struct {
 	_          structs.HostLayout
 	Ctime      uint64
@@ -43,6 +60,13 @@ type kernelFileAt struct {
 	Path       uint64
 	Device     uint32
 	Generation uint32
+}
+
+type kernelFileNumber struct {
+	_      structs.HostLayout
+	Number uint64
+	Device uint32
+	Zero   uint32
 }
 
 type kernelFlow struct {
@@ -99,6 +123,8 @@ type kernelProgram struct {
 	Number     uint64
 	Device     uint32
 	Generation uint32
+	File       uint64
+	Execution  uint64
 }
 
 type kernelRemote struct {
@@ -168,12 +194,15 @@ const (
 	kernelMapConfigs      = "configs"
 	kernelMapCounters     = "counters"
 	kernelMapDestinations = "destinations"
+	kernelMapDrafts       = "drafts"
 	kernelMapEvents       = "events"
+	kernelMapExecutions   = "executions"
 	kernelMapFiles        = "files"
 	kernelMapFlows        = "flows"
 	kernelMapHeard        = "heard"
 	kernelMapHosts        = "hosts"
 	kernelMapHurries      = "hurries"
+	kernelMapInterpreters = "interpreters"
 	kernelMapNaming       = "naming"
 	kernelMapOwners       = "owners"
 	kernelMapPaths        = "paths"
@@ -183,6 +212,7 @@ const (
 	kernelMapSeenEven     = "seen_even"
 	kernelMapSeenOdd      = "seen_odd"
 	kernelMapStrangers    = "strangers"
+	kernelMapTalking      = "talking"
 	kernelMapTicks        = "ticks"
 	kernelMapTuples       = "tuples"
 	kernelMapWanteds      = "wanteds"
@@ -191,6 +221,7 @@ const (
 	kernelProgConnect6    = "connect6"
 	kernelProgCreate      = "create"
 	kernelProgEgress      = "egress"
+	kernelProgExecuted    = "executed"
 	kernelProgIngress     = "ingress"
 	kernelProgOpened      = "opened"
 	kernelProgRelease     = "release"
@@ -247,6 +278,7 @@ type kernelProgramSpecs struct {
 	Connect6  *ebpf.ProgramSpec `ebpf:"connect6"`
 	Create    *ebpf.ProgramSpec `ebpf:"create"`
 	Egress    *ebpf.ProgramSpec `ebpf:"egress"`
+	Executed  *ebpf.ProgramSpec `ebpf:"executed"`
 	Ingress   *ebpf.ProgramSpec `ebpf:"ingress"`
 	Opened    *ebpf.ProgramSpec `ebpf:"opened"`
 	Release   *ebpf.ProgramSpec `ebpf:"release"`
@@ -263,12 +295,15 @@ type kernelMapSpecs struct {
 	Configs      *ebpf.MapSpec `ebpf:"configs"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Destinations *ebpf.MapSpec `ebpf:"destinations"`
+	Drafts       *ebpf.MapSpec `ebpf:"drafts"`
 	Events       *ebpf.MapSpec `ebpf:"events"`
+	Executions   *ebpf.MapSpec `ebpf:"executions"`
 	Files        *ebpf.MapSpec `ebpf:"files"`
 	Flows        *ebpf.MapSpec `ebpf:"flows"`
 	Heard        *ebpf.MapSpec `ebpf:"heard"`
 	Hosts        *ebpf.MapSpec `ebpf:"hosts"`
 	Hurries      *ebpf.MapSpec `ebpf:"hurries"`
+	Interpreters *ebpf.MapSpec `ebpf:"interpreters"`
 	Naming       *ebpf.MapSpec `ebpf:"naming"`
 	Owners       *ebpf.MapSpec `ebpf:"owners"`
 	Paths        *ebpf.MapSpec `ebpf:"paths"`
@@ -278,6 +313,7 @@ type kernelMapSpecs struct {
 	SeenEven     *ebpf.MapSpec `ebpf:"seen_even"`
 	SeenOdd      *ebpf.MapSpec `ebpf:"seen_odd"`
 	Strangers    *ebpf.MapSpec `ebpf:"strangers"`
+	Talking      *ebpf.MapSpec `ebpf:"talking"`
 	Ticks        *ebpf.MapSpec `ebpf:"ticks"`
 	Tuples       *ebpf.MapSpec `ebpf:"tuples"`
 	Wanteds      *ebpf.MapSpec `ebpf:"wanteds"`
@@ -312,12 +348,15 @@ type kernelMaps struct {
 	Configs      *ebpf.Map `ebpf:"configs"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Destinations *ebpf.Map `ebpf:"destinations"`
+	Drafts       *ebpf.Map `ebpf:"drafts"`
 	Events       *ebpf.Map `ebpf:"events"`
+	Executions   *ebpf.Map `ebpf:"executions"`
 	Files        *ebpf.Map `ebpf:"files"`
 	Flows        *ebpf.Map `ebpf:"flows"`
 	Heard        *ebpf.Map `ebpf:"heard"`
 	Hosts        *ebpf.Map `ebpf:"hosts"`
 	Hurries      *ebpf.Map `ebpf:"hurries"`
+	Interpreters *ebpf.Map `ebpf:"interpreters"`
 	Naming       *ebpf.Map `ebpf:"naming"`
 	Owners       *ebpf.Map `ebpf:"owners"`
 	Paths        *ebpf.Map `ebpf:"paths"`
@@ -327,6 +366,7 @@ type kernelMaps struct {
 	SeenEven     *ebpf.Map `ebpf:"seen_even"`
 	SeenOdd      *ebpf.Map `ebpf:"seen_odd"`
 	Strangers    *ebpf.Map `ebpf:"strangers"`
+	Talking      *ebpf.Map `ebpf:"talking"`
 	Ticks        *ebpf.Map `ebpf:"ticks"`
 	Tuples       *ebpf.Map `ebpf:"tuples"`
 	Wanteds      *ebpf.Map `ebpf:"wanteds"`
@@ -337,12 +377,15 @@ func (m *kernelMaps) Close() error {
 		m.Configs,
 		m.Counters,
 		m.Destinations,
+		m.Drafts,
 		m.Events,
+		m.Executions,
 		m.Files,
 		m.Flows,
 		m.Heard,
 		m.Hosts,
 		m.Hurries,
+		m.Interpreters,
 		m.Naming,
 		m.Owners,
 		m.Paths,
@@ -352,6 +395,7 @@ func (m *kernelMaps) Close() error {
 		m.SeenEven,
 		m.SeenOdd,
 		m.Strangers,
+		m.Talking,
 		m.Ticks,
 		m.Tuples,
 		m.Wanteds,
@@ -373,6 +417,7 @@ type kernelPrograms struct {
 	Connect6  *ebpf.Program `ebpf:"connect6"`
 	Create    *ebpf.Program `ebpf:"create"`
 	Egress    *ebpf.Program `ebpf:"egress"`
+	Executed  *ebpf.Program `ebpf:"executed"`
 	Ingress   *ebpf.Program `ebpf:"ingress"`
 	Opened    *ebpf.Program `ebpf:"opened"`
 	Release   *ebpf.Program `ebpf:"release"`
@@ -389,6 +434,7 @@ func (p *kernelPrograms) Close() error {
 		p.Connect6,
 		p.Create,
 		p.Egress,
+		p.Executed,
 		p.Ingress,
 		p.Opened,
 		p.Release,

@@ -84,6 +84,9 @@ func (k *kernelSide) pinMatchers() error {
 
 // attach puts the hooks into force, in the place of those of an engine before.
 func (k *kernelSide) attach() error {
+	if err := k.attachExecuted(); err != nil {
+		return err
+	}
 	hooks := []struct {
 		name    string
 		program *ebpf.Program

@@ -2,6 +2,8 @@ package netfilter
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -248,6 +250,9 @@ func (p *preparer) look(l *look) {
 	files, err := p.identities.open(opened)
 	if err != nil {
 		return // looked at again the next time
+	}
+	if p.identities.interpreters.list(slices.Collect(maps.Values(opened))...) != nil {
+		return
 	}
 	for fd, path := range opened {
 		// By way of a symbolic link it is the program of another path.

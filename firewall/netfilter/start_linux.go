@@ -18,6 +18,7 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	r.locked.Store(b.policy.Mode == firewall.ModeLock)
 	r.identities.prove = b.policy.Identify
 	r.starters.Store(b.policy.Starters)
+	r.scripts.Store(b.policy.Scripts)
 	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
 		return err
 	}
@@ -25,6 +26,9 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 		r.log.Warn("read the names that an engine before knew", "error", err)
 	}
 	if err := r.kernel.heed(r.resolvers.List()); err != nil {
+		return err
+	}
+	if err := r.identities.interpreters.look(); err != nil {
 		return err
 	}
 	if err := r.kernel.attach(); err != nil {
@@ -58,6 +62,7 @@ func (r *run) prepare(ctx context.Context, p firewall.Policy, wait *sync.WaitGro
 	r.cache.names(p.Programs, r.sink.Judge)
 	looked := r.preparer.want(p.Programs)
 	wait.Go(func() { r.preparer.run(ctx) })
+	wait.Go(func() { r.identities.interpreters.run(ctx, r.log) })
 	wait.Go(func() { r.resolvers.Watch(ctx, r.configured) })
 	taken := make(chan struct{})
 	go func() {
@@ -97,6 +102,7 @@ func (r *run) open() (err error) {
 		return err
 	}
 	r.cache.proven = r.identities.proven
+	r.cache.interprets = func(path string) bool { return r.scripts.Load() && r.identities.interpreters.lists(path) }
 	r.preparer = newPreparer(r.identities, r.cache, r.sink.Judge)
 	if r.events, err = newEvents(r.kernel, r.socketGone, r.names.See); err != nil {
 		return err

@@ -41,6 +41,7 @@ __noinline __u32 prepared(struct config *c, struct program *p, struct answer *a)
 	if (!c || !p || !a)
 		return UNKNOWN;
 	struct program key = *p; /* until 6.3, an argument cannot be a map's key */
+	key.file = key.execution = 0;
 	struct path_text *t = bpf_map_lookup_elem(&paths, &key);
 	if (!t || !t->complete)
 		return UNKNOWN;
@@ -54,6 +55,7 @@ __noinline __u32 prepared(struct config *c, struct program *p, struct answer *a)
 	if (!v)
 		return UNKNOWN;
 	struct verdict now = { .until = v->until, .epoch = epoch, .decision = v->decision, .verdict = v->verdict };
+	key = *p;
 	bpf_map_update_elem(&programs, &key, &now, BPF_ANY);
 	return counting(c, &now) ? answer(a, &now, BY_PROGRAM) : UNKNOWN;
 }

@@ -45,17 +45,6 @@ static __always_inline struct file *executable(struct task_struct *task)
 
 #define OPENED_BY_EXEC 0x20 /* __FMODE_EXEC: nobody else can open a file so */
 
-/* identify_running names what a task runs. In its own user namespace a process
- * may put any file that it has open into the place of the one that it executed
- * (PR_SET_MM_MAP); then nobody can say what runs. */
-static __always_inline void identify_running(struct file *executed, struct program *p)
-{
-	if (executed->f_flags & OPENED_BY_EXEC)
-		identify(executed, p);
-	else
-		p->inode = IMPOSTOR;
-}
-
 struct walk {
 	__u64 dentry, root, mount, hash;
 	__u32 names, length, complete;
@@ -149,6 +138,7 @@ __noinline int remember_path(__u64 runs, struct program *p)
 	if (!p || p->inode == IMPOSTOR)
 		return 0;
 	struct program key = *p; /* until 6.3, an argument cannot be a map's key */
+	key.file = key.execution = 0;
 	if (bpf_map_lookup_elem(&paths, &key))
 		return 0;
 	struct sheet *s = sheet();

@@ -66,10 +66,13 @@ struct vfsmount {
 	struct dentry *mnt_root;
 };
 
+struct mnt_namespace;
+
 struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
 };
 
 struct path {
@@ -85,14 +88,24 @@ struct file {
 
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long arg_start, arg_end;
+};
+
+struct fs_struct {
+	struct path root, pwd;
 };
 
 struct ns_common {
 	unsigned int inum;
 };
 
+struct user_namespace {
+	int level;
+};
+
 struct mnt_namespace {
 	struct ns_common ns;
+	struct user_namespace *user_ns;
 };
 
 struct nsproxy {
@@ -127,6 +140,7 @@ struct task_struct {
 	__u64 start_boottime;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
+	struct fs_struct *fs;
 	struct nsproxy *nsproxy;
 	const struct cred *cred;
 	struct css_set *cgroups;

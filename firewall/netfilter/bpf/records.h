@@ -22,6 +22,33 @@ struct program {
 	__u64 ctime;                /* ns */
 	__u64 number;               /* of the inode */
 	__u32 device, generation;
+	__u64 file, execution; /* of an interpreter: see interpreter.h */
+};
+
+/* In the number of an execution that nobody saw begin: the rest is when its
+ * process started. */
+#define UNSEEN (1ULL << 63)
+
+struct file_number {
+	__u64 number;
+	__u32 device, zero;
+};
+
+#define ARGUMENTS 1024 /* bytes of a command line, at most */
+#define FOLDER 512     /* of the path of a folder */
+
+/* One execution of an interpreter, as it began. */
+struct execution {
+	__u64 number; /* never used twice */
+	__u64 file;   /* the kernel's address of the open executable */
+	__u64 inode, ctime;
+	__u64 begun;  /* ns since boot */
+	__u32 mount_namespace; /* 0: its paths begin elsewhere */
+	__u32 level;           /* of the user namespace whose root may mount there */
+	__u32 length; /* of the arguments; those beyond ARGUMENTS are not here */
+	__u32 folder_length, folder_known, zero;
+	char arguments[ARGUMENTS];
+	char folder[FOLDER]; /* as in path_text */
 };
 
 struct address {
@@ -205,7 +232,7 @@ struct host {
 	char name[256];
 };
 
-enum { REPLIES_TOLD, REPLIES_READ, ENGINE_ALIVE, PACKETS_QUEUED, PACKETS_READ, NUMBERS };
+enum { REPLIES_TOLD, REPLIES_READ, ENGINE_ALIVE, PACKETS_QUEUED, PACKETS_READ, EXECUTIONS, NUMBERS };
 
 #define MAP(NAME_, TYPE_, KEY_, VALUE_, ENTRIES_, FLAGS_) \
 	struct { \
@@ -222,7 +249,7 @@ MAP(programs, LRU_HASH, struct program, struct verdict, 16384, 0);
 MAP(destinations, LRU_HASH, struct destination, struct verdict, 32768, 0);
 MAP(files, HASH, struct file_at, struct verdict, 32768, BPF_F_NO_PREALLOC);
 MAP(hosts, HASH, struct address, struct host, 4096, BPF_F_NO_PREALLOC);
-MAP(naming, ARRAY, __u32, __u64, NUMBERS, 0); /* DNS replies and packets, told and read; when, in ns since boot */
+MAP(naming, ARRAY, __u32, __u64, NUMBERS, 0); /* DNS replies and packets, told and read; when, in ns since boot; executions */
 MAP(resolvers, HASH, struct address, __u32, 256, BPF_F_NO_PREALLOC);
 MAP(strangers, ARRAY, __u32, struct hurry, 1, 0); /* DNS messages of servers that are not configured */
 MAP(flows, LRU_HASH, struct flow, struct verdict, 16384, 0);
@@ -236,6 +263,10 @@ MAP(seen_even, HASH, struct seen_key, struct seen, 16384, 0);
 MAP(seen_odd, HASH, struct seen_key, struct seen, 16384, 0);
 MAP(counters, PERCPU_ARRAY, __u32, __u64, COUNTERS, 0);
 MAP(wanteds, ARRAY, __u32, struct wanted, 1, 0);
+MAP(interpreters, HASH, struct file_number, __u32, 512, BPF_F_NO_PREALLOC);
+MAP(executions, LRU_HASH, __u64, struct execution, 2048, 0); /* by file: those that began last */
+MAP(talking, LRU_HASH, __u64, struct execution, 2048, 0);    /* and those that used the network */
+MAP(drafts, PERCPU_ARRAY, __u32, struct execution, 1, 0);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -267,5 +298,5 @@ static __always_inline bool same_program(const struct program *a, const struct p
 {
 	return a->dentry == b->dentry && a->mount == b->mount && a->inode == b->inode &&
 	       a->ctime == b->ctime && a->number == b->number && a->device == b->device &&
-	       a->generation == b->generation;
+	       a->generation == b->generation && a->file == b->file && a->execution == b->execution;
 }

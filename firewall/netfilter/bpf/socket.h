@@ -4,6 +4,7 @@
 #pragma once
 
 #include "decide.h"
+#include "interpreter.h"
 
 /* describe says who runs now. The kernel's own threads have a zero program. */
 static __always_inline struct file *describe(struct owner *o)
@@ -11,7 +12,7 @@ static __always_inline struct file *describe(struct owner *o)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct file *file = executable(task);
 	if (file)
-		identify_running(file, &o->program);
+		identify_running(task, file, &o->program);
 	o->pid = bpf_get_current_pid_tgid() >> 32;
 	o->uid = bpf_get_current_uid_gid();
 	struct task_struct *leader = task->group_leader;
@@ -226,7 +227,7 @@ int sockets(struct bpf_iter__task_file *ctx)
 	}
 	struct file *exe = executable(task);
 	if (exe) {
-		identify_running(exe, &f.program);
+		identify_running(task, exe, &f.program);
 		if (f.member)
 			remember_path(kernel_address(task), &f.program);
 	}
