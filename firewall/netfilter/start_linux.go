@@ -26,9 +26,6 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	if err := r.kernel.heed(r.resolvers.List()); err != nil {
 		return err
 	}
-	if err := r.identities.interpreters.look(); err != nil {
-		return err
-	}
 	if err := r.kernel.attach(); err != nil {
 		return err
 	}
@@ -97,6 +94,10 @@ func (r *run) open() (err error) {
 		return err
 	}
 	if r.identities, err = newIdentities(r.kernel); err != nil {
+		return err
+	}
+	r.identities.interpreters.mark = r.cache.mark
+	if err = r.identities.interpreters.look(); err != nil {
 		return err
 	}
 	r.cache.interprets = func(path string) bool { return r.scripts.Load() && r.identities.interpreters.lists(path) }
