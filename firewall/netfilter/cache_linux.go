@@ -53,6 +53,7 @@ type cache struct {
 	interprets func(path string) bool // whether each execution of the program there is to be judged
 
 	mu     sync.Mutex
+	marks  uint64       // of interpreters
 	config kernelConfig // as the kernel has it
 	next   kernelConfig // and as it is to be once all is judged again
 	numbers
@@ -98,6 +99,7 @@ func (c *cache) begin(config kernelConfig) error {
 			return fmt.Errorf("read the kernel side's configuration: %w", err)
 		}
 	}
+	config.Marks = c.marks
 	c.next, c.config = config, config
 	c.next.Epoch = before.Epoch + before.Ahead + 1
 	c.config.Epoch, c.config.Ahead = before.Epoch, c.next.Epoch-before.Epoch
@@ -112,6 +114,18 @@ func (c *cache) configure() error {
 		return fmt.Errorf("configure the kernel side: %w", err)
 	}
 	return nil
+}
+
+// mark adds marks of interpreters.
+func (c *cache) mark(marks uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.marks
+	if c.marks |= marks; c.marks == before || c.next.Epoch == 0 {
+		return nil // told, or to be told by begin
+	}
+	c.config.Marks, c.next.Marks = c.marks, c.marks
+	return c.configure()
 }
 
 // finish ends what was decided in epochs before.

@@ -30,6 +30,7 @@ type interpreters struct {
 	talking    *ebpf.Map
 	space      uint64 // number of our mount namespace
 	open       func(map[int]string) (map[int]openedFile, error)
+	mark       func(uint64) error // adds the marks of those that are listed; see interpreter.h
 
 	mu     sync.Mutex
 	stamps map[string]fileStamp // of those that are listed, by path
@@ -106,16 +107,18 @@ func (in *interpreters) list(paths ...string) error {
 	if err != nil {
 		return err
 	}
+	var marks uint64
 	for fd, f := range files {
 		key := kernelFileNumber{Number: f.Program.Number, Device: f.Program.Device}
 		if err := in.listed.Put(&key, uint32(1)); err != nil {
 			return fmt.Errorf("list the interpreter %s: %w", opened[fd], err)
 		}
+		marks |= 1 << (key.Number * 0x9e3779b97f4a7c15 >> 58)
 		in.mu.Lock()
 		in.stamps[opened[fd]] = stamps[opened[fd]]
 		in.mu.Unlock()
 	}
-	return nil
+	return in.mark(marks)
 }
 
 // lists tells whether the file at path was listed as an interpreter.

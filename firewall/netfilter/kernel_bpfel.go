@@ -26,6 +26,7 @@ type kernelConfig struct {
 	Cgroup uint64
 	Level  uint32
 	Ahead  uint32
+	Marks  uint64
 }
 
 type kernelDestination struct {

@@ -28,9 +28,6 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	if err := r.kernel.heed(r.resolvers.List()); err != nil {
 		return err
 	}
-	if err := r.identities.interpreters.look(); err != nil {
-		return err
-	}
 	if err := r.kernel.attach(); err != nil {
 		return err
 	}
@@ -102,6 +99,10 @@ func (r *run) open() (err error) {
 		return err
 	}
 	r.cache.proven = r.identities.proven
+	r.identities.interpreters.mark = r.cache.mark
+	if err = r.identities.interpreters.look(); err != nil {
+		return err
+	}
 	r.cache.interprets = func(path string) bool { return r.scripts.Load() && r.identities.interpreters.lists(path) }
 	r.preparer = newPreparer(r.identities, r.cache, r.sink.Judge)
 	if r.events, err = newEvents(r.kernel, r.socketGone, r.names.See); err != nil {

@@ -12,7 +12,15 @@ static __always_inline bool stale(struct execution *e, struct program *p, __u64 
 	return !e || e->file != at || e->inode != p->inode || e->ctime != p->ctime;
 }
 
-static __always_inline bool interpreter(struct program *p)
+/* marked tells whether a program may be listed as an interpreter: that spares
+ * most others a look into the list, which costs as much as all the rest of an
+ * identification. */
+static __always_inline bool marked(struct config *c, struct program *p)
+{
+	return c->marks >> (p->number * 0x9e3779b97f4a7c15ULL >> 58) & 1;
+}
+
+static __always_inline bool listed(struct program *p)
 {
 	struct file_number key = { .number = p->number, .device = p->device };
 	return bpf_map_lookup_elem(&interpreters, &key);
@@ -45,9 +53,9 @@ static __always_inline __u64 begun(struct program *p, __u64 at)
 /* particular makes the program of an interpreter that of this execution: a
  * process that becomes another script becomes another program, and those that
  * it forks are the same. */
-static __always_inline void particular(struct task_struct *task, struct file *executed, struct program *p)
+static __noinline void particular(struct task_struct *task, struct file *executed, struct program *p)
 {
-	if (!interpreter(p))
+	if (!listed(p))
 		return;
 	__u64 at = (__u64)executed;
 	p->file = at;
@@ -63,11 +71,12 @@ static __always_inline void particular(struct task_struct *task, struct file *ex
 /* identify_running names what a task runs. In its own user namespace a process
  * may put any file that it has open into the place of the one that it executed
  * (PR_SET_MM_MAP); then nobody can say what runs. */
-static __always_inline void identify_running(struct task_struct *task, struct file *executed, struct program *p)
+static __always_inline void identify_running(struct config *c, struct task_struct *task, struct file *executed, struct program *p)
 {
 	if (executed->f_flags & OPENED_BY_EXEC) {
 		identify(executed, p);
-		particular(task, executed, p);
+		if (marked(c, p))
+			particular(task, executed, p);
 	} else
 		p->inode = IMPOSTOR;
 }
@@ -113,7 +122,7 @@ int executed(__u64 *ctx)
 		return 0;
 	struct program p = {};
 	identify(file, &p);
-	if (!interpreter(&p))
+	if (!marked(c, &p) || !listed(&p))
 		return 0;
 	__u64 at = (__u64)file;
 	bpf_map_delete_elem(&executions, &at);

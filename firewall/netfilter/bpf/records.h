@@ -182,6 +182,7 @@ struct config {
 	__u64 cgroup; /* id */
 	__u32 level;  /* of the cgroup below the root */
 	__u32 ahead;  /* verdicts of so many epochs more count too: the next one is being prepared */
+	__u64 marks;  /* of the interpreters that are listed: most other programs have none of these */
 };
 
 struct event {

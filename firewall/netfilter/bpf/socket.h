@@ -7,12 +7,12 @@
 #include "interpreter.h"
 
 /* describe says who runs now. The kernel's own threads have a zero program. */
-static __always_inline struct file *describe(struct owner *o)
+static __always_inline struct file *describe(struct config *c, struct owner *o)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct file *file = executable(task);
 	if (file)
-		identify_running(task, file, &o->program);
+		identify_running(c, task, file, &o->program);
 	o->pid = bpf_get_current_pid_tgid() >> 32;
 	o->uid = bpf_get_current_uid_gid();
 	struct task_struct *leader = task->group_leader;
@@ -47,7 +47,7 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 	struct owner now = { .remote = *r };
-	struct file *file = describe(&now);
+	struct file *file = describe(c, &now);
 	if (r->protocol == IPPROTO_TCP) {
 		__u64 parent = connecting_cookie(ctx->sk);
 		if (parent) {
@@ -155,7 +155,7 @@ int create(struct bpf_sock *sk)
 		return 1;
 	__u64 cookie = bpf_get_socket_cookie(sk);
 	struct owner now = {};
-	struct file *file = describe(&now);
+	struct file *file = describe(c, &now);
 	if (!file)
 		return 1;
 	remember_path(bpf_get_current_task(), &now.program);
@@ -227,7 +227,7 @@ int sockets(struct bpf_iter__task_file *ctx)
 	}
 	struct file *exe = executable(task);
 	if (exe) {
-		identify_running(task, exe, &f.program);
+		identify_running(c, task, exe, &f.program);
 		if (f.member)
 			remember_path(kernel_address(task), &f.program);
 	}
