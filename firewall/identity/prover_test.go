@@ -326,6 +326,22 @@ func TestAPackageThatIsBeingInstalledIsLookedAtAgain(t *testing.T) {
 	})
 }
 
+// Nothing but its content proves the program at new-1: a look into the file at
+// new-2 could tell nothing, and its question would come later for it.
+func TestAQuestionDoesNotWaitForAProofThatWouldNotCount(t *testing.T) {
+	tell(t, func(s *story) {
+		s.put("/home/u/new-1", "mine")
+		s.meet("/home/u/new-1")
+		s.named = false
+		s.put("/home/u/new-2", "mine too")
+		before := s.reads
+		s.meet("/home/u/new-2")
+		if s.reads != before || len(s.moved) > 0 {
+			t.Errorf("read %d times, carried over %+v", s.reads-before, s.moved)
+		}
+	})
+}
+
 func TestAVersionedPathIsCarriedOverWithAProofOnly(t *testing.T) {
 	const before, after = "/opt/app-1.2.3/bin/app", "/opt/app-1.2.4/bin/app"
 	for name, test := range map[string]struct {

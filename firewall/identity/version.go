@@ -30,7 +30,7 @@ func (p *Prover) meet(path string, s firewall.Stamp, read firewall.Reading) (set
 		}
 		c = newCheck(path, s, read)
 		p.met[path] = c
-		if p.o.Moved != nil && len(p.versions[versionless(path)]) > 0 {
+		if p.o.Moved != nil && p.mayContinue(path) {
 			p.push(&p.soon, c)
 		} else {
 			c.settle()
@@ -40,6 +40,17 @@ func (p *Prover) meet(path string, s firewall.Stamp, read firewall.Reading) (set
 		return nil
 	}
 	return c.done
+}
+
+// mayContinue tells whether rules name a program at the path of another version
+// that has more proof than its content, or none yet; the prover's lock is held.
+func (p *Prover) mayContinue(path string) bool {
+	for _, other := range p.versions[versionless(path)] {
+		if proof := p.files[other].identity.Proof; proof == (firewall.Proof{}) || proof.Package != "" || proof.Signer != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // continued is the program that rules name of which the file is another
