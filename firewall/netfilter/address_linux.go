@@ -70,21 +70,30 @@ func startTime(ns uint64) time.Time {
 
 // bootTimeOf turns a time into ns since boot; the zero time is 0.
 func bootTimeOf(t time.Time) uint64 {
-	var now unix.Timespec
 	if t.IsZero() {
 		return 0
 	}
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
-		return 1
-	}
-	return uint64(max(1, now.Nano()+int64(time.Until(t))))
+	return uint64(max(1, sinceBoot()+int64(time.Until(t))))
 }
 
-// sinceBoot is how long ago a moment in ns since boot was.
-func sinceBoot(ns uint64) time.Duration {
-	var now unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &now) != nil {
-		return 0
+// wallClock is the time of day at a moment in ns since boot.
+func wallClock(ns uint64) time.Time {
+	for tries := 0; ; tries++ {
+		before := sinceBoot()
+		now := time.Now()
+		after := sinceBoot()
+		// Whoever is interrupted between two clocks believes in a wrong distance of them.
+		if after-before < int64(time.Millisecond) || tries == 10 {
+			return now.Add(-time.Duration(after - int64(ns)))
+		}
 	}
-	return time.Duration(now.Nano() - int64(ns))
+}
+
+// sinceBoot is the time now, in ns since boot.
+func sinceBoot() int64 {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		panic(err) // it is there since Linux 2.6.39
+	}
+	return now.Nano()
 }

@@ -63,6 +63,6 @@ func (c *cache) takeNames(t *names.Table) error {
 		c.mu.Lock()
 		c.pinned[key.Words] = name.String()
 		c.mu.Unlock()
-		t.Restore(address(key.Words), name.String(), time.Now().Add(-sinceBoot(h.Until)))
+		t.Restore(address(key.Words), name.String(), wallClock(h.Until))
 	})
 }

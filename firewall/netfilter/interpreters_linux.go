@@ -25,12 +25,11 @@ const elsewhere = "in another mount namespace"
 // interpreters knows the interpreters of this computer and which scripts their
 // executions run.
 type interpreters struct {
-	listed     *ebpf.Map // those whose executions the kernel side keeps apart
-	executions *ebpf.Map
-	talking    *ebpf.Map
-	space      uint64 // number of our mount namespace
-	open       func(map[int]string) (map[int]openedFile, error)
-	mark       func(uint64) error // adds the marks of those that are listed; see interpreter.h
+	listed *ebpf.Map // those whose executions the kernel side keeps apart
+	talked *ebpf.Map // executions that used the network, by number
+	space  uint64    // number of our mount namespace
+	open   func(map[int]string) (map[int]openedFile, error)
+	mark   func(uint64) error // adds the marks of those that are listed; see interpreter.h
 
 	mu     sync.Mutex
 	stamps map[string]fileStamp // of those that are listed, by path
@@ -39,7 +38,7 @@ type interpreters struct {
 
 func newInterpreters(k *kernelSide, i *identities) *interpreters {
 	return &interpreters{
-		listed: k.Interpreters, executions: k.Executions, talking: k.Talking, space: i.space, open: i.open,
+		listed: k.Interpreters, talked: k.Talked, space: i.space, open: i.open,
 		stamps: make(map[string]fileStamp), known: make(map[kernelProgram]firewall.Program),
 	}
 }
@@ -178,7 +177,7 @@ func (in *interpreters) script(path string, key kernelProgram, pid uint32) (scri
 	if key.Execution&unseen != 0 {
 		return "", "started before this firewall"
 	}
-	e, ok := in.execution(key)
+	e, ok := in.execution(key.Execution)
 	switch {
 	case !ok:
 		return "", "its start is forgotten"
@@ -202,7 +201,7 @@ func (in *interpreters) script(path string, key kernelProgram, pid uint32) (scri
 		}
 		script = folder + "/" + script
 	}
-	script, why = scriptAt(script, time.Now().Add(-sinceBoot(e.Begun)))
+	script, why = scriptAt(script, wallClock(e.Begun))
 	if why == "" && uint64(e.MountNamespace) != in.space && !sameInside(pid, script) {
 		return "", elsewhere
 	}
@@ -210,18 +209,13 @@ func (in *interpreters) script(path string, key kernelProgram, pid uint32) (scri
 }
 
 // execution is what the kernel side noted when the execution began.
-func (in *interpreters) execution(key kernelProgram) (e kernelExecution, ok bool) {
-	for _, m := range []*ebpf.Map{in.talking, in.executions} {
-		if m.Lookup(&key.File, &e) != nil || e.Number != key.Execution {
-			continue
-		}
-		// Its place may be given to another while it is read: not if it still has it.
-		var again kernelExecution
-		if m.Lookup(&key.File, &again) == nil && again.Number == key.Execution {
-			return e, true
-		}
+func (in *interpreters) execution(number uint64) (e kernelExecution, ok bool) {
+	var again kernelExecution
+	if in.talked.Lookup(&number, &e) != nil || in.talked.Lookup(&number, &again) != nil {
+		return e, false
 	}
-	return e, false
+	// Its place may be given to another while it is read: not if it still has it.
+	return e, e.Name.Number == number && again.Name.Number == number
 }
 
 // args are the arguments; whole tells whether these are all.

@@ -80,7 +80,7 @@ func (r *run) report(key kernelSeenKey, s kernelSeen) {
 	program := r.identities.program(key.Program, s.Pid)
 	a := firewall.Attempt{
 		Flow: flow.Normal(), Program: program, PID: int(s.Pid), UID: int(int32(s.Uid)), Started: startTime(s.Started),
-		Host: r.names.Lookup(flow.Remote.Addr()), Time: time.Now().Add(-sinceBoot(s.First)),
+		Host: r.names.Lookup(flow.Remote.Addr()), Time: wallClock(s.First),
 	}
 	if program.Kind == firewall.Kernel {
 		a.UID = -1

@@ -39,10 +39,7 @@ type kernelDestination struct {
 
 type kernelExecution struct {
 	_              structs.HostLayout
-	Number         uint64
-	File           uint64
-	Inode          uint64
-	Ctime          uint64
+	Name           kernelExecutionName
 	Begun          uint64
 	MountNamespace uint32
 	Level          uint32
@@ -52,6 +49,14 @@ type kernelExecution struct {
 	Zero           uint32
 	Arguments      [1024]int8
 	Folder         [512]int8
+}
+
+type kernelExecutionName struct {
+	_      structs.HostLayout
+	Number uint64
+	File   uint64
+	Inode  uint64
+	Ctime  uint64
 }
 
 type kernelFileAt struct {
@@ -213,6 +218,7 @@ const (
 	kernelMapSeenEven     = "seen_even"
 	kernelMapSeenOdd      = "seen_odd"
 	kernelMapStrangers    = "strangers"
+	kernelMapTalked       = "talked"
 	kernelMapTalking      = "talking"
 	kernelMapTicks        = "ticks"
 	kernelMapTuples       = "tuples"
@@ -314,6 +320,7 @@ type kernelMapSpecs struct {
 	SeenEven     *ebpf.MapSpec `ebpf:"seen_even"`
 	SeenOdd      *ebpf.MapSpec `ebpf:"seen_odd"`
 	Strangers    *ebpf.MapSpec `ebpf:"strangers"`
+	Talked       *ebpf.MapSpec `ebpf:"talked"`
 	Talking      *ebpf.MapSpec `ebpf:"talking"`
 	Ticks        *ebpf.MapSpec `ebpf:"ticks"`
 	Tuples       *ebpf.MapSpec `ebpf:"tuples"`
@@ -367,6 +374,7 @@ type kernelMaps struct {
 	SeenEven     *ebpf.Map `ebpf:"seen_even"`
 	SeenOdd      *ebpf.Map `ebpf:"seen_odd"`
 	Strangers    *ebpf.Map `ebpf:"strangers"`
+	Talked       *ebpf.Map `ebpf:"talked"`
 	Talking      *ebpf.Map `ebpf:"talking"`
 	Ticks        *ebpf.Map `ebpf:"ticks"`
 	Tuples       *ebpf.Map `ebpf:"tuples"`
@@ -396,6 +404,7 @@ func (m *kernelMaps) Close() error {
 		m.SeenEven,
 		m.SeenOdd,
 		m.Strangers,
+		m.Talked,
 		m.Talking,
 		m.Ticks,
 		m.Tuples,

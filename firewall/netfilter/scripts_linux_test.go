@@ -3,9 +3,9 @@ package netfilter_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"sallyport.dev/sallyport/firewall"
@@ -261,40 +261,39 @@ func TestAnInterpretersRuleHoldsAfterACrash(t *testing.T) {
 	}
 }
 
-// Scripts that are gone before anybody can ask /proc about them.
+// Scripts that are gone, and what the kernel knew them by is another's, before
+// anybody can ask about them.
 func TestAHundredShortScriptsAreNamedRightly(t *testing.T) {
 	const scripts = 100
 	world := newWorld(t)
 	g := world.guard(setup{Rules: []firewall.Rule{{ID: "all", Program: firewall.AnyProgram, Verdict: firewall.Allow}}})
 	ports := make(map[uint16]string)
-	var started []*exec.Cmd
+	if err := g.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
 	for i := range scripts {
 		port := uint16(7300 + i)
 		name, text := fmt.Sprintf("short-%d.pl", i), fmt.Sprintf(`use Socket; socket(S, PF_INET, SOCK_DGRAM, 0); send(S, "x", 0, sockaddr_in(%d, inet_aton("10.77.0.2")));`, port)
 		ports[port] = world.executable(name, []byte("#!/usr/bin/perl\n"+text))
-		c := world.inside(ports[port])
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		started = append(started, c)
-	}
-	for _, c := range started {
-		if err := c.Wait(); err != nil {
+		if err := world.inside(ports[port]).Run(); err != nil {
 			t.Error(err)
 		}
 	}
-	named := make(map[uint16]string)
+	if err := g.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	named, why := make(map[uint16]string), make(map[uint16]string)
 	g.await("the log to name all", func() bool {
 		for _, e := range g.entries {
 			if _, ok := ports[e.Remote.Port()]; ok {
-				named[e.Remote.Port()] = e.Program.Script
+				named[e.Remote.Port()], why[e.Remote.Port()] = e.Program.Script, e.Program.Why
 			}
 		}
 		return len(named) == scripts
 	})
 	for port, script := range ports {
 		if named[port] != script {
-			t.Errorf("%s is called %q", script, named[port])
+			t.Errorf("%s is called %q: %s", script, named[port], why[port])
 		}
 	}
 }

@@ -7,9 +7,9 @@
 
 /* stale tells whether what is kept by a file's address is not of this program:
  * addresses are used again, and so is memory while it is read. */
-static __always_inline bool stale(struct execution *e, struct program *p, __u64 at)
+static __always_inline bool stale(struct execution_name *n, struct program *p, __u64 at)
 {
-	return !e || e->file != at || e->inode != p->inode || e->ctime != p->ctime;
+	return n->file != at || n->inode != p->inode || n->ctime != p->ctime;
 }
 
 /* marked tells whether a program may be listed as an interpreter: that spares
@@ -27,26 +27,32 @@ static __always_inline bool listed(struct program *p)
 }
 
 /* begun is the number of the execution of an open file; 0 if nobody saw it
- * begin. What talks is kept longer than what does not. */
+ * begin. What talks is kept longer than what does not, and by a number that
+ * stays its own: the program may be gone, and its file another's, before
+ * anybody asks what it was. */
 static __always_inline __u64 begun(struct program *p, __u64 at)
 {
-	struct execution *e = bpf_map_lookup_elem(&talking, &at);
-	if (e) {
-		__u64 number = e->number;
-		if (!stale(e, p, at))
+	struct execution_name *n = bpf_map_lookup_elem(&talking, &at);
+	if (n) {
+		__u64 number = n->number;
+		if (!stale(n, p, at)) {
+			bpf_map_lookup_elem(&talked, &number); /* keeps it from being forgotten */
 			return number;
+		}
 	}
-	e = bpf_map_lookup_elem(&executions, &at);
+	struct execution *e = bpf_map_lookup_elem(&executions, &at);
 	if (!e)
 		return 0;
-	__u64 number = e->number;
-	if (stale(e, p, at))
+	struct execution_name name = e->name;
+	if (stale(&name, p, at))
 		return 0;
-	bpf_map_update_elem(&talking, &at, e, BPF_ANY);
+	bpf_map_update_elem(&talked, &name.number, e, BPF_ANY);
 	e = bpf_map_lookup_elem(&executions, &at);
-	if (e && e->number == number)
-		return number;
-	bpf_map_delete_elem(&talking, &at); /* it may be another's, which took the place while it was copied */
+	if (e && e->name.number == name.number) {
+		bpf_map_update_elem(&talking, &at, &name, BPF_ANY);
+		return name.number;
+	}
+	bpf_map_delete_elem(&talked, &name.number); /* it may be another's, which took the place while it was copied */
 	return 0;
 }
 
@@ -136,10 +142,10 @@ int executed(__u64 *ctx)
 	struct fs_struct *fs = task->fs;
 	if (!e || !last || !mm || !fs)
 		return 0;
-	e->number = __sync_fetch_and_add(last, 1) + 1;
-	e->file = at;
-	e->inode = p.inode;
-	e->ctime = p.ctime;
+	e->name.number = __sync_fetch_and_add(last, 1) + 1;
+	e->name.file = at;
+	e->name.inode = p.inode;
+	e->name.ctime = p.ctime;
 	e->begun = bpf_ktime_get_boot_ns();
 	e->mount_namespace = 0;
 	e->folder_known = 0;

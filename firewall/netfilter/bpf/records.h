@@ -37,12 +37,17 @@ struct file_number {
 #define ARGUMENTS 1024 /* bytes of a command line, at most */
 #define FOLDER 512     /* of the path of a folder */
 
-/* One execution of an interpreter, as it began. */
-struct execution {
+/* Names an execution of an interpreter. */
+struct execution_name {
 	__u64 number; /* never used twice */
 	__u64 file;   /* the kernel's address of the open executable */
 	__u64 inode, ctime;
-	__u64 begun;  /* ns since boot */
+};
+
+/* One execution of an interpreter, as it began. */
+struct execution {
+	struct execution_name name;
+	__u64 begun; /* ns since boot */
 	__u32 mount_namespace; /* 0: its paths begin elsewhere */
 	__u32 level;           /* of the user namespace whose root may mount there */
 	__u32 length; /* of the arguments; those beyond ARGUMENTS are not here */
@@ -265,8 +270,9 @@ MAP(seen_odd, HASH, struct seen_key, struct seen, 16384, 0);
 MAP(counters, PERCPU_ARRAY, __u32, __u64, COUNTERS, 0);
 MAP(wanteds, ARRAY, __u32, struct wanted, 1, 0);
 MAP(interpreters, HASH, struct file_number, __u32, 512, BPF_F_NO_PREALLOC);
-MAP(executions, LRU_HASH, __u64, struct execution, 2048, 0); /* by file: those that began last */
-MAP(talking, LRU_HASH, __u64, struct execution, 2048, 0);    /* and those that used the network */
+MAP(executions, LRU_HASH, __u64, struct execution, 2048, 0);   /* by file: those that began last */
+MAP(talking, LRU_HASH, __u64, struct execution_name, 2048, 0); /* by file: those that used the network */
+MAP(talked, LRU_HASH, __u64, struct execution, 2048, 0);       /* these by number, also when their file is another's */
 MAP(drafts, PERCPU_ARRAY, __u32, struct execution, 1, 0);
 
 struct {
