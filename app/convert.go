@@ -143,7 +143,21 @@ func promptOut(p firewall.Prompt, f known) ui.Prompt {
 	if a.Remote.Addr().IsValid() {
 		out.Remote = a.Remote.Addr().String()
 	}
+	for _, d := range p.Sought {
+		to := ui.Destination{Protocol: d.Protocol, Host: d.Host, Port: d.Remote.Port(), Times: d.Times}
+		if d.Remote.Addr().IsValid() {
+			to.Remote = d.Remote.Addr().String()
+		}
+		out.Sought = append(out.Sought, to)
+	}
+	out.Elsewhere, out.Last, out.Ended = p.Elsewhere, p.Newest.Time.UTC(), ended(p)
 	return out
+}
+
+// ended tells whether nothing waits for an answer and the process that tried
+// last has ended.
+func ended(p firewall.Prompt) bool {
+	return p.Expired && p.Newest.PID > 0 && !process.Runs(p.Newest.PID, p.Newest.Started)
 }
 
 // lineOut shows a line of the log.

@@ -183,6 +183,15 @@ func (h *hub) show() {
 func (h *hub) refresh() {
 	h.follow()
 	h.mu.Lock()
+	newest, shown := h.newest, h.shown
+	h.mu.Unlock()
+	for i, p := range newest {
+		if i < len(shown) && shown[i].ID == string(p.ID) && !shown[i].Ended && ended(p) {
+			h.again()
+			break
+		}
+	}
+	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.counts {
 		h.counts = false

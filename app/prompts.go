@@ -8,6 +8,7 @@ import (
 	"net"
 	"reflect"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -76,10 +77,42 @@ func (e *env) showPrompt(p ui.Prompt) error {
 	if p.About != "" {
 		who += " (" + p.About + ")"
 	}
-	waiting := fmt.Sprintf("%d waiting", p.Waiting)
-	e.line(promptWidths, []string{clean(p.ID), p.State, clean(who), clean(destination(p.Host, p.Remote, p.Port)), p.Protocol.String(), waiting})
+	e.line(promptWidths, []string{clean(p.ID), p.State, clean(who), clean(destination(p.Host, p.Remote, p.Port)), p.Protocol.String(), tries(p)})
+	e.showSought(p)
 	e.showFacts(p.Warnings, p.Facts)
 	return nil
+}
+
+// tries says how often the program tried, and when last.
+func tries(p ui.Prompt) string {
+	text := fmt.Sprintf("%d waiting", p.Waiting)
+	if p.Waiting == 0 {
+		text = fmt.Sprintf("tried %s, last %s", times(p.Others+1), p.Last.Local().Format(time.DateTime))
+	}
+	if p.Ended {
+		text += ", has ended"
+	}
+	return text
+}
+
+// showSought prints where a question's flows go, where facts were asked for.
+func (e *env) showSought(p ui.Prompt) {
+	if !e.facts {
+		return
+	}
+	for _, d := range p.Sought {
+		fmt.Fprintf(e.out, "    to %s %s, %s\n", d.Protocol, clean(destination(d.Host, d.Remote, d.Port)), times(d.Times))
+	}
+	if p.Elsewhere > 0 {
+		fmt.Fprintf(e.out, "    to others, %s\n", times(p.Elsewhere))
+	}
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }
 
 func (e *env) factsFlag(c *cobra.Command) {

@@ -40,8 +40,8 @@ var AppIcon []byte
 var icons embed.FS
 
 // Icon returns a monochrome SVG icon by its name without ending: "shield",
-// "activity", "programs", "review", "settings", "lock", "unlock", "warning",
-// "close", "add". A name that does not exist is a mistake in the program.
+// "activity", "inbox", "programs", "review", "settings", "lock", "unlock",
+// "warning", "close", "add". A name that does not exist is a mistake in the program.
 func Icon(name string) []byte {
 	b, err := icons.ReadFile("icons/" + name + ".svg")
 	if err != nil {

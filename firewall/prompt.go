@@ -20,11 +20,16 @@ type PromptID string
 type Prompt struct {
 	ID PromptID
 	Question
-	First    Attempt   // the destination that is shown
-	Waiting  int       // flows that wait for the answer; 0 once it is expired
-	Others   int       // flows beside the first that joined since it was asked
-	Asked    time.Time // when this was asked
-	Deadline time.Time // when the patience ends
+	First   Attempt // the destination that is shown
+	Newest  Attempt // the flow that came last
+	Waiting int     // flows that wait for the answer; 0 once it is expired
+	Others  int     // flows beside the first that joined since it was asked
+	// Sought are the first maxSought destinations of its flows, in the order in
+	// which they came; Elsewhere counts the flows to others.
+	Sought    []Destination
+	Elsewhere int
+	Asked     time.Time // when this was asked
+	Deadline  time.Time // when the patience ends
 	// Expired: nothing waits any more, because the patience ended and the
 	// flows were blocked, or because their programs gave up. The question
 	// stays open; the program's next flow makes it wait again.
@@ -77,3 +82,31 @@ const (
 	ScopeDestination                    // the first flow's host (or address), protocol and port
 	ScopeProduct                        // any destination, and every program of the same verified signer and product
 )
+
+// Destination is where flows of one question go.
+type Destination struct {
+	Protocol Protocol
+	Host     string // the name that was looked up, if it is known
+	Remote   netip.AddrPort
+	Times    int // flows
+}
+
+// maxSought bounds the destinations that a prompt lists.
+const maxSought = 16
+
+// seek counts where one more flow of a question goes.
+func (p *Prompt) seek(a Attempt) {
+	p.Newest = a
+	d := Destination{Protocol: a.Protocol, Host: a.Host, Remote: a.Remote, Times: 1}
+	for i, s := range p.Sought {
+		if s.Times = 1; s == d {
+			p.Sought[i].Times++
+			return
+		}
+	}
+	if len(p.Sought) == maxSought {
+		p.Elsewhere++
+		return
+	}
+	p.Sought = append(p.Sought, d)
+}

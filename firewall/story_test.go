@@ -104,6 +104,8 @@ func (s *story) command(name string, args []string) {
 		s.wait(s.duration(words[0]))
 	case "prompts":
 		s.prompts()
+	case "sought":
+		s.sought()
 	case "count":
 		s.print("%d prompts", len(s.engine.Prompts()))
 	case "answer":
@@ -156,6 +158,17 @@ func (s *story) prompts() {
 			state = "unanswered"
 		}
 		s.print("%s %s, %d wait, %d others", state, describe(p.First), p.Waiting, p.Others)
+	}
+}
+
+// sought prints where the flows of each question went.
+func (s *story) sought() {
+	for _, p := range s.engine.Prompts() {
+		s.print("%s, last %v after it was asked", p.Program.Name(), p.Newest.Time.Sub(p.Asked))
+		for _, d := range p.Sought {
+			s.print("  %s %s %s, %d times", d.Protocol, d.Host, d.Remote, d.Times)
+		}
+		s.print("  %d elsewhere", p.Elsewhere)
 	}
 }
 

@@ -59,6 +59,7 @@ func (w *waitingRoom) take(h Held) {
 	} else {
 		q.Others++
 	}
+	q.seek(h.Attempt)
 	if q.Expired {
 		q.Expired = false
 		q.Deadline = time.Now().Add(w.engine.patience)
@@ -222,6 +223,9 @@ func (w *waitingRoom) conclude(q *question) {
 	}
 	again := w.ask(q.flows[0].Attempt)
 	again.flows, again.held, again.Others = q.flows, q.held, len(q.flows)-1
+	for _, f := range q.flows {
+		again.seek(f.Attempt)
+	}
 }
 
 // answer does what [Engine.Answer] promises.
@@ -286,6 +290,7 @@ func (w *waitingRoom) prompts() []Prompt {
 	for i, q := range w.questions {
 		ps[i] = q.Prompt
 		ps[i].Waiting = len(q.flows)
+		ps[i].Sought = slices.Clone(q.Sought) // what is told is no longer the engine's
 	}
 	return ps
 }

@@ -125,10 +125,23 @@ type Prompt struct {
 	Host        string             `json:"host"`
 	Port        uint16             `json:"port"`
 	Waiting     int                `json:"waiting"`
-	Others      int                `json:"others"` // flows beside the first one
+	Others      int                `json:"others"`              // flows beside the first one
+	Sought      []Destination      `json:"sought,omitempty"`    // where they go, in the order in which they came
+	Elsewhere   int                `json:"elsewhere,omitempty"` // flows to others than these
+	Last        time.Time          `json:"last"`                // when the newest of them came
+	Ended       bool               `json:"ended,omitempty"`     // the process of the newest has ended
 	Asked       time.Time          `json:"asked"`
 	Deadline    time.Time          `json:"deadline"`
 	Here        bool               `json:"here,omitempty"` // to be shown by the desktop program that watches: its session is the one to ask
+}
+
+// Destination is where flows of a prompt go.
+type Destination struct {
+	Protocol firewall.Protocol `json:"protocol"`
+	Host     string            `json:"host"`
+	Remote   string            `json:"remote"`
+	Port     uint16            `json:"port"`
+	Times    int               `json:"times"`
 }
 
 // Answer decides a prompt.

@@ -38,6 +38,7 @@ type mainWindow struct {
 	offered bool          // the first choice was put forward once
 
 	activity *activityPage
+	inbox    *inboxPage
 	programs *programsPage
 	review   *reviewPage
 	settings *settingsPage
@@ -88,7 +89,7 @@ func (m *mainWindow) restyle() {
 
 // build makes the pages and the frame around them.
 func (m *mainWindow) build() {
-	m.activity, m.programs = newActivityPage(m.u), newProgramsPage(m.u)
+	m.activity, m.inbox, m.programs = newActivityPage(m.u), newInboxPage(m.u), newProgramsPage(m.u)
 	m.review, m.settings = newReviewPage(m.u), newSettingsPage(m.u)
 	m.title = newBold("", sizeHeading, theme.ColorNameForeground)
 	m.sub = newText("", sizeSmall, colorMuted)
@@ -112,7 +113,7 @@ func (m *mainWindow) sidebar() fyne.CanvasObject {
 		view        View
 		icon, label string
 	}{
-		{ViewActivity, "activity", textActivity}, {ViewPrograms, "programs", textPrograms},
+		{ViewActivity, "activity", textActivity}, {ViewInbox, "inbox", textInbox}, {ViewPrograms, "programs", textPrograms},
 		{ViewReview, "review", textReview}, {ViewSettings, "settings", textSettings},
 	} {
 		m.nav[i.view] = newNavItem(i.icon, i.label, func() { m.open(i.view) })
@@ -129,6 +130,8 @@ func (m *mainWindow) sidebar() fyne.CanvasObject {
 
 func (m *mainWindow) page() page {
 	switch m.view {
+	case ViewInbox:
+		return m.inbox
 	case ViewPrograms:
 		return m.programs
 	case ViewReview:
@@ -170,7 +173,10 @@ func (m *mainWindow) refresh() {
 	reviewable := s.Known && (s.Status.FirstRun || s.Status.Proposed > 0)
 	for v, item := range m.nav {
 		badge := ""
-		if v == ViewReview && s.Status.Proposed > 0 {
+		switch {
+		case v == ViewInbox && len(s.Prompts) > 0:
+			badge = countText(uint64(len(s.Prompts)))
+		case v == ViewReview && s.Status.Proposed > 0:
 			badge = countText(uint64(s.Status.Proposed))
 		}
 		item.set(v == m.view, badge)

@@ -52,7 +52,7 @@ func newReviewPage(u *UI) *reviewPage {
 	question.Add(container.NewHBox(ask, keep))
 	p.choice = newCard(18, question)
 
-	p.list = newRowList(func() int { return len(p.rules) }, func() fyne.CanvasObject { return newReviewRow(u.icons) }, p.draw)
+	p.list = newRowList(func() int { return len(p.rules) }, func() fyne.CanvasObject { return newChoiceRow(u.icons, textAsk) }, p.draw)
 	p.list.choose, p.list.space = p.turn, true
 	p.table = newCard(1, withoutGaps(p.list))
 	p.help = newText(textReviewHelp, sizeRow, colorMuted)
@@ -161,8 +161,8 @@ func (p *reviewPage) chooseAll(v firewall.Verdict) {
 
 // turn goes on to a row's next verdict.
 func (p *reviewPage) turn(i int) {
-	at := slices.Index(reviewVerdicts, p.verdict(p.rules[i].ID))
-	p.set(i, reviewVerdicts[(at+1)%len(reviewVerdicts)])
+	at := slices.Index(rowVerdicts, p.verdict(p.rules[i].ID))
+	p.set(i, rowVerdicts[(at+1)%len(rowVerdicts)])
 }
 
 func (p *reviewPage) set(i int, v firewall.Verdict) {
@@ -181,5 +181,6 @@ func (p *reviewPage) confirmChosen() {
 
 func (p *reviewPage) draw(i int, o fyne.CanvasObject) {
 	r := p.rules[i]
-	o.(*reviewRow).set(r.Program, p.verdict(r.ID), i%2 == 1, func(v firewall.Verdict) { p.set(i, v) })
+	text := choiceText{program: r.Program, name: programName(r.Program, ""), detail: programDetail(r.Program)}
+	o.(*choiceRow).set(text, p.verdict(r.ID), i%2 == 1, func(v firewall.Verdict) { p.set(i, v) })
 }

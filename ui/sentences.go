@@ -12,6 +12,7 @@ const (
 	textAppName  = "Sallyport"
 	textActivity = "Activity"
 	textPrograms = "Programs"
+	textInbox    = "Inbox"
 	textReview   = "Review"
 	textSettings = "Settings"
 
@@ -79,6 +80,13 @@ const (
 	textAllowAll    = "Allow all"
 	textAskAll      = "Ask about all"
 	textNothingSeen = "Nothing waits to be confirmed."
+	textAsk         = "Ask"
+
+	textInboxHelp  = "Questions that nobody has answered. What waited was blocked; an answer holds from the next try on."
+	textInboxEmpty = "No question is open."
+	textLeaveOpen  = "Later"
+	textBlockAll   = "Block all"
+	textLeaveAll   = "Leave all open"
 
 	textMode       = "Firewall"
 	textAppearance = "Appearance"
@@ -244,8 +252,12 @@ func textSeenCount(n int) string {
 	return plural(n, "program", "programs") + " seen until now"
 }
 
-// textConfirmCount says what confirming will do: "Allow 3, block 1, ask about 2".
+// textConfirmCount says what confirming will do: "Confirm: allow 3, block 1, ask about 2".
 func textConfirmCount(allow, block, ask int) string {
+	return "Confirm: " + verdictCounts(allow, block, ask)
+}
+
+func verdictCounts(allow, block, ask int) string {
 	var parts []string
 	for _, k := range []struct {
 		n    int
@@ -255,5 +267,40 @@ func textConfirmCount(allow, block, ask int) string {
 			parts = append(parts, k.word+countText(uint64(k.n)))
 		}
 	}
-	return "Confirm: " + strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
+}
+
+// textInboxCount is how many questions are open.
+func textInboxCount(n int) string { return plural(n, "open question", "open questions") }
+
+// textAnswerCount says what the button of the Inbox does.
+func textAnswerCount(allow, block int) string {
+	if allow+block == 0 {
+		return "Answer"
+	}
+	return "Answer: " + verdictCounts(allow, block, 0)
+}
+
+// soughtText is where a program went that was asked about.
+func soughtText(p Prompt) string {
+	text := destination(p.Host, p.Remote, p.Port)
+	if p.Direction == firewall.In {
+		text = "from " + text
+	}
+	if others := len(p.Sought) - 1; others > 0 || p.Elsewhere > 0 {
+		text += " and " + plural(max(others, 0)+p.Elsewhere, "other", "others")
+	}
+	return text
+}
+
+// triedText is how often and when a program tried, and what became of it.
+func triedText(p Prompt) string {
+	text := plural(p.Others+1, "try", "tries") + ", last " + momentText(p.Last)
+	switch {
+	case p.State != promptUnanswered:
+		text += " · waits for an answer"
+	case p.Ended:
+		text += " · has ended"
+	}
+	return text + " · " + programDetail(p.Program)
 }

@@ -16,6 +16,7 @@ type View string
 // The pages of the main window.
 const (
 	ViewActivity View = "activity"
+	ViewInbox    View = "inbox" // the open questions
 	ViewPrograms View = "programs"
 	ViewReview   View = "review" // the first choice, and the programs seen until then
 	ViewSettings View = "settings"

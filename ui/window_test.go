@@ -157,6 +157,56 @@ func TestTheFirstChoiceThenTheProgramsSeen(t *testing.T) {
 	}
 }
 
+// missed are questions that nobody answered in time, and one that waits.
+func missed() []ui.Prompt {
+	question := func(id, program, host string, more func(*ui.Prompt)) ui.Prompt {
+		q := ui.Prompt{ID: id, State: "unanswered", Program: program, Protocol: firewall.TCP, Host: host, Port: 443, Here: true, Last: uitest.Start}
+		more(&q)
+		return q
+	}
+	return []ui.Prompt{
+		question("curl", "/usr/bin/curl", "api.example", func(q *ui.Prompt) {
+			q.Others, q.Ended, q.Sought, q.Last = 4, true, []ui.Destination{{}, {}}, uitest.Start.Add(time.Hour)
+		}),
+		question("script", "inline:python:/usr/bin/python3.11", "pypi.example", func(q *ui.Prompt) { q.Inline = true }),
+		question("nobody", "", "192.0.2.7", func(q *ui.Prompt) { q.OnlyOnce = true }),
+		question("later", "/usr/bin/wget", "files.example", func(q *ui.Prompt) { q.State, q.Waiting = "waiting", 1 }),
+	}
+}
+
+func TestQuestionsAreAnsweredTogetherInTheInbox(t *testing.T) {
+	c := uitest.New(firewall.ModeAsk, 10)
+	d := newMainDesk(t, c, ui.ViewInbox)
+	d.sees("No question is open.")
+	c.Ask(missed()...)
+	d.sees("4 open questions")
+	d.sees("api.example:443 and 1 other")
+	test.Tap(d.button("Block all"))
+	d.sees("Answer: block 4")
+	d.tap("files.example:443") // goes on to Allow
+	d.sees("Answer: allow 1, block 3")
+	test.Tap(d.button("Leave all open"))
+	test.Tap(d.button("Allow all"))
+	for range 2 {
+		d.tap("files.example:443")
+	}
+	d.sees("Answer: allow 3, block 1")
+	test.Tap(d.button("Answer: allow 3, block 1"))
+	d.loop.Until(t, "all are answered", func() bool { return len(c.Answers()) == 4 })
+	want := map[string]ui.Answer{
+		"curl":   {ID: "curl", Verdict: firewall.Allow, Scope: "program", For: "always"},
+		"script": {ID: "script", Verdict: firewall.Allow, Scope: "program", For: "exit"},
+		"nobody": {ID: "nobody", Verdict: firewall.Allow, Scope: "program", For: "once"},
+		"later":  {ID: "later", Verdict: firewall.Block, Scope: "program", For: "always"},
+	}
+	for _, a := range c.Answers() {
+		if a != want[a.ID] {
+			t.Errorf("answered %+v, want %+v", a, want[a.ID])
+		}
+	}
+	d.sees("No question is open.")
+}
+
 func TestAProgramSeenCanBeBlockedInTheReview(t *testing.T) {
 	c := uitest.New(firewall.ModeAsk, 10)
 	c.Propose("/usr/bin/curl", "/opt/game/telemetry")
@@ -259,7 +309,7 @@ func TestTheKeyboardReachesEveryPage(t *testing.T) {
 	test.FocusNext(d.window.Canvas()) // the sidebar's first line
 	test.FocusNext(d.window.Canvas())
 	d.window.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
-	d.sees("Built in")
+	d.sees("No question is open.")
 }
 
 // TestMainWindowPictures compares whole windows with pictures looked at before.
@@ -274,11 +324,15 @@ func TestMainWindowPictures(t *testing.T) {
 	}{
 		{ui.ViewActivity, ui.Light, "firefox"}, {ui.ViewActivity, ui.Dark, "firefox"},
 		{ui.ViewPrograms, ui.Dark, "Built in"}, {ui.ViewReview, ui.Light, "telemetry"}, {ui.ViewSettings, ui.Light, "Time to answer"},
+		{ui.ViewInbox, ui.Light, "api.example:443 and 1 other"},
 	} {
 		t.Run(string(w.view)+"-"+string(w.look), func(t *testing.T) {
 			c := uitest.New(firewall.ModeAsk, 2000)
 			if w.view != ui.ViewActivity {
 				c.Propose("/usr/bin/curl", "/usr/lib/firefox/firefox", "/opt/game/telemetry")
+			}
+			if w.view == ui.ViewInbox {
+				c.Ask(missed()...)
 			}
 			d := newMainDesk(t, c, w.view)
 			d.app.Settings().SetTheme(ui.NewTheme(w.look))

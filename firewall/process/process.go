@@ -60,7 +60,7 @@ func Of(pid int) (Facts, error) {
 	f.Command = f.Command[:min(len(f.Command), maxCommand)]
 	f.Chain = chain(p, started)
 	f.surround()
-	if !runs(pid, started) {
+	if !Runs(pid, started) {
 		return Facts{PID: pid, UID: -1}, fmt.Errorf("process %d: %w", pid, ErrGone)
 	}
 	return f, nil
@@ -95,9 +95,9 @@ func find(pid int) (*process.Process, time.Time, error) {
 	return p, time.UnixMilli(created).UTC(), nil
 }
 
-// runs tells whether the process pid that was started at that time runs; a
+// Runs tells whether the process pid that was started at that time runs; a
 // zero started stands for whatever process has the PID.
-func runs(pid int, started time.Time) bool {
+func Runs(pid int, started time.Time) bool {
 	_, now, err := find(pid)
 	return err == nil && (started.IsZero() || now.Sub(started).Abs() <= tolerance)
 }

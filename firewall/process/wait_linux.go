@@ -22,7 +22,7 @@ func wait(ctx context.Context, pid int, started time.Time) error {
 	}
 	f := os.NewFile(uintptr(fd), "pidfd")
 	defer f.Close()
-	if !runs(pid, started) {
+	if !Runs(pid, started) {
 		return nil
 	}
 	conn, err := f.SyscallConn()

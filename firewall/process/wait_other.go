@@ -11,7 +11,7 @@ import (
 func wait(ctx context.Context, pid int, started time.Time) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for runs(pid, started) {
+	for Runs(pid, started) {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -20,7 +20,7 @@ func wait(ctx context.Context, pid int, started time.Time) error {
 		return fmt.Errorf("watch process %d: %w", pid, err)
 	}
 	defer windows.CloseHandle(h)
-	if !runs(pid, started) {
+	if !Runs(pid, started) {
 		return nil
 	}
 	cancelled, err := windows.CreateEvent(nil, 1, 0, nil)

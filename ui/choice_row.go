@@ -13,42 +13,52 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
-// reviewVerdicts are what can be chosen for a program that was seen, in the
-// order in which Space goes through them.
-var reviewVerdicts = []firewall.Verdict{firewall.Allow, firewall.Ask, firewall.Block}
+// rowVerdicts are what can be chosen for a program, in the order in which
+// Space goes through them.
+var rowVerdicts = []firewall.Verdict{firewall.Allow, firewall.Ask, firewall.Block}
 
-// reviewRow is a program with the three verdicts beside each other.
-type reviewRow struct {
+// choiceRow is a program with the three verdicts beside each other.
+type choiceRow struct {
 	widget.BaseWidget
 	width float32
-	path  string
+	shows choiceText
 
 	back         *canvas.Rectangle
 	tile         *tile
 	name, detail *canvas.Text
+	more         *canvas.Text
 	choices      []*choicePill
 }
 
-func newReviewRow(icons *iconFinder) *reviewRow {
-	r := &reviewRow{
+// choiceText is what a row says of its program.
+type choiceText struct{ program, name, detail, more string }
+
+// newChoiceRow makes a row; undecided is the word for a verdict to ask.
+func newChoiceRow(icons *iconFinder, undecided string) *choiceRow {
+	r := &choiceRow{
 		back: canvas.NewRectangle(color.Transparent), tile: newTile(22, icons),
 		name: newBold("", sizeText, theme.ColorNameForeground), detail: newText("", sizeSmall, colorMuted),
+		more: newText("", sizeSmall, colorMuted),
 	}
-	for _, v := range reviewVerdicts {
-		r.choices = append(r.choices, newChoicePill(v))
+	for _, v := range rowVerdicts {
+		word, _ := ruleVerdictText(v)
+		if v == firewall.Ask {
+			word = undecided
+		}
+		r.choices = append(r.choices, newChoicePill(v, word))
 	}
 	r.ExtendBaseWidget(r)
 	return r
 }
 
-func (r *reviewRow) set(program string, chosen firewall.Verdict, odd bool, choose func(firewall.Verdict)) {
+func (r *choiceRow) set(text choiceText, chosen firewall.Verdict, odd bool, choose func(firewall.Verdict)) {
 	back := color.Color(color.Transparent)
 	if odd {
 		back = theme.Color(colorRowAlt)
 	}
 	setFill(r.back, back)
-	r.path = program
-	r.tile.set(programName(program, ""), program)
+	r.shows = text
+	r.tile.set(text.name, text.program)
 	for _, c := range r.choices {
 		c.choose = choose
 		c.show(c.verdict == chosen)
@@ -58,31 +68,50 @@ func (r *reviewRow) set(program string, chosen firewall.Verdict, odd bool, choos
 
 // The widths of a row's parts.
 const (
-	reviewName    = 190
-	reviewChoices = 3*66 + 12
+	choiceName   = 190
+	choicesWidth = 3*66 + 12
 )
 
-func (r *reviewRow) draw() {
-	setText(r.name, fit(programName(r.path, ""), reviewName-10, sizeText, true), theme.Color(theme.ColorNameForeground))
-	room := max(0, r.width-44-reviewName-reviewChoices-10)
-	setText(r.detail, fitMiddle(programDetail(r.path), room, sizeSmall, fyne.TextStyle{}), theme.Color(colorMuted))
+func (r *choiceRow) draw() {
+	setText(r.name, fit(r.shows.name, choiceName-10, sizeText, true), theme.Color(theme.ColorNameForeground))
+	room := max(0, r.width-44-choiceName-choicesWidth-10)
+	setText(r.detail, fitMiddle(r.shows.detail, room, sizeSmall, fyne.TextStyle{}), theme.Color(colorMuted))
+	setText(r.more, fitMiddle(r.shows.more, room, sizeSmall, fyne.TextStyle{}), theme.Color(colorMuted))
+	r.place()
 }
 
-func (r *reviewRow) CreateRenderer() fyne.WidgetRenderer { return &reviewRowRenderer{r} }
+// place puts the lines beside the name: one, or two of half the height.
+func (r *choiceRow) place() {
+	size, left := r.Size(), float32(44+choiceName)
+	height := size.Height
+	if r.shows.more != "" {
+		height = size.Height/2 - 2
+	}
+	top := (size.Height - height) / 2
+	if r.shows.more != "" {
+		top = 3
+	}
+	width := max(0, size.Width-left-choicesWidth)
+	r.detail.Move(fyne.NewPos(left, top))
+	r.detail.Resize(fyne.NewSize(width, height))
+	r.more.Move(fyne.NewPos(left, top+height-1))
+	r.more.Resize(fyne.NewSize(width, height))
+}
 
-type reviewRowRenderer struct{ r *reviewRow }
+func (r *choiceRow) CreateRenderer() fyne.WidgetRenderer { return &choiceRowRenderer{r} }
 
-func (x *reviewRowRenderer) Layout(size fyne.Size) {
+type choiceRowRenderer struct{ r *choiceRow }
+
+func (x *choiceRowRenderer) Layout(size fyne.Size) {
 	r := x.r
 	r.back.Resize(size)
 	r.tile.Container.Move(fyne.NewPos(12, (size.Height-22)/2))
 	r.tile.Container.Resize(fyne.NewSize(22, 22))
 	r.name.Move(fyne.NewPos(44, 0))
-	r.name.Resize(fyne.NewSize(reviewName, size.Height))
-	r.detail.Move(fyne.NewPos(44+reviewName, 0))
-	r.detail.Resize(fyne.NewSize(max(0, size.Width-44-reviewName-reviewChoices), size.Height))
+	r.name.Resize(fyne.NewSize(choiceName, size.Height))
+	r.place()
 	for i, c := range r.choices {
-		c.Move(fyne.NewPos(size.Width-reviewChoices+float32(i)*66, (size.Height-24)/2))
+		c.Move(fyne.NewPos(size.Width-choicesWidth+float32(i)*66, (size.Height-24)/2))
 		c.Resize(fyne.NewSize(64, 24))
 	}
 	if r.width != size.Width {
@@ -91,12 +120,12 @@ func (x *reviewRowRenderer) Layout(size fyne.Size) {
 	}
 }
 
-func (x *reviewRowRenderer) MinSize() fyne.Size { return fyne.NewSize(560, 40) }
-func (x *reviewRowRenderer) Refresh()           {}
-func (x *reviewRowRenderer) Destroy()           {}
-func (x *reviewRowRenderer) Objects() []fyne.CanvasObject {
+func (x *choiceRowRenderer) MinSize() fyne.Size { return fyne.NewSize(560, 40) }
+func (x *choiceRowRenderer) Refresh()           {}
+func (x *choiceRowRenderer) Destroy()           {}
+func (x *choiceRowRenderer) Objects() []fyne.CanvasObject {
 	r := x.r
-	all := []fyne.CanvasObject{r.back, r.tile.Container, r.name, r.detail}
+	all := []fyne.CanvasObject{r.back, r.tile.Container, r.name, r.detail, r.more}
 	for _, c := range r.choices {
 		all = append(all, c)
 	}
@@ -114,8 +143,7 @@ type choicePill struct {
 	hovered bool
 }
 
-func newChoicePill(v firewall.Verdict) *choicePill {
-	word, _ := ruleVerdictText(v)
+func newChoicePill(v firewall.Verdict, word string) *choicePill {
 	c := &choicePill{verdict: v, back: canvas.NewRectangle(color.Transparent), word: newBold(word, sizeSmall, colorMuted)}
 	c.back.CornerRadius = 12
 	c.word.Alignment = fyne.TextAlignCenter
