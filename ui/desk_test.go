@@ -65,17 +65,49 @@ func visible(all []fyne.CanvasObject, o fyne.CanvasObject) []fyne.CanvasObject {
 		return all
 	}
 	all = append(all, o)
-	var children []fyne.CanvasObject
-	switch o := o.(type) {
-	case *fyne.Container:
-		children = o.Objects
-	case fyne.Widget:
-		children = test.WidgetRenderer(o).Objects()
-	}
-	for _, c := range children {
+	for _, c := range children(o) {
 		all = visible(all, c)
 	}
 	return all
+}
+
+func children(o fyne.CanvasObject) []fyne.CanvasObject {
+	switch o := o.(type) {
+	case *fyne.Container:
+		return o.Objects
+	case fyne.Widget:
+		return test.WidgetRenderer(o).Objects()
+	}
+	return nil
+}
+
+// position is where an object is in a visible tree. The driver for tests knows
+// this only of the window that was made last.
+func position(tree, o fyne.CanvasObject) (p fyne.Position, found bool) {
+	if !tree.Visible() {
+		return p, false
+	}
+	if tree == o {
+		return o.Position(), true
+	}
+	for _, c := range children(tree) {
+		if p, found := position(c, o); found {
+			return p.Add(tree.Position()), true
+		}
+	}
+	return p, false
+}
+
+// position is where an object is in the window.
+func (d *mainDesk) position(o fyne.CanvasObject) fyne.Position {
+	d.t.Helper()
+	for _, root := range append(d.window.Canvas().Overlays().List(), d.window.Content()) {
+		if p, found := position(root, o); found {
+			return p
+		}
+	}
+	d.t.Fatal("it is not in the window")
+	return fyne.Position{}
 }
 
 // texts are all words on screen.
@@ -122,7 +154,7 @@ func (d *mainDesk) at(s string) fyne.Position {
 	if found == nil {
 		d.t.Fatalf("%q is not on screen; these are: %q", s, d.texts())
 	}
-	p := d.app.Driver().AbsolutePositionForObject(found)
+	p := d.position(found)
 	return p.AddXY(min(found.MinSize().Width, found.Size().Width)/2, found.Size().Height/2)
 }
 
@@ -150,7 +182,7 @@ func (d *mainDesk) menu(s string) {
 		if !ok {
 			continue
 		}
-		p := d.app.Driver().AbsolutePositionForObject(o)
+		p := d.position(o)
 		if size := o.Size(); at.X >= p.X && at.Y >= p.Y && at.X < p.X+size.Width && at.Y < p.Y+size.Height {
 			if _, isEntry := o.(*widget.Entry); !isEntry {
 				test.TapSecondaryAt(row, at.Subtract(p))
