@@ -51,7 +51,13 @@ func (p *inboxPage) title() string             { return textInbox }
 func (p *inboxPage) subtitle() string          { return textInboxCount(len(p.prompts)) }
 func (p *inboxPage) object() fyne.CanvasObject { return p.root }
 func (p *inboxPage) search() fyne.Focusable    { return nil }
-func (p *inboxPage) opened()                   { p.changed(p.u.state) }
+
+// opened shows the questions here instead of in the prompt, which would lie
+// over the buttons.
+func (p *inboxPage) opened() {
+	p.u.prompt.stepAside()
+	p.changed(p.u.state)
+}
 
 func (p *inboxPage) changed(s State) {
 	p.prompts = slices.Clone(s.Prompts)

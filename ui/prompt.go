@@ -225,6 +225,12 @@ func (w *promptWindow) putOff() {
 	if w.queue.guarded(w.now()) {
 		return
 	}
+	w.stepAside()
+}
+
+// stepAside puts off what is shown, whatever the guard says: the person looks
+// at the questions somewhere else.
+func (w *promptWindow) stepAside() {
 	for _, p := range w.queue.open {
 		w.later[p.ID] = true
 	}
