@@ -99,7 +99,8 @@ func (w *promptWindow) ask() {
 	}
 	w.window.Canvas().Unfocus()
 	w.note = ""
-	w.view = newPromptView(p, w.u.icons, promptActions{answer: w.answer, step: w.step, later: w.putOff, typed: w.typed})
+	w.view = newPromptView(p, w.u.icons, promptActions{answer: w.answer, step: w.step, more: w.more, later: w.putOff, typed: w.typed})
+	w.view.prefer(w.u.remembered(p))
 	w.body.Objects = []fyne.CanvasObject{w.view.content}
 	w.body.Refresh()
 	w.tick()
@@ -237,6 +238,22 @@ func (w *promptWindow) stepAside() {
 	w.hide()
 }
 
+// more opens the form of a rule that answers the question. The prompt steps
+// aside for it, and comes back for what is open then.
+func (w *promptWindow) more() {
+	p, ok := w.queue.current()
+	if !ok || w.busy != "" || w.queue.guarded(w.now()) {
+		return
+	}
+	w.stepAside()
+	w.u.main.show(ViewPrograms)
+	showRuleForm(w.u, ruleFor(p)).closed = func(saved bool) {
+		clear(w.later)
+		w.later[p.ID] = saved
+		w.Changed(w.u.state)
+	}
+}
+
 // typed takes a letter.
 func (w *promptWindow) typed(r rune) {
 	switch r {
@@ -258,6 +275,7 @@ func (w *promptWindow) answer(allow bool) {
 	if allow {
 		a.Verdict = firewall.Allow
 	}
+	w.u.remember(p, a)
 	w.busy, w.note = p.ID, ""
 	w.tick()
 	w.u.work(func(ctx context.Context) error { return w.u.control.Answer(ctx, a) },

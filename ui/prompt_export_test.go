@@ -19,6 +19,7 @@ func (p PromptForTest) Focus() bool                { return p.w.focus() }
 func (p PromptForTest) Allow() *widget.Button      { return &p.w.view.allow.Button }
 func (p PromptForTest) Deny() *widget.Button       { return &p.w.view.deny.Button }
 func (p PromptForTest) Later() *widget.Button      { return &p.w.view.later.Button }
+func (p PromptForTest) More() *widget.Button       { return &p.w.view.more.Button }
 func (p PromptForTest) Next() *widget.Button       { return &p.w.view.next.Button }
 func (p PromptForTest) Scope() *widget.Select      { return &p.w.view.scope.Select }
 func (p PromptForTest) Lasting() *widget.Select    { return &p.w.view.duration.Select }

@@ -22,6 +22,7 @@ const (
 	textAllow = "Allow"
 	textDeny  = "Deny"
 	textLater = "Later"
+	textMore  = "More…"
 
 	textAnswerLate = "Blocked, unanswered. Answers hold for the next try."
 	textAnswering  = "Answering…"

@@ -26,12 +26,14 @@ type promptView struct {
 	others    *pill
 	facts     *promptFacts
 	turn      *fyne.Container
+	row       *fyne.Container // turn, more and later
 	previous  *promptButton
 	next      *promptButton
 	scope     *promptSelect
 	duration  *promptSelect
 	allow     *promptButton
 	deny      *promptButton
+	more      *promptButton
 	later     *promptButton
 	shield    *shieldWidget
 
@@ -47,6 +49,8 @@ func newPromptView(p Prompt, icons *iconFinder, act promptActions) *promptView {
 	v.duration = newPromptSelect(v.durations, act.typed)
 	v.allow = newPromptButton(textAllow, successButton, func() { act.answer(true) }, act.typed)
 	v.deny = newPromptButton(textDeny, dangerButton, func() { act.answer(false) }, act.typed)
+	v.more = newPromptButton(textMore, quietButton, act.more, act.typed)
+	setVisible(v.more, ruleable(p))
 	v.later = newPromptButton(textLater, quietButton, act.later, act.typed)
 	v.previous = newPromptButton("‹", quietButton, func() { act.step(-1) }, act.typed)
 	v.next = newPromptButton("›", quietButton, func() { act.step(1) }, act.typed)
@@ -54,6 +58,7 @@ func newPromptView(p Prompt, icons *iconFinder, act promptActions) *promptView {
 	v.others = newPill("", plain)
 	v.facts = newPromptFacts(p, v.others)
 	v.turn = container.NewHBox(v.previous, v.next)
+	v.row = container.NewHBox(v.turn, v.more, v.later)
 	v.countdown = newText("", sizeSmall, colorMuted)
 	v.bar = canvas.NewRectangle(theme.Color(theme.ColorNameWarning))
 	v.left = &remaining{part: 1}
@@ -65,7 +70,7 @@ func newPromptView(p Prompt, icons *iconFinder, act promptActions) *promptView {
 	parts = append(parts, v.facts.warnings, v.facts.card, gap(2),
 		container.NewGridWithColumns(2, v.scope, v.duration), gap(2),
 		container.NewGridWithColumns(2, v.deny, v.allow),
-		container.NewBorder(nil, nil, container.NewCenter(v.countdown), container.NewHBox(v.turn, v.later)))
+		container.NewBorder(nil, nil, container.NewCenter(v.countdown), v.row))
 
 	back := canvas.NewRectangle(theme.Color(colorCard))
 	back.StrokeColor, back.StrokeWidth = theme.Color(colorBorder), 1
@@ -143,7 +148,7 @@ func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, bu
 	if note != "" {
 		words, tone = note, theme.Color(colorBad)
 	}
-	setText(v.countdown, fitMiddle(words, promptWidth-150, sizeSmall, fyne.TextStyle{}), tone)
+	setText(v.countdown, fitMiddle(words, promptWidth-36-v.row.MinSize().Width, sizeSmall, fyne.TextStyle{}), tone)
 	v.deny.setText(denyText(p, now))
 	setEnabled(v.allow, !busy)
 	setEnabled(v.deny, !busy)
@@ -152,6 +157,12 @@ func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, bu
 		v.left.lay(v.bar)
 	}
 	return reshaped
+}
+
+// prefer selects what was chosen last, where this question offers it.
+func (v *promptView) prefer(scope, duration string) {
+	v.scope.pick(v.scopes, scope)
+	v.duration.pick(v.durations, duration)
 }
 
 // answer is what the person chose.

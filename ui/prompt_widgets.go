@@ -2,6 +2,7 @@ package ui
 
 import (
 	"image/color"
+	"slices"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -13,6 +14,7 @@ import (
 type promptActions struct {
 	answer func(allow bool)
 	step   func(by int)
+	more   func()
 	later  func()
 	typed  func(rune)
 }
@@ -64,6 +66,13 @@ func newPromptSelect(choices []choice, typed func(rune)) *promptSelect {
 		s.Disable()
 	}
 	return s
+}
+
+// pick selects the choice with a word, if there is one.
+func (s *promptSelect) pick(choices []choice, word string) {
+	if i := slices.IndexFunc(choices, func(c choice) bool { return c.word == word }); i >= 0 {
+		s.Selected = choices[i].text
+	}
 }
 
 // TypedRune hands a letter on.

@@ -27,6 +27,8 @@ type ruleForm struct {
 	popup *widget.PopUp
 	keys  dialogKeys
 
+	closed func(saved bool) // called when the form goes; nil: nobody asks
+
 	program, host, remote, port, starter, note *formField
 	verdict, direction                         *dialogSelect
 	protocol, until                            *dialogSelectEntry
@@ -78,7 +80,7 @@ var protocolChoices = []string{"any", "tcp", "udp", "icmp"}
 
 func showRuleForm(u *UI, r Rule) *ruleForm {
 	f := &ruleForm{u: u, rule: r}
-	f.keys = dialogKeys{escape: func() { f.popup.Hide() }, enter: f.save}
+	f.keys = dialogKeys{escape: func() { f.close(false) }, enter: f.save}
 	port := ""
 	if r.Port != 0 {
 		port = strconv.Itoa(int(r.Port))
@@ -168,9 +170,16 @@ func (f *ruleForm) save() {
 			setText(f.problem, fit(errorText(err), 470, sizeSmall, false), theme.Color(colorBad))
 			return
 		}
-		f.popup.Hide()
+		f.close(true)
 		f.u.main.page().opened()
 	})
+}
+
+func (f *ruleForm) close(saved bool) {
+	f.popup.Hide()
+	if f.closed != nil {
+		f.closed(saved)
+	}
 }
 
 func parseProgram(s string) (string, error) {
