@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -26,6 +27,19 @@ type check struct {
 	queued  bool
 	at      time.Time // when it was read last
 	times   int       // that it was read
+
+	reads atomic.Int64 // grows as its reading gets on
+}
+
+// progress counts what is read.
+type progress struct {
+	io.Reader
+	reads *atomic.Int64
+}
+
+func (p progress) Read(b []byte) (int, error) {
+	p.reads.Add(1)
+	return p.Reader.Read(b)
 }
 
 func newCheck(path string, s firewall.Stamp, read firewall.Reading) *check {
@@ -62,21 +76,7 @@ func (c *check) changed() firewall.Program {
 func (p *Prover) push(queue *[]*check, c *check) {
 	c.queued = true
 	*queue = append(*queue, c)
-	for _, wake := range p.wakes {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// Run reads files until ctx ends. It does not wait for a reader that a dead
-// mount holds up.
-func (p *Prover) Run(ctx context.Context) error {
-	go p.read(ctx, p.wakes[0], &p.soon)
-	go p.read(ctx, p.wakes[1], &p.soon, &p.later)
-	<-ctx.Done()
-	return nil
+	p.wake()
 }
 
 // again has a file read once more if it is still the newest at its path.
@@ -88,38 +88,11 @@ func (p *Prover) again(c *check) {
 	}
 }
 
-// read reads what is in the queues, the first one first.
-func (p *Prover) read(ctx context.Context, wake <-chan struct{}, queues ...*[]*check) {
-	for ctx.Err() == nil {
-		if c := p.next(queues); c != nil {
-			p.prove(ctx, c)
-			continue
-		}
-		select {
-		case <-wake:
-		case <-ctx.Done():
-		}
-	}
-}
-
-func (p *Prover) next(queues []*[]*check) *check {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, queue := range queues {
-		if len(*queue) > 0 {
-			c := (*queue)[0]
-			*queue = (*queue)[1:]
-			return c
-		}
-	}
-	return nil
-}
-
 // prove reads a file and decides which program it is.
 func (p *Prover) prove(ctx context.Context, c *check) {
 	var proof firewall.Proof
 	err := c.read(ctx, func(r io.Reader) error {
-		sum, err := digest(ctx, r)
+		sum, err := digest(ctx, progress{r, &c.reads})
 		if err == nil && !p.has(c.path, sum) { // the same content needs no package to vouch for it
 			proof = p.o.Owner(c.path)
 		}

@@ -61,6 +61,8 @@ type Prover struct {
 	met      map[string]*check   // the newest file at paths that no rule names
 	soon     []*check            // somebody waits for it
 	later    []*check
+	dead     map[uint32]int // by device: how many readings do not get on
+	hanging  int            // all of them
 }
 
 // file is what is known of a path.
@@ -75,7 +77,7 @@ func New(all []firewall.Identity, o Options) *Prover {
 	if o.Owner == nil {
 		o.Owner = func(string) firewall.Proof { return firewall.Proof{} }
 	}
-	p := &Prover{o: o, files: make(map[string]*file), versions: make(map[string][]string), met: make(map[string]*check)}
+	p := &Prover{o: o, files: make(map[string]*file), versions: make(map[string][]string), met: make(map[string]*check), dead: make(map[uint32]int)}
 	for i := range p.wakes {
 		p.wakes[i] = make(chan struct{}, 1)
 	}

@@ -52,10 +52,14 @@ func (s *story) start() func() {
 		all = append(all, i)
 	}
 	s.Prover = identity.New(all, identity.Options{
-		Named:   func(path string) bool { return s.named || s.kept[path].Path != "" },
-		Keep:    func(i firewall.Identity) { s.kept[i.Path] = i },
-		Owner:   func(path string) firewall.Proof { s.mu.Lock(); defer s.mu.Unlock(); return s.owners[path] },
-		Known:   func(old, now firewall.Program) { s.known = append(s.known, [2]firewall.Program{old, now}) },
+		Named: func(path string) bool { return s.named || s.kept[path].Path != "" },
+		Keep:  func(i firewall.Identity) { s.kept[i.Path] = i },
+		Owner: func(path string) firewall.Proof { s.mu.Lock(); defer s.mu.Unlock(); return s.owners[path] },
+		Known: func(old, now firewall.Program) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.known = append(s.known, [2]firewall.Program{old, now})
+		},
 		Carried: func(i firewall.Identity) { s.carried = append(s.carried, i) },
 		Moved:   func(_ string, i firewall.Identity) { s.moved = append(s.moved, i) },
 	})
