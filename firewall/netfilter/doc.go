@@ -50,7 +50,9 @@
 // dropped the file from its caches, and also after a crash. What an executable
 // is, [firewall.Identify] tells: it may be another file than the one that rules
 // for its path were made for. Such a file is read once, with a lease on it; who
-// wants to write to it waits until the reader has let go.
+// wants to write to it waits until the reader has let go. A program of which the
+// file system does not answer is unidentified until it does, and nothing else
+// waits for it.
 //
 // A program of a snap, of a Flatpak app of the system's installation, or of a
 // Nix package that root has installed is known by the package, whose path

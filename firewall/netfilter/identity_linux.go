@@ -34,6 +34,7 @@ type identities struct {
 	mu      sync.Mutex
 	known   map[kernelProgram]firewall.Program
 	opening sync.Mutex // one look at an open file at a time
+	looks   looks
 
 	prove firewall.Identify // nil: every file is the program of its path; set before the first use
 
@@ -51,25 +52,13 @@ func newIdentities(k *kernelSide) (*identities, error) {
 	}
 	i := &identities{
 		paths: k.Paths, wanted: k.Wanteds, opened: it, space: st.Ino,
-		known: make(map[kernelProgram]firewall.Program),
+		known: make(map[kernelProgram]firewall.Program), looks: looks{running: make(map[kernelProgram]*identifying)},
 	}
 	i.interpreters = newInterpreters(k, i)
 	return i, nil
 }
 
 func (i *identities) close() { i.opened.Close() }
-
-// program says which program the key is; pid helps while the process lives.
-func (i *identities) program(key kernelProgram, pid uint32) firewall.Program {
-	p, _ := i.settling(key, pid)
-	return p
-}
-
-// settling is program; settled is that of [firewall.Identify].
-func (i *identities) settling(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
-	p, settled = i.proven(i.file(key.whole(), pid), stampOf(key))
-	return i.interpreters.particular(p, key, pid), settled
-}
 
 // proven says which program a file is, given that it is the one at its path.
 func (i *identities) proven(p firewall.Program, s firewall.Stamp) (_ firewall.Program, settled <-chan struct{}) {

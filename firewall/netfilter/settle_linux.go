@@ -6,18 +6,23 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
-// settlePatience is how long a flow waits until it is known whether its
-// program's file is still the same: most files are read before anybody needs to
-// see a question, and a large one does not delay it more.
+// settlePatience is how long a flow waits until it is known which program its
+// file is, and whether it is still the same: most files are read before anybody
+// needs to see a question, and a large one does not delay it more.
 const settlePatience = 200 * time.Millisecond
 
 func (r *run) settle(f *heldFlow, settled <-chan struct{}) {
-	select {
-	case <-settled:
-	case <-f.gone:
-	case <-time.After(settlePatience):
+	enough := time.After(settlePatience)
+	for waits := true; waits && settled != nil; {
+		select {
+		case <-settled:
+		case <-f.gone:
+			waits = false
+		case <-enough:
+			waits = false
+		}
+		f.attempt.Program, settled = r.identities.settling(f.owner.Program, f.owner.Pid)
 	}
-	f.attempt.Program = r.identities.program(f.owner.Program, f.owner.Pid)
 	r.handOver(f)
 }
 
