@@ -75,6 +75,7 @@ func TestAFileSystemThatHangsHoldsNoProgramUp(t *testing.T) {
 	}
 	send(hanging[:2]...)
 	g.await("questions about what is read", func() bool { return len(g.prompts) == 2 })
+	t.Cleanup(func() { server.cmd.Process.Kill() }) // before what waits for it is
 	if err := server.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
