@@ -33,13 +33,13 @@ type check struct {
 
 // progress counts what is read.
 type progress struct {
-	io.Reader
+	io.ReaderAt
 	reads *atomic.Int64
 }
 
-func (p progress) Read(b []byte) (int, error) {
+func (p progress) ReadAt(b []byte, at int64) (int, error) {
 	p.reads.Add(1)
-	return p.Reader.Read(b)
+	return p.ReaderAt.ReadAt(b, at)
 }
 
 func newCheck(path string, s firewall.Stamp, read firewall.Reading) *check {
@@ -91,10 +91,11 @@ func (p *Prover) again(c *check) {
 // prove reads a file and decides which program it is.
 func (p *Prover) prove(ctx context.Context, c *check) {
 	var proof firewall.Proof
-	err := c.read(ctx, func(r io.Reader) error {
-		sum, err := digest(ctx, progress{r, &c.reads})
+	err := c.read(ctx, func(all *io.SectionReader) error {
+		file := io.NewSectionReader(progress{all, &c.reads}, 0, all.Size())
+		sum, err := digest(ctx, file)
 		if err == nil && !p.has(c.path, sum) { // the same content needs no package to vouch for it
-			proof = p.o.Owner(c.path)
+			proof = p.o.Owner(c.path, file)
 		}
 		proof.SHA256 = sum
 		return err
@@ -185,19 +186,18 @@ func (c *check) continues(i firewall.Identity) firewall.Identity {
 // larger proves nothing, and keeps no others waiting.
 const maxSize = 4 << 30
 
-// digest is the SHA-256 of what r reads, in hexadecimal.
-func digest(ctx context.Context, r io.Reader) (string, error) {
+// digest is the SHA-256 of a file, in hexadecimal.
+func digest(ctx context.Context, file *io.SectionReader) (string, error) {
+	if file.Size() > maxSize {
+		return "", errors.New("read the program: it is too large")
+	}
 	h := sha256.New()
-	for range maxSize>>20 + 1 {
-		_, err := io.CopyN(h, r, 1<<20)
-		switch {
-		case err == io.EOF:
+	for ctx.Err() == nil {
+		if _, err := io.CopyN(h, file, 1<<20); err == io.EOF {
 			return hex.EncodeToString(h.Sum(nil)), nil
-		case err != nil:
+		} else if err != nil {
 			return "", fmt.Errorf("read the program: %w", err)
-		case ctx.Err() != nil:
-			return "", ctx.Err()
 		}
 	}
-	return "", errors.New("read the program: it is too large")
+	return "", ctx.Err()
 }

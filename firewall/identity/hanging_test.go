@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,9 +19,9 @@ type mount struct {
 
 // on has the prover meet a version of a file on a file system.
 func (s *story) on(m mount, name string, version int64) (firewall.Program, <-chan struct{}) {
-	return s.Identify(name, firewall.Stamp{Device: m.device, Inode: 1, Changed: version}, func(_ context.Context, f func(io.Reader) error) error {
+	return s.Identify(name, firewall.Stamp{Device: m.device, Inode: 1, Changed: version}, func(_ context.Context, f func(*io.SectionReader) error) error {
 		<-m.answers
-		return f(strings.NewReader("content"))
+		return f(file("content"))
 	})
 }
 
@@ -129,21 +128,17 @@ func TestTheNumberOfDeadMountsIsBounded(t *testing.T) {
 }
 
 // drops is a slow file system: each part of a file takes a while.
-type drops struct{ parts int }
+type drops struct{}
 
-func (d *drops) Read(b []byte) (int, error) {
-	if d.parts == 0 {
-		return 0, io.EOF
-	}
+func (drops) ReadAt(b []byte, _ int64) (int, error) {
 	time.Sleep(time.Second)
-	d.parts--
 	return len(b), nil
 }
 
 func TestASlowFileSystemIsNotDead(t *testing.T) {
 	tell(t, func(s *story) {
-		s.Identify("/mnt/slow", firewall.Stamp{Device: 9, Inode: 1, Changed: 1}, func(_ context.Context, f func(io.Reader) error) error {
-			return f(&drops{1000})
+		s.Identify("/mnt/slow", firewall.Stamp{Device: 9, Inode: 1, Changed: 1}, func(_ context.Context, f func(*io.SectionReader) error) error {
+			return f(io.NewSectionReader(drops{}, 0, 1000<<15))
 		})
 		time.Sleep(time.Minute)
 		s.readsIn(0, 9, path)

@@ -8,6 +8,7 @@
 package identity
 
 import (
+	"io"
 	"sync"
 	"time"
 
@@ -34,9 +35,9 @@ type Options struct {
 	Named func(path string) bool
 	// Keep stores an identity before it counts.
 	Keep func(firewall.Identity)
-	// Owner returns the proof that a package gives of the file at path, without
-	// its content: zero if there is none. It may take as long as to read it.
-	Owner func(path string) firewall.Proof
+	// Owner returns the proof that a package or a signature gives of the file at
+	// path, which it may read, without its content: zero if there is none.
+	Owner func(path string, file *io.SectionReader) firewall.Proof
 	// Known is told that a file that counted as changed turned out to be
 	// another program, or the one that rules were made for.
 	Known func(old, now firewall.Program)
@@ -75,7 +76,7 @@ type file struct {
 // New makes a prover that knows these identities.
 func New(all []firewall.Identity, o Options) *Prover {
 	if o.Owner == nil {
-		o.Owner = func(string) firewall.Proof { return firewall.Proof{} }
+		o.Owner = func(string, *io.SectionReader) firewall.Proof { return firewall.Proof{} }
 	}
 	p := &Prover{o: o, files: make(map[string]*file), versions: make(map[string][]string), met: make(map[string]*check), dead: make(map[uint32]int)}
 	for i := range p.wakes {

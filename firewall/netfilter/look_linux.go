@@ -82,7 +82,8 @@ func (i *identities) settling(key kernelProgram, pid uint32) (p firewall.Program
 
 // look is settling that waits for the file system.
 func (i *identities) look(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
-	p, settled = i.proven(i.file(key.whole(), pid), stampOf(key))
+	s := i.file(key.whole(), pid)
+	p, settled = i.proven(s.Program, s.stamp)
 	return i.interpreters.particular(p, key, pid), settled
 }
 
