@@ -44,7 +44,9 @@ func identify(ctx context.Context, w *world, to io.Writer) error {
 
 func newIdentity(ctx context.Context, w *world) (*identity, error) {
 	of := &identity{map[string][]float64{}, map[string][]float64{}, map[int64][]float64{}}
-	path := func(data string, turn, n int) string { return filepath.Join(w.dir, fmt.Sprintf("%s-%d-%d", data, turn, n)) }
+	path := func(data string, turn, n int) string {
+		return filepath.Join(w.dir, fmt.Sprintf("%s-%d-%d", data, turn, n))
+	}
 	var named []string
 	for turn := range turnsOfIdentity {
 		for n := range newPrograms {
