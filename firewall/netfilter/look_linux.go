@@ -13,6 +13,8 @@ const (
 	// lookPatience is how long the queue waits for a look at a program's file:
 	// a file system at hand answers much sooner.
 	lookPatience = 20 * time.Millisecond
+	// answersWithin is how long anybody waits, all in all.
+	answersWithin = 2 * time.Second
 	// maxLooks may not have ended: each keeps a thread of the system.
 	maxLooks = 128
 )
@@ -27,6 +29,7 @@ type looks struct {
 // identifying is a look at what a program is. All but done may be read once
 // done is closed.
 type identifying struct {
+	began   time.Time
 	done    chan struct{}
 	program firewall.Program
 	settled <-chan struct{}
@@ -40,7 +43,7 @@ func (l *looks) at(key kernelProgram, look func() (firewall.Program, <-chan stru
 	if one := l.running[key]; one != nil || len(l.running) >= maxLooks {
 		return one
 	}
-	one := &identifying{done: make(chan struct{})}
+	one := &identifying{began: time.Now(), done: make(chan struct{})}
 	l.running[key] = one
 	go func() {
 		one.program, one.settled = look()
@@ -54,13 +57,13 @@ func (l *looks) at(key kernelProgram, look func() (firewall.Program, <-chan stru
 
 // program says which program the key is; pid helps while the process lives.
 func (i *identities) program(key kernelProgram, pid uint32) firewall.Program {
-	p, _ := i.settling(key, pid)
+	p, _ := i.within(answersWithin, key, pid)
 	return p
 }
 
-// settling is program; settled is that of [firewall.Identify]. A program of
-// which the file system does not answer is unidentified until it does.
-func (i *identities) settling(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
+// within is program; settled is that of [firewall.Identify]. A program of which
+// the file system does not answer in time is unidentified until it does.
+func (i *identities) within(patience time.Duration, key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
 	if i.isKnown(key) {
 		return i.look(key, pid)
 	}
@@ -70,17 +73,17 @@ func (i *identities) settling(key kernelProgram, pid uint32) (p firewall.Program
 	if one == nil {
 		return dead, nil
 	}
-	patience := time.NewTimer(lookPatience)
-	defer patience.Stop()
+	enough := time.NewTimer(min(patience, time.Until(one.began.Add(answersWithin))))
+	defer enough.Stop()
 	select {
 	case <-one.done:
 		return one.program, one.settled
-	case <-patience.C:
+	case <-enough.C:
 		return dead, one.done
 	}
 }
 
-// look is settling that waits for the file system.
+// look is within that waits for the file system.
 func (i *identities) look(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
 	s := i.file(key.whole(), pid)
 	p, settled = i.proven(s.Program, s.stamp)

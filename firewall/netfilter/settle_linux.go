@@ -6,12 +6,14 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
-// settlePatience is how long a flow waits until it is known which program its
-// file is, and whether it is still the same: most files are read before anybody
-// needs to see a question, and a large one does not delay it more.
+// settlePatience is how long a flow waits until it is known whether its
+// program's file is still the same: most files are read before anybody needs to
+// see a question, and a large one does not delay it more.
 const settlePatience = 200 * time.Millisecond
 
-func (r *run) settle(f *heldFlow, settled <-chan struct{}) {
+// settle hands over a flow once it is known which program it is of.
+func (r *run) settle(f *heldFlow) {
+	p, settled := r.identities.within(answersWithin, f.owner.Program, f.owner.Pid)
 	enough := time.After(settlePatience)
 	for waits := true; waits && settled != nil; {
 		select {
@@ -21,8 +23,9 @@ func (r *run) settle(f *heldFlow, settled <-chan struct{}) {
 		case <-enough:
 			waits = false
 		}
-		f.attempt.Program, settled = r.identities.settling(f.owner.Program, f.owner.Pid)
+		p, settled = r.identities.within(lookPatience, f.owner.Program, f.owner.Pid)
 	}
+	f.attempt.Program = p
 	r.handOver(f)
 }
 
