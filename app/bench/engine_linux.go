@@ -94,18 +94,21 @@ func (w *world) permit(ctx context.Context, others int) error {
 	return err
 }
 
-// ask starts a program that was never seen, of a size in bytes unless that is 0,
-// and answers when asked. It tells how long the question and, after the answer,
-// the connection took.
-func (w *world) ask(ctx context.Context, size int64) (asked, connected time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
+// askAnew is ask for a program that was never seen.
+func (w *world) askAnew(ctx context.Context) (asked, connected time.Duration, err error) {
 	w.asked++
 	path := filepath.Join(w.dir, fmt.Sprintf("new%d", w.asked))
-	if err := w.copyTo(path, size); err != nil {
+	if err := w.copyTo(path, 0); err != nil {
 		return 0, 0, err
 	}
-	defer os.Remove(path)
+	return w.ask(ctx, path)
+}
+
+// ask starts a program, and answers when asked. It tells how long the question
+// and, after the answer, the connection took.
+func (w *world) ask(ctx context.Context, path string) (asked, connected time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
 	questions := make(chan ui.Prompt, 1)
 	watching := make(chan struct{}, 1)
 	watch, stop := context.WithCancel(ctx)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"text/tabwriter"
@@ -21,6 +22,7 @@ const (
 	turnsOfIdentity = 6
 	newPrograms     = 10 // in each turn
 	questions       = 7  // about small and about large programs
+	smallProgram    = 4 << 20
 	largeProgram    = 300 << 20
 )
 
@@ -70,19 +72,69 @@ func newIdentity(ctx context.Context, w *world) (*identity, error) {
 			}
 		}
 	}
-	if err := w.start(ctx, "asking"); err != nil {
-		return of, err
+	return of, w.askAgain(ctx, of)
+}
+
+// askAgain measures the questions about other files in the place of allowed
+// ones.
+func (w *world) askAgain(ctx context.Context, of *identity) error {
+	path := func(size int64, n int) string { return filepath.Join(w.dir, fmt.Sprintf("asked-%d-%d", size, n)) }
+	var named []string
+	for n := range questions {
+		named = append(named, path(smallProgram, n), path(largeProgram, n))
 	}
-	for range questions {
-		for _, size := range []int64{0, largeProgram} {
-			asked, _, err := w.ask(ctx, size)
-			if err != nil {
-				return of, fmt.Errorf("ask: %w", err)
-			}
-			of.asked[size] = append(of.asked[size], float64(asked.Microseconds()))
+	for _, path := range named {
+		if err := w.copyTo(path, 0); err != nil {
+			return err
 		}
 	}
-	return of, w.stop()
+	if err := w.allow(ctx, "asking", named...); err != nil {
+		return err
+	}
+	if err := w.start(ctx, "asking"); err != nil {
+		return err
+	}
+	for n := range questions {
+		for _, size := range []int64{smallProgram, largeProgram} {
+			path := path(size, n)
+			if _, err := w.run(ctx, path, "once"); err != nil {
+				return err
+			}
+			if err := w.isRead(ctx, path); err != nil {
+				return err
+			}
+			if err := errors.Join(os.Remove(path), w.copyTo(path, size)); err != nil {
+				return err
+			}
+			asked, _, err := w.ask(ctx, path)
+			if err != nil {
+				return fmt.Errorf("ask: %w", err)
+			}
+			of.asked[size] = append(of.asked[size], float64(asked.Microseconds()))
+			os.Remove(path)
+		}
+	}
+	return w.stop()
+}
+
+// isRead waits until the engine has read a program.
+func (w *world) isRead(ctx context.Context, path string) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		all, err := w.control.Identities(ctx)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(all, func(i ui.Identity) bool { return i.Path == path && i.SHA256 != "" }) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s was not read: %w", path, ctx.Err())
+		}
+	}
 }
 
 // allow has the data of an engine allow programs.
@@ -136,7 +188,7 @@ func (of *identity) print(to io.Writer) error {
 		ms(named), ms(any), ms(named-any), mark(named-any <= 300))
 	ratio := median(of.later["named"]) / cmp.Or(median(of.later["any"]), 1)
 	fmt.Fprintf(w, "later connections/s, allowed by its rule / by one for any program\t%.2f%s\tat least 0.97\n", ratio, mark(ratio >= 0.97))
-	small, large := median(of.asked[0]), median(of.asked[largeProgram])
-	fmt.Fprintf(w, "connect() to the question, program of 300 MB / of 2 MB\t%s / %s%s\tat most 20ms more\n", ms(large), ms(small), mark(large-small <= 20_000))
+	small, large := median(of.asked[smallProgram]), median(of.asked[largeProgram])
+	fmt.Fprintf(w, "connect() to the question about another file, of 300 MB / of 4 MB\t%s / %s%s\tat most 300ms\n", ms(large), ms(small), mark(large <= 300_000))
 	return w.Flush()
 }

@@ -189,7 +189,7 @@ func measure(ctx context.Context, w *world, s setup, k work, each time.Duration,
 		return with, err
 	}
 	r.share(s.name, float64(after-before)/float64(time.Since(start)))
-	asked, connected, err := w.ask(ctx, 0)
+	asked, connected, err := w.askAnew(ctx)
 	if err != nil {
 		return with, fmt.Errorf("ask: %w", err)
 	}
