@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/appimage"
 	"sallyport.dev/sallyport/firewall/identity"
 	"sallyport.dev/sallyport/firewall/process"
 	"sallyport.dev/sallyport/persistence"
@@ -43,7 +45,7 @@ func (c *Control) knowPrograms(rules firewall.Ruleset) error {
 	c.prover = identity.New(all, identity.Options{
 		Named:   func(path string) bool { return c.state.Load().rules.Names(path) },
 		Keep:    c.keep,
-		Owner:   packageOf,
+		Owner:   ownerOf,
 		Known:   c.known,
 		Carried: c.carried,
 		Moved:   c.moved,
@@ -51,13 +53,16 @@ func (c *Control) knowPrograms(rules firewall.Ruleset) error {
 	return nil
 }
 
-// packageOf is the proof that the system's packages give of a file.
-func packageOf(path string) firewall.Proof {
-	o, ok := process.OwnerOf(path)
-	if !ok || !o.Intact {
-		return firewall.Proof{}
+// ownerOf is the proof that the system's packages give of a file, or the
+// signature of an AppImage.
+func ownerOf(path string, file *io.SectionReader) firewall.Proof {
+	if o, ok := process.OwnerOf(path); ok && o.Intact {
+		return firewall.Proof{Package: o.Manager + ":" + o.Name, Version: o.Version}
 	}
-	return firewall.Proof{Package: o.Manager + ":" + o.Name, Version: o.Version}
+	if made, err := appimage.Verify(file, file.Size()); err == nil {
+		return firewall.Proof{Signer: "OpenPGP key " + made.Key, Product: made.Update}
+	}
+	return firewall.Proof{}
 }
 
 // keep stores what a file was proven to be. If it cannot be stored, the file is

@@ -3,6 +3,7 @@ package app
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -172,7 +173,13 @@ func otherProgram(now process.Facts, a firewall.Attempt) bool {
 	default:
 		return false
 	}
-	return now.Path != "" && asWritten(now.Path) != asWritten(a.Program.Path)
+	return now.Path != "" && asWritten(now.Path) != asWritten(a.Program.Path) && !seesItElsewhere(now.Path)
+}
+
+// seesItElsewhere tells whether a process has its file at another path than the
+// program that it is: in what an AppImage mounted, or as a Flatpak app.
+func seesItElsewhere(path string) bool {
+	return strings.Contains(path, "/.mount_") || strings.HasPrefix(path, "/app/")
 }
 
 // inWords says what is known of a process that runs the program. What the

@@ -104,3 +104,20 @@ func TestAProcessIsRememberedWhileItsFlowsWait(t *testing.T) {
 		}
 	})
 }
+
+func TestAProgramMaySeeItsFileAtAnotherPath(t *testing.T) {
+	for _, test := range []struct {
+		runs, asked string
+		other       bool
+	}{
+		{"/usr/bin/curl", "/usr/bin/curl", false},
+		{"/usr/bin/wget", "/usr/bin/curl", true},
+		{"/tmp/.mount_Web1a2b/usr/bin/web", "/home/a/Web.AppImage", false},
+		{"/app/bin/web", "/home/a/.local/share/flatpak/app/org.example.Web/x86_64/stable/active/files/bin/web", false},
+	} {
+		a := firewall.Attempt{Program: firewall.Program{Kind: firewall.Executable, Path: test.asked}}
+		if otherProgram(process.Facts{Path: test.runs}, a) != test.other {
+			t.Errorf("%s is another program than %s: %v", test.runs, test.asked, !test.other)
+		}
+	}
+}

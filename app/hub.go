@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -203,9 +204,23 @@ func (h *hub) refresh() {
 func (h *hub) withFacts(prompts []firewall.Prompt) []shownPrompt {
 	shown := make([]shownPrompt, len(prompts))
 	for i, known := range h.facts.about(prompts) {
-		shown[i] = shownPrompt{promptOut(prompts[i], known), prompts[i].First.UID}
+		out := promptOut(prompts[i], known)
+		if p := prompts[i].Program; p.Kind == firewall.Executable {
+			if other := h.control.prover.Resembles(p.Path); other != "" {
+				out.Warnings = append(slices.Clip(out.Warnings), "it looks like another version of "+shortPath(other)+", but nothing proves that")
+			}
+		}
+		shown[i] = shownPrompt{out, prompts[i].First.UID}
 	}
 	return shown
+}
+
+// shortPath is a path, or its last part if it is too long for a sentence.
+func shortPath(path string) string {
+	if len(path) > 200 {
+		return firewall.Program{Path: path}.Name()
+	}
+	return path
 }
 
 // watch calls on for each change until ctx ends.

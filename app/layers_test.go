@@ -34,7 +34,8 @@ var mayImport = map[string][]string{
 	"firewall/process":                 {"firewall", "firewall/interpreter"},
 	"firewall/identity":                {"firewall"},
 	"firewall/interpreter":             {},
-	"firewall/netfilter":               {"firewall", "firewall/packet", "firewall/names", "firewall/process", "firewall/interpreter"},
+	"firewall/appimage":                {},
+	"firewall/netfilter":               {"firewall", "firewall/packet", "firewall/names", "firewall/process", "firewall/interpreter", "firewall/appimage"},
 	"firewall/windivert":               {"firewall", "firewall/packet", "firewall/names", "firewall/process", "firewall/wfp"},
 	"firewall/windivert/windiverttest": {"firewall"},
 	"firewall/wfp":                     {"firewall"},
@@ -52,6 +53,7 @@ var onlyIn = map[string][]string{
 	"github.com/google/nftables": {"firewall/netfilter"},
 	"github.com/imgk/divert-go":  {"firewall/windivert"},
 	"github.com/spf13/cobra":     {"app"},
+	"github.com/ProtonMail":      {"firewall/appimage"},
 	"github.com/shirou/gopsutil": {"firewall/process"},
 	"github.com/tailscale/wf":    {"firewall/wfp"},
 }

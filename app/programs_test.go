@@ -24,7 +24,9 @@ const curlPath = "/usr/bin/curl-of-a-test"
 func (r *rig) meet(t *testing.T, content string, changed time.Time) firewall.Program {
 	t.Helper()
 	stamp := firewall.Stamp{Inode: 1, Changed: changed.UnixNano()}
-	read := func(_ context.Context, f func(io.Reader) error) error { return f(strings.NewReader(content)) }
+	read := func(_ context.Context, f func(*io.SectionReader) error) error {
+		return f(io.NewSectionReader(strings.NewReader(content), 0, int64(len(content))))
+	}
 	_, settled := r.prover.Identify(curlPath, stamp, read)
 	if settled != nil {
 		<-settled
@@ -137,9 +139,9 @@ func TestAQuestionAboutAFileThatIsTheSameClosesByItself(t *testing.T) {
 	}
 	r.stored(t, "the file", func(i firewall.Identity) bool { return i.Proof.SHA256 != "" })
 	goOn := make(chan struct{})
-	read := func(_ context.Context, f func(io.Reader) error) error {
+	read := func(_ context.Context, f func(*io.SectionReader) error) error {
 		<-goOn
-		return f(strings.NewReader("8.1"))
+		return f(io.NewSectionReader(strings.NewReader("8.1"), 0, 3))
 	}
 	stamp := firewall.Stamp{Inode: 2, Changed: december.UnixNano()}
 	first, settled := r.prover.Identify(curlPath, stamp, read)
@@ -327,5 +329,24 @@ func TestProgramsAreListedAndUndoneByCommand(t *testing.T) {
 	run("programs", "undo", curlPath)
 	if got := run("programs"); !strings.Contains(got, "another file at this path since 12 Nov 2026") {
 		t.Errorf("undone:\n%s", got)
+	}
+}
+
+func TestWhatLooksLikeAnotherVersionIsSaidToBeUnproven(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	const old, anew = "/home/a/Web-1.2.3.AppImage", "/home/a/Web-1.2.4.AppImage"
+	if _, err := r.AddRule(t.Context(), ui.Rule{Program: old, Verdict: firewall.Allow, Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	read := func(_ context.Context, f func(*io.SectionReader) error) error {
+		return f(io.NewSectionReader(strings.NewReader("1"), 0, 1))
+	}
+	r.prover.Identify(old, firewall.Stamp{Inode: 1, Changed: 1}, read)
+	for path, want := range map[string]bool{anew: true, "/home/a/Other-1.2.4.AppImage": false} {
+		_, p := r.ask(t, attempt(path, "192.0.2.1:443"))
+		said := slices.Contains(p.Warnings, "it looks like another version of "+old+", but nothing proves that")
+		if p.Program != path || said != want {
+			t.Errorf("%s: asked %+v", path, p)
+		}
 	}
 }

@@ -31,7 +31,9 @@ type Proof struct {
 	// database of packages has its digest, and only root can write to it.
 	// Version is that of the package; it proves nothing.
 	Package, Version string
-	// Signer and Product are those of a signature that the system has verified.
+	// Signer and Product are those of a verified signature: of one that the system
+	// trusts, or of an AppImage, where they are the key, "OpenPGP key 0A1B…", and
+	// where it says that its next version is.
 	Signer, Product string
 }
 
@@ -64,7 +66,7 @@ type Identity struct {
 
 // Reading has f read the file that has a certain stamp, and fails if it has
 // another, before or after that.
-type Reading func(ctx context.Context, f func(io.Reader) error) error
+type Reading func(ctx context.Context, f func(*io.SectionReader) error) error
 
 // Identify says which program the file is that a backend met at a path: an
 // [Executable], or one that [Changed]. It returns at once. settled is nil if

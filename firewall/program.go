@@ -10,12 +10,11 @@ const (
 	// Unidentified: nobody can say which program this is. It is asked about,
 	// can only be answered once, and matches no rule that names a program.
 	Unidentified ProgramKind = iota
-	// Executable: Path, opened on this computer, is the very file that runs.
+	// Executable: Path, opened on this computer, is the very file that runs, or
+	// the AppImage that it runs from.
 	Executable
 	// Foreign: the file that runs is not the one at Path on this computer: it
-	// was started in another mount namespace, replaced, or deleted since. What
-	// runs from an AppImage is known by this: Path is that of the AppImage,
-	// File begins with "appimage:", and Why is empty.
+	// was started in another mount namespace, replaced, or deleted since.
 	Foreign
 	// Kernel: no process sent the packet (WireGuard, NFS, neighbour discovery).
 	Kernel

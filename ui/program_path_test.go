@@ -8,7 +8,6 @@ func TestAProgramIsNamedByTheEndOfItsPath(t *testing.T) {
 		{`/opt/back\slash`, `back\slash`, `/opt/back\slash`},
 		{`C:\Program Files\Mozilla Firefox\firefox.exe`, "firefox.exe", `C:\Program Files\Mozilla Firefox\firefox.exe`},
 		{`\\server\share\scan.exe`, "scan.exe", `\\server\share\scan.exe`},
-		{"foreign:appimage:8:1:2:3:/home/a/Web.AppImage", "Web.AppImage", "An AppImage, until its file changes · /home/a/Web.AppImage"},
 		{"foreign:8:1:2:3:/usr/bin/curl", "curl", "Not the file that this computer has at this path · /usr/bin/curl"},
 		{`foreign:8:1:C:\Windows\curl.exe`, "curl.exe", `Not the file that this computer has at this path · C:\Windows\curl.exe`},
 		{"", "Unidentified program", "Nobody can say which program this was"},

@@ -77,8 +77,6 @@ func programDetail(program string) string {
 		return textKernelDetail
 	case program == "":
 		return textUnidentifiedDetail
-	case strings.HasPrefix(program, "foreign:appimage:"):
-		return textAppImageDetail + " · " + shown(programFile(program))
 	case strings.HasPrefix(program, "foreign:"):
 		return textForeignDetail + " · " + shown(programFile(program))
 	}
@@ -287,7 +285,6 @@ const (
 	textKernelDetail       = "Traffic that no program sent"
 	textUnidentified       = "Unidentified program"
 	textUnidentifiedDetail = "Nobody can say which program this was"
-	textAppImageDetail     = "An AppImage, until its file changes"
 	textForeignDetail      = "Not the file that this computer has at this path"
 
 	textGone      = "The engine does not answer."

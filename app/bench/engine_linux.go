@@ -94,16 +94,21 @@ func (w *world) permit(ctx context.Context, others int) error {
 	return err
 }
 
-// ask starts a program that was never seen, and answers when asked. It tells
-// how long the question and, after the answer, the connection took.
-func (w *world) ask(ctx context.Context) (asked, connected time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
+// askAnew is ask for a program that was never seen.
+func (w *world) askAnew(ctx context.Context) (asked, connected time.Duration, err error) {
 	w.asked++
 	path := filepath.Join(w.dir, fmt.Sprintf("new%d", w.asked))
-	if out, err := exec.Command("cp", w.generator, path).CombinedOutput(); err != nil {
-		return 0, 0, fmt.Errorf("copy the program: %w: %s", err, out)
+	if err := w.copyTo(path, 0); err != nil {
+		return 0, 0, err
 	}
+	return w.ask(ctx, path)
+}
+
+// ask starts a program, and answers when asked. It tells how long the question
+// and, after the answer, the connection took.
+func (w *world) ask(ctx context.Context, path string) (asked, connected time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
 	questions := make(chan ui.Prompt, 1)
 	watching := make(chan struct{}, 1)
 	watch, stop := context.WithCancel(ctx)
@@ -161,6 +166,17 @@ func (w *world) ask(ctx context.Context) (asked, connected time.Duration, err er
 	start := time.Unix(0, once.Start)
 	connected = start.Add(time.Duration(once.Connected * 1000)).Sub(seen)
 	return seen.Sub(start), connected, nil
+}
+
+// copyTo puts a copy of the load generator at a path, filled up to a size.
+func (w *world) copyTo(path string, size int64) error {
+	if out, err := exec.Command("cp", w.generator, path).CombinedOutput(); err != nil {
+		return fmt.Errorf("copy the program: %w: %s", err, out)
+	}
+	if size == 0 {
+		return nil
+	}
+	return os.Truncate(path, size)
 }
 
 // memory is what the engine has resident, in bytes.

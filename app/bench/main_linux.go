@@ -25,7 +25,7 @@ func main() {
 	program := flag.String("sallyport", "build/sallyport", "the program to measure")
 	load := flag.String("load", "build/load", "the load generator")
 	rounds := flag.Int("rounds", 10, "how often each set-up has its turn")
-	only := flag.String("only", "", "do only this work: "+names(works))
+	only := flag.String("only", "", "do only this work: "+names(works)+", "+identities)
 	each := flag.Duration("each", 600*time.Millisecond, "how long each work is done")
 	limit := flag.Duration("limit", 10*time.Minute, "when to give up")
 	flag.Parse()
@@ -33,7 +33,7 @@ func main() {
 		works = slices.DeleteFunc(works, func(k work) bool { return k.name != *only })
 		rows = slices.DeleteFunc(rows, func(r row) bool { return r.work != *only })
 	}
-	if len(works) == 0 || flag.NArg() > 0 {
+	if len(works) == 0 && *only != identities || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -103,6 +103,9 @@ func bench(ctx context.Context, program, load string, rounds int, each time.Dura
 		}
 	}
 	for round := range rounds {
+		if len(works) == 0 {
+			break
+		}
 		for _, k := range works {
 			if err := compare(ctx, w, k, round, each, r); err != nil {
 				return fmt.Errorf("%s, round %d: %w", k.name, round+1, err)
@@ -110,7 +113,13 @@ func bench(ctx context.Context, program, load string, rounds int, each time.Dura
 		}
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
 	}
-	return r.print(os.Stdout)
+	if len(works) > 0 {
+		err = r.print(os.Stdout)
+	}
+	if len(works) != 1 {
+		err = errors.Join(err, identify(ctx, w, os.Stdout))
+	}
+	return err
 }
 
 // prepare writes the set-up's rules once; each turn then starts an engine with
@@ -180,7 +189,7 @@ func measure(ctx context.Context, w *world, s setup, k work, each time.Duration,
 		return with, err
 	}
 	r.share(s.name, float64(after-before)/float64(time.Since(start)))
-	asked, connected, err := w.ask(ctx)
+	asked, connected, err := w.askAnew(ctx)
 	if err != nil {
 		return with, fmt.Errorf("ask: %w", err)
 	}

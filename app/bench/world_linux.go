@@ -119,11 +119,16 @@ type result struct {
 	Errors    map[string]uint64 `json:"errs"`
 }
 
-func (w *world) load(ctx context.Context, args ...string) (r result, err error) {
+func (w *world) load(ctx context.Context, args ...string) (result, error) {
+	return w.run(ctx, w.generator, args...)
+}
+
+// run is load by a copy of the generator.
+func (w *world) run(ctx context.Context, program string, args ...string) (r result, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var says bytes.Buffer
-	c := w.clientCommand(ctx, append([]string{w.generator}, args...)...)
+	c := w.clientCommand(ctx, append([]string{program}, args...)...)
 	c.Stderr = &says
 	out, err := c.Output()
 	if err != nil {

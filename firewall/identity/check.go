@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -26,6 +27,19 @@ type check struct {
 	queued  bool
 	at      time.Time // when it was read last
 	times   int       // that it was read
+
+	reads atomic.Int64 // grows as its reading gets on
+}
+
+// progress counts what is read.
+type progress struct {
+	io.ReaderAt
+	reads *atomic.Int64
+}
+
+func (p progress) ReadAt(b []byte, at int64) (int, error) {
+	p.reads.Add(1)
+	return p.ReaderAt.ReadAt(b, at)
 }
 
 func newCheck(path string, s firewall.Stamp, read firewall.Reading) *check {
@@ -62,21 +76,7 @@ func (c *check) changed() firewall.Program {
 func (p *Prover) push(queue *[]*check, c *check) {
 	c.queued = true
 	*queue = append(*queue, c)
-	for _, wake := range p.wakes {
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// Run reads files until ctx ends. It does not wait for a reader that a dead
-// mount holds up.
-func (p *Prover) Run(ctx context.Context) error {
-	go p.read(ctx, p.wakes[0], &p.soon)
-	go p.read(ctx, p.wakes[1], &p.soon, &p.later)
-	<-ctx.Done()
-	return nil
+	p.wake()
 }
 
 // again has a file read once more if it is still the newest at its path.
@@ -88,40 +88,14 @@ func (p *Prover) again(c *check) {
 	}
 }
 
-// read reads what is in the queues, the first one first.
-func (p *Prover) read(ctx context.Context, wake <-chan struct{}, queues ...*[]*check) {
-	for ctx.Err() == nil {
-		if c := p.next(queues); c != nil {
-			p.prove(ctx, c)
-			continue
-		}
-		select {
-		case <-wake:
-		case <-ctx.Done():
-		}
-	}
-}
-
-func (p *Prover) next(queues []*[]*check) *check {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, queue := range queues {
-		if len(*queue) > 0 {
-			c := (*queue)[0]
-			*queue = (*queue)[1:]
-			return c
-		}
-	}
-	return nil
-}
-
 // prove reads a file and decides which program it is.
 func (p *Prover) prove(ctx context.Context, c *check) {
 	var proof firewall.Proof
-	err := c.read(ctx, func(r io.Reader) error {
-		sum, err := digest(ctx, r)
+	err := c.read(ctx, func(all *io.SectionReader) error {
+		file := io.NewSectionReader(progress{all, &c.reads}, 0, all.Size())
+		sum, err := digest(ctx, file)
 		if err == nil && !p.has(c.path, sum) { // the same content needs no package to vouch for it
-			proof = p.o.Owner(c.path)
+			proof = p.o.Owner(c.path, file)
 		}
 		proof.SHA256 = sum
 		return err
@@ -212,19 +186,18 @@ func (c *check) continues(i firewall.Identity) firewall.Identity {
 // larger proves nothing, and keeps no others waiting.
 const maxSize = 4 << 30
 
-// digest is the SHA-256 of what r reads, in hexadecimal.
-func digest(ctx context.Context, r io.Reader) (string, error) {
+// digest is the SHA-256 of a file, in hexadecimal.
+func digest(ctx context.Context, file *io.SectionReader) (string, error) {
+	if file.Size() > maxSize {
+		return "", errors.New("read the program: it is too large")
+	}
 	h := sha256.New()
-	for range maxSize>>20 + 1 {
-		_, err := io.CopyN(h, r, 1<<20)
-		switch {
-		case err == io.EOF:
+	for ctx.Err() == nil {
+		if _, err := io.CopyN(h, file, 1<<20); err == io.EOF {
 			return hex.EncodeToString(h.Sum(nil)), nil
-		case err != nil:
+		} else if err != nil {
 			return "", fmt.Errorf("read the program: %w", err)
-		case ctx.Err() != nil:
-			return "", ctx.Err()
 		}
 	}
-	return "", errors.New("read the program: it is too large")
+	return "", ctx.Err()
 }

@@ -8,6 +8,7 @@
 package identity
 
 import (
+	"io"
 	"sync"
 	"time"
 
@@ -34,9 +35,9 @@ type Options struct {
 	Named func(path string) bool
 	// Keep stores an identity before it counts.
 	Keep func(firewall.Identity)
-	// Owner returns the proof that a package gives of the file at path, without
-	// its content: zero if there is none. It may take as long as to read it.
-	Owner func(path string) firewall.Proof
+	// Owner returns the proof that a package or a signature gives of the file at
+	// path, which it may read, without its content: zero if there is none.
+	Owner func(path string, file *io.SectionReader) firewall.Proof
 	// Known is told that a file that counted as changed turned out to be
 	// another program, or the one that rules were made for.
 	Known func(old, now firewall.Program)
@@ -61,6 +62,8 @@ type Prover struct {
 	met      map[string]*check   // the newest file at paths that no rule names
 	soon     []*check            // somebody waits for it
 	later    []*check
+	dead     map[uint32]int // by device: how many readings do not get on
+	hanging  int            // all of them
 }
 
 // file is what is known of a path.
@@ -73,9 +76,9 @@ type file struct {
 // New makes a prover that knows these identities.
 func New(all []firewall.Identity, o Options) *Prover {
 	if o.Owner == nil {
-		o.Owner = func(string) firewall.Proof { return firewall.Proof{} }
+		o.Owner = func(string, *io.SectionReader) firewall.Proof { return firewall.Proof{} }
 	}
-	p := &Prover{o: o, files: make(map[string]*file), versions: make(map[string][]string), met: make(map[string]*check)}
+	p := &Prover{o: o, files: make(map[string]*file), versions: make(map[string][]string), met: make(map[string]*check), dead: make(map[uint32]int)}
 	for i := range p.wakes {
 		p.wakes[i] = make(chan struct{}, 1)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,7 +53,7 @@ func TestAFileThatWasNeverReadProvesNothing(t *testing.T) {
 	tell(t, func(s *story) {
 		s.slow = time.Second
 		s.put(path, "8.1")
-		if p, wait := s.Identify(path, s.stamps[path], func(context.Context, func(io.Reader) error) error { return errors.New("gone") }); p.Kind != firewall.Executable || wait != nil {
+		if p, wait := s.Identify(path, s.stamps[path], func(context.Context, func(*io.SectionReader) error) error { return errors.New("gone") }); p.Kind != firewall.Executable || wait != nil {
 			t.Errorf("met first, it counts as %+v", p)
 		}
 		synctest.Wait()
@@ -112,9 +111,9 @@ func TestAnAnswerMayComeBeforeTheFileWasRead(t *testing.T) {
 		s.put(path, "8.2")
 		s.slow = time.Minute
 		stamp := s.stamps[path]
-		p, _ := s.Identify(path, stamp, func(ctx context.Context, f func(io.Reader) error) error {
+		p, _ := s.Identify(path, stamp, func(ctx context.Context, f func(*io.SectionReader) error) error {
 			time.Sleep(s.slow)
-			return f(strings.NewReader("8.2"))
+			return f(file("8.2"))
 		})
 		if err := s.accept(p); err != nil {
 			t.Fatal(err)
@@ -289,4 +288,22 @@ func BenchmarkAKnownFile(b *testing.B) {
 			b.Fatal("it is read")
 		}
 	}
+}
+
+func TestAPathMayLookLikeThatOfAnotherVersion(t *testing.T) {
+	tell(t, func(s *story) {
+		const old, anew = "/home/a/Web-1.2.3.AppImage", "/home/a/Web-1.2.4.AppImage"
+		s.put(old, "1.2.3")
+		s.meet(old)
+		for path, want := range map[string]string{anew: old, old: "", "/home/a/Wed-1.2.4.AppImage": "", "/home/a/Web.AppImage": ""} {
+			if other := s.Resembles(path); other != want {
+				t.Errorf("%s looks like %q", path, other)
+			}
+		}
+		s.named = false
+		delete(s.kept, old)
+		if other := s.Resembles(anew); other != "" {
+			t.Errorf("it looks like %s, which no rule names any more", other)
+		}
+	})
 }

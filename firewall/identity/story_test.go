@@ -52,10 +52,18 @@ func (s *story) start() func() {
 		all = append(all, i)
 	}
 	s.Prover = identity.New(all, identity.Options{
-		Named:   func(path string) bool { return s.named || s.kept[path].Path != "" },
-		Keep:    func(i firewall.Identity) { s.kept[i.Path] = i },
-		Owner:   func(path string) firewall.Proof { s.mu.Lock(); defer s.mu.Unlock(); return s.owners[path] },
-		Known:   func(old, now firewall.Program) { s.known = append(s.known, [2]firewall.Program{old, now}) },
+		Named: func(path string) bool { return s.named || s.kept[path].Path != "" },
+		Keep:  func(i firewall.Identity) { s.kept[i.Path] = i },
+		Owner: func(path string, _ *io.SectionReader) firewall.Proof {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.owners[path]
+		},
+		Known: func(old, now firewall.Program) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.known = append(s.known, [2]firewall.Program{old, now})
+		},
 		Carried: func(i firewall.Identity) { s.carried = append(s.carried, i) },
 		Moved:   func(_ string, i firewall.Identity) { s.moved = append(s.moved, i) },
 	})
@@ -85,7 +93,7 @@ func (s *story) meet(path string) (first, settled firewall.Program) {
 	s.Helper()
 	stamp := s.stamps[path]
 	ask := func() (firewall.Program, <-chan struct{}) {
-		return s.Identify(path, stamp, func(ctx context.Context, f func(io.Reader) error) error {
+		return s.Identify(path, stamp, func(ctx context.Context, f func(*io.SectionReader) error) error {
 			time.Sleep(s.slow)
 			s.mu.Lock()
 			s.reads++
@@ -94,7 +102,7 @@ func (s *story) meet(path string) (first, settled firewall.Program) {
 			if now != stamp {
 				return errors.New("replaced")
 			}
-			return f(strings.NewReader(content))
+			return f(file(content))
 		})
 	}
 	first, wait := ask()
@@ -126,6 +134,11 @@ func (s *story) accept(p firewall.Program) error {
 		}
 		return nil
 	})
+}
+
+// file reads a file with this content.
+func file(content string) *io.SectionReader {
+	return io.NewSectionReader(strings.NewReader(content), 0, int64(len(content)))
 }
 
 func sum(content string) string {

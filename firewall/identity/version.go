@@ -66,3 +66,20 @@ func (p *Prover) continued(c *check) (firewall.Identity, bool) {
 	}
 	return firewall.Identity{}, false
 }
+
+// Resembles returns the path of a program that rules name, of which the one at
+// path looks like another version, or "". Nothing proves it: else rules would name
+// that one too.
+func (p *Prover) Resembles(path string) (other string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.files[path] != nil {
+		return ""
+	}
+	for _, one := range p.versions[versionless(path)] {
+		if p.o.Named(one) {
+			other = one // the last that was met
+		}
+	}
+	return other
+}

@@ -1,7 +1,6 @@
 package netfilter
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/appimage"
 	"sallyport.dev/sallyport/firewall/process"
 )
 
@@ -21,10 +21,9 @@ import (
 func isAppImagePath(path string) bool { return strings.Contains(path, "/.mount_") }
 
 // appImage says of which AppImage a program is: of the file that a process
-// runs which serves the file system that the program is on. It counts as this
-// file while it is the same one; after an update it is asked about again. A
-// program whose AppImage is not known for certain stays a foreign one.
-func (i *identities) appImage(key kernelProgram, pid uint32, p firewall.Program) firewall.Program {
+// runs which serves the file system that the program is on, and which proves
+// it. A program whose AppImage is not known for certain stays a foreign one.
+func (i *identities) appImage(key kernelProgram, pid uint32, p subject) subject {
 	mounts, err := mountsOf(strconv.Itoa(int(pid)))
 	if pid == 0 || err != nil {
 		return untold(pid)
@@ -34,7 +33,7 @@ func (i *identities) appImage(key kernelProgram, pid uint32, p firewall.Program)
 		return p
 	}
 	// Whoever serves the files can change them, and what the kernel knows them by.
-	p = firewall.Program{
+	p.Program = firewall.Program{
 		Kind: firewall.Foreign, Path: p.Path, Why: "its files are served by another program",
 		File: fmt.Sprintf("%d:%d:%d:%d", key.Device, key.Number, key.Generation, key.Ctime),
 	}
@@ -53,10 +52,7 @@ func (i *identities) appImage(key kernelProgram, pid uint32, p firewall.Program)
 	if same, err := i.same(image, file.Name()); err != nil || !same {
 		return p
 	}
-	return firewall.Program{
-		Kind: firewall.Foreign, Path: file.Name(),
-		File: fmt.Sprintf("appimage:%d:%d:%d:%d", image.Device, image.Number, image.Generation, image.Ctime),
-	}
+	return subject{firewall.Program{Kind: firewall.Executable, Path: file.Name()}, stampOf(image), true}
 }
 
 // appImageServer opens the AppImage that serves the FUSE connection with this
@@ -106,7 +102,7 @@ func openAppImage(link string) (*os.File, error) {
 	var runs, st unix.Stat_t
 	head := make([]byte, 11)
 	_, err = io.ReadFull(file, head)
-	if err == nil && !(bytes.HasPrefix(head, []byte("\x7fELF")) && bytes.HasSuffix(head, []byte("AI\x02"))) {
+	if err == nil && !appimage.Is(head) {
 		err = errors.New("no AppImage")
 	}
 	if err == nil {

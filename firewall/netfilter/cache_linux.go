@@ -49,6 +49,10 @@ type cache struct {
 	place func(kernelRemote) firewall.Place
 	// proven says which program the file with the stamp is by now.
 	proven func(firewall.Program, firewall.Stamp) (p firewall.Program, settled <-chan struct{})
+	// stillIs says the same of one that the kernel knows.
+	stillIs func(firewall.Program, kernelProgram) firewall.Program
+	// elsewhere tells whether the kernel knows a program by another path than its own.
+	elsewhere func(kernelProgram) bool
 
 	interprets func(path string) bool // whether each execution of the program there is to be judged
 

@@ -50,15 +50,19 @@
 // dropped the file from its caches, and also after a crash. What an executable
 // is, [firewall.Identify] tells: it may be another file than the one that rules
 // for its path were made for. Such a file is read once, with a lease on it; who
-// wants to write to it waits until the reader has let go.
+// wants to write to it waits until the reader has let go. A program of which the
+// file system does not answer is unidentified until it does, and nothing else
+// waits for it.
 //
 // A program of a snap, of a Flatpak app of the system's installation, or of a
 // Nix package that root has installed is known by the package, whose path
 // changes with every update. What a process in its own mount namespace has
 // mounted is a hint only: the file is proven by device, inode and change time
-// where root alone can have put it. An AppImage is the file that runs in the
-// process that serves the mount, which the kernel tells since it has
-// fuse_connection in /proc/PID/fdinfo; before that it stays a foreign program.
+// where root alone can have put it. A Flatpak app of a user's own installation is
+// a program at its path in the active version, which is the same while its content
+// is. What runs from an AppImage is the AppImage: the file that runs in the process
+// that serves the mount, which the kernel tells since it has fuse_connection in
+// /proc/PID/fdinfo; before that it stays a foreign program.
 //
 // Of an interpreter, each execution is a program of its own: what one runs says
 // nothing of the next. Its arguments are noted when it is executed, and the

@@ -30,7 +30,7 @@ type setup struct {
 
 	Identities string                    // the file that keeps what programs are; "": nothing does
 	Packages   map[string]firewall.Proof // of files that a package vouches for
-	Dpkg       bool                      // ask the package database instead
+	Databases  bool                      // ask those of packages instead
 }
 
 // request is what the test tells the engine process.

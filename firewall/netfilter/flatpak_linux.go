@@ -14,6 +14,8 @@ const (
 	flatpakApps = "/var/lib/flatpak/app"
 	// flatpakOfUser is where, in a home, the user's own is.
 	flatpakOfUser = "/.local/share/flatpak/app/"
+	// flatpakItself is the program, which is there where only users have apps.
+	flatpakItself = "/usr/bin/flatpak"
 )
 
 // isFlatpakPath tells whether an app of Flatpak, if there are any here, sees its
@@ -23,13 +25,16 @@ func isFlatpakPath(path string) bool {
 	if !strings.HasPrefix(path, "/app/") {
 		return false
 	}
-	_, err := os.Stat(flatpakApps)
-	return err == nil
+	_, apps := os.Stat(flatpakApps)
+	_, itself := os.Stat(flatpakItself)
+	return apps == nil || itself == nil
 }
 
 // flatpak says which app of the system's installation a program is of: the
-// file that runs is the app's own one, opened here.
-func (i *identities) flatpak(key kernelProgram, pid uint32, p firewall.Program) firewall.Program {
+// file that runs is the app's own one, opened here. Users can change the apps of
+// their own installations: a program of these is the file at its path there,
+// whatever version of the app that is of, as other programs of users are.
+func (i *identities) flatpak(key kernelProgram, pid uint32, p subject) subject {
 	theirs, err := mountsOf(strconv.Itoa(int(pid)))
 	if pid == 0 || err != nil {
 		return untold(pid)
@@ -39,9 +44,9 @@ func (i *identities) flatpak(key kernelProgram, pid uint32, p firewall.Program) 
 		return p
 	}
 	for _, path := range paths {
-		if strings.Contains(path, flatpakOfUser) {
-			if same, _ := i.same(key, path); same {
-				p.Why = "a Flatpak app that its user may change"
+		if stable := ofUser(path); stable != "" {
+			if same, _ := i.same(key, stable); same {
+				return subject{firewall.Program{Kind: firewall.Executable, Path: stable}, p.stamp, true}
 			}
 			continue
 		}
@@ -50,7 +55,8 @@ func (i *identities) flatpak(key kernelProgram, pid uint32, p firewall.Program) 
 			continue
 		}
 		if same, _ := i.same(key, path); same {
-			return firewall.Program{Kind: firewall.Packaged, Path: path, Package: "flatpak:" + id}
+			p.Program = firewall.Program{Kind: firewall.Packaged, Path: path, Package: "flatpak:" + id}
+			return p
 		}
 	}
 	return p
@@ -64,4 +70,21 @@ func parseFlatpak(path string) (id string) {
 		return parts[1]
 	}
 	return ""
+}
+
+// ofUser is the path, "" if it has none, that a file of a user's app has in each
+// version: HOME/.local/share/flatpak/app/ID/ARCHITECTURE/BRANCH/active/files/...
+// where the file's own has COMMIT, to which active is a link.
+func ofUser(path string) (stable string) {
+	at := strings.Index(path, flatpakOfUser)
+	if at < 0 {
+		return ""
+	}
+	at += len(flatpakOfUser)
+	parts := strings.Split(path[at:], "/")
+	if len(parts) < 6 || parts[4] != "files" {
+		return ""
+	}
+	parts[3] = "active"
+	return path[:at] + strings.Join(parts, "/")
 }

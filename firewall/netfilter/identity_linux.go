@@ -25,6 +25,14 @@ const maxPrograms = 8192
 // not run; see records.h.
 const impostor = 1
 
+// subject is a program, and the stamp of the file that proves which it is.
+type subject struct {
+	firewall.Program
+	stamp firewall.Stamp
+	// elsewhere tells that the kernel knows the executable by another path.
+	elsewhere bool
+}
+
 // identities turns the kernel's keys of executables into programs.
 type identities struct {
 	paths   *ebpf.Map
@@ -32,8 +40,9 @@ type identities struct {
 	opened  *link.Iter
 	space   uint64 // number of our mount namespace
 	mu      sync.Mutex
-	known   map[kernelProgram]firewall.Program
+	known   map[kernelProgram]subject
 	opening sync.Mutex // one look at an open file at a time
+	looks   looks
 
 	prove firewall.Identify // nil: every file is the program of its path; set before the first use
 
@@ -51,25 +60,13 @@ func newIdentities(k *kernelSide) (*identities, error) {
 	}
 	i := &identities{
 		paths: k.Paths, wanted: k.Wanteds, opened: it, space: st.Ino,
-		known: make(map[kernelProgram]firewall.Program),
+		known: make(map[kernelProgram]subject), looks: looks{running: make(map[kernelProgram]*identifying)},
 	}
 	i.interpreters = newInterpreters(k, i)
 	return i, nil
 }
 
 func (i *identities) close() { i.opened.Close() }
-
-// program says which program the key is; pid helps while the process lives.
-func (i *identities) program(key kernelProgram, pid uint32) firewall.Program {
-	p, _ := i.settling(key, pid)
-	return p
-}
-
-// settling is program; settled is that of [firewall.Identify].
-func (i *identities) settling(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
-	p, settled = i.proven(i.file(key.whole(), pid), stampOf(key))
-	return i.interpreters.particular(p, key, pid), settled
-}
 
 // proven says which program a file is, given that it is the one at its path.
 func (i *identities) proven(p firewall.Program, s firewall.Stamp) (_ firewall.Program, settled <-chan struct{}) {
@@ -80,27 +77,47 @@ func (i *identities) proven(p firewall.Program, s firewall.Stamp) (_ firewall.Pr
 }
 
 // file says which program the key is, whatever was at its path before.
-func (i *identities) file(key kernelProgram, pid uint32) firewall.Program {
+func (i *identities) file(key kernelProgram, pid uint32) subject {
 	if key.Inode == 0 {
-		return firewall.Program{Kind: firewall.Kernel}
+		return subject{Program: firewall.Program{Kind: firewall.Kernel}}
 	}
 	i.mu.Lock()
-	p, ok := i.known[key]
+	s, ok := i.known[key]
 	i.mu.Unlock()
 	if ok {
-		return p
+		return s
 	}
-	p = i.packaged(key, pid, i.identify(key, pid))
-	if p.Kind == firewall.Unidentified {
-		return p
+	s = i.packaged(key, pid, i.identify(key, pid))
+	if s.Kind == firewall.Unidentified {
+		return s
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if len(i.known) >= maxPrograms {
 		clear(i.known)
 	}
-	i.known[key] = p
+	i.known[key] = s
+	return s
+}
+
+// stillIs says which program p, which the key is, is by now.
+func (i *identities) stillIs(p firewall.Program, key kernelProgram) firewall.Program {
+	i.mu.Lock()
+	s, ok := i.known[key.whole()]
+	i.mu.Unlock()
+	if !ok {
+		s.stamp = stampOf(key)
+	}
+	p, _ = i.proven(p, s.stamp)
 	return p
+}
+
+// isElsewhere tells whether the kernel knows the executable of the key by
+// another path than that of the program.
+func (i *identities) isElsewhere(key kernelProgram) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.known[key.whole()].elsewhere
 }
 
 // lasting says which program the key is without the help of a process; ok is

@@ -128,6 +128,14 @@ func (in *interpreters) lists(path string) bool {
 	return ok
 }
 
+// isKnown tells whether it is known what the key's execution runs.
+func (in *interpreters) isKnown(key kernelProgram) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	_, ok := in.known[key]
+	return ok
+}
+
 // particular says which script the key's execution of a program runs, if the
 // program is an interpreter.
 func (in *interpreters) particular(p firewall.Program, key kernelProgram, pid uint32) firewall.Program {

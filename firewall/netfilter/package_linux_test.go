@@ -75,7 +75,7 @@ func TestAnUpgradeByARealPackageIsCarriedOver(t *testing.T) {
 	world := newWorld(t)
 	world.packages()
 	const path = "/opt/good/bin/good"
-	g := world.guard(setup{Dpkg: true})
+	g := world.guard(setup{Databases: true})
 	world.install("good", "1.0", path)
 	g.allow(path)
 	if i := g.kept[path]; i.Proof.Package != "dpkg:good" || i.Proof.Version != "1.0" {
@@ -101,7 +101,7 @@ func TestAVersionedPathIsCarriedOverWithItsPackageOnly(t *testing.T) {
 	world := newWorld(t)
 	world.packages()
 	const before, after, alone = "/opt/app-1.2.3/bin/app", "/opt/app-1.2.4/bin/app", "/opt/app-1.2.5/bin/app"
-	g := world.guard(setup{Dpkg: true})
+	g := world.guard(setup{Databases: true})
 	world.install("app", "1.2.3", before)
 	g.allow(before)
 	world.install("app", "1.2.4", after)

@@ -15,33 +15,33 @@ import (
 // puts every version elsewhere: then its package is the subject, and not the
 // path. Where a program is in a mount namespace of its own, only its process
 // tells what it has mounted, and then what it tells is proven here, in ours.
-func (i *identities) packaged(key kernelProgram, pid uint32, p firewall.Program) firewall.Program {
+func (i *identities) packaged(key kernelProgram, pid uint32, p firewall.Program) subject {
+	s := subject{Program: p, stamp: stampOf(key)}
 	if p.Kind != firewall.Executable && p.Kind != firewall.Foreign {
-		return p
+		return s
 	}
 	switch own := p.Kind == firewall.Executable; {
 	case isAppImagePath(p.Path):
-		return i.appImage(key, pid, p)
+		return i.appImage(key, pid, s)
 	case own:
 		name := snapOf(p.Path, key.Device)
 		if name == "" {
 			name = nixOf("/", p.Path)
 		}
 		if name != "" {
-			p.Kind, p.Package = firewall.Packaged, name
+			s.Kind, s.Package = firewall.Packaged, name
 		}
-		return p
 	case isFlatpakPath(p.Path):
-		return i.flatpak(key, pid, p)
+		return i.flatpak(key, pid, s)
 	}
-	return p
+	return s
 }
 
 // untold is a program of which only its process could have told more, which
 // is gone.
-func untold(pid uint32) firewall.Program {
+func untold(pid uint32) subject {
 	const why = "in another mount namespace, and its process is gone"
-	return firewall.Program{File: fmt.Sprintf("process %d: %s", pid, why), Why: why}
+	return subject{Program: firewall.Program{File: fmt.Sprintf("process %d: %s", pid, why), Why: why}}
 }
 
 // mountsOf are the mounts that a process sees: "self", or its number.

@@ -163,8 +163,6 @@ func TestAFlatpakAppIsTheSameSubjectAfterItsUpdate(t *testing.T) {
 
 	other := "/var/lib/flatpak/app/org.example.Other/x86_64/stable/abc/files"
 	world.like(other+"/bin/web", program)
-	users := filepath.Join(world.dir, ".local/share/flatpak/app/org.example.Web/x86_64/stable/abc/files")
-	world.like(users+"/bin/web", program)
 	like := filepath.Join(world.dir, "var/lib/flatpak/app/org.example.Web/x86_64/stable/abc/files")
 	world.like(like+"/bin/web", evil)
 	writable := app + "123/files"
@@ -176,7 +174,6 @@ func TestAFlatpakAppIsTheSameSubjectAfterItsUpdate(t *testing.T) {
 		why   string
 	}{
 		{other, firewall.Packaged, ""},
-		{users, firewall.Foreign, "a Flatpak app that its user may change"},
 		{like, firewall.Foreign, "in another mount namespace"},
 		{writable, firewall.Foreign, "in another mount namespace"},
 	} {
@@ -200,6 +197,77 @@ func TestAFlatpakAppIsTheSameSubjectAfterItsUpdate(t *testing.T) {
 			t.Errorf("what a user mounted (%s) counts as %+v", script, p)
 		}
 	}
+}
+
+// A user can change the apps of their own installation: each file there is known
+// by its content, as other programs of users are, whatever version has it.
+func TestAFileOfAUsersFlatpakAppIsTheSameSubjectWhileItIsTheSame(t *testing.T) {
+	world := newWorld(t)
+	world.installed("unshare")
+	world.shell("mkdir -p /var/lib/flatpak/app")
+	g := world.guard(setup{})
+	program, evil := world.version("built", "1"), world.version("evil", "2")
+	home := filepath.Join(world.dir, "home")
+	app := home + "/.local/share/flatpak/app/org.example.Web/x86_64/stable/"
+	deploy := func(commit, program string) (files string) {
+		files = app + commit + "/files"
+		world.like(files+"/bin/web", program)
+		world.shell(`ln -sfn "$1" "$2"; chown -hR 1000 "$3"`, commit, app+"active", home)
+		return files
+	}
+	stable := app + "active/files/bin/web"
+	files := deploy("abc", program)
+	p := world.asks(g, world.sandboxed(files, "bin/web", "-m"), firewall.Allow, true)
+	if want := (firewall.Program{Kind: firewall.Executable, Path: stable}); p != want {
+		t.Fatalf("asked about %+v, want %+v", p, want)
+	}
+	if !world.connects(g, world.sandboxed(files, "bin/web", "-Urm")) {
+		t.Error("allowed, it cannot connect")
+	}
+	g.await("it to be read", func() bool { return g.kept[stable].Proof.SHA256 == digest(t, program) })
+	world.connectsSoon(g, world.sandboxed(deploy("def", program), "bin/web", "-m"))
+
+	// The next version has another program, and so has who calls theirs the same.
+	p = world.asksOfAnother(g, world.sandboxed(deploy("fed", evil), "bin/web", "-m"), stable)
+	if want := "sha256:" + digest(t, evil); p.Kind != firewall.Changed || p.File != want {
+		t.Errorf("another file counts as %+v", p)
+	}
+	deploy("cba", program)
+	like := filepath.Join(world.dir, "elsewhere", strings.TrimPrefix(app, home), "cba/files")
+	world.like(like+"/bin/web", program)
+	inactive := app + "other/files"
+	world.like(inactive+"/bin/web", program)
+	for _, files := range []string{like, inactive} {
+		if p := world.asks(g, world.sandboxed(files, "bin/web", "-m"), firewall.Block, false); p.Kind != firewall.Foreign {
+			t.Errorf("%s counts as %+v", files, p)
+		}
+	}
+	impostor := world.inside("unshare", "-Urm", "sh", "-euc", `mount --bind "$1" "$2"; exec "$2"`, "sh", evil, stable)
+	if p := world.asks(g, startChild[result](t, impostor, nil), firewall.Block, false); p.Kind != firewall.Foreign {
+		t.Errorf("what a user mounted over it counts as %+v", p)
+	}
+}
+
+// connectsSoon has a program connect of which the file is read meanwhile.
+func (w *world) connectsSoon(g *guard, t *talker) {
+	w.t.Helper()
+	must(w.t, t, "open tcp4")
+	must(w.t, t, "connect 10.77.0.2:7000")
+	g.unasked(w.t)
+}
+
+// asksOfAnother has a program that runs connect, and returns what is asked once
+// it is known to be another file than was allowed at the path; the answer is no.
+func (w *world) asksOfAnother(g *guard, t *talker, path string) firewall.Program {
+	w.t.Helper()
+	must(w.t, t, "open tcp4")
+	t.send(w.t, "connect 10.77.0.2:7000")
+	p := g.another(path)
+	g.once(p, firewall.Block)
+	if r := t.next(w.t); r.Error == "" {
+		w.t.Errorf("another file at %s connected", path)
+	}
+	return p.Program
 }
 
 // appImage writes a program that looks as an AppImage does and serves, as
@@ -232,22 +300,32 @@ func (w *world) served(image, server string, environment ...string) *talker {
 	return c
 }
 
+// fuse has everybody mount by FUSE.
+func (w *world) fuse() {
+	w.t.Helper()
+	w.installed("mksquashfs", "squashfuse", "fusermount3", "setpriv")
+	w.shell(`mknod "$1" c 10 229; chmod 666 "$1"; mount --bind "$1" /dev/fuse`, filepath.Join(w.dir, "fuse"))
+}
+
+// image makes an image with a program in it.
+func (w *world) image(program string) string {
+	w.t.Helper()
+	files, image := filepath.Join(w.dir, "files"), filepath.Join(w.dir, "image")
+	w.like(files+"/bin/web", program)
+	w.shell(`mksquashfs "$1" "$2" -quiet -no-progress -all-root >/dev/null; chmod 644 "$2"`, files, image)
+	return image
+}
+
 func TestAnAppImageIsTheSameSubjectWhereverItIsMounted(t *testing.T) {
 	world := newWorld(t)
-	world.installed("mksquashfs", "squashfuse", "fusermount3", "setpriv")
-	// Everybody may mount by FUSE.
-	world.shell(`mknod "$1" c 10 229; chmod 666 "$1"; mount --bind "$1" /dev/fuse`, filepath.Join(world.dir, "fuse"))
-	program := world.program("built")
-	files := filepath.Join(world.dir, "files/bin")
-	world.like(files+"/web", program)
-	image := filepath.Join(world.dir, "image")
-	world.shell(`mksquashfs "$1" "$2" -quiet -no-progress -all-root >/dev/null; chmod 644 "$2"`, filepath.Dir(files), image)
+	world.fuse()
+	image := world.image(world.program("built"))
 	g := world.guard(setup{})
 
 	web := world.appImage("Web.AppImage")
 	p := world.asks(g, world.served(image, web), firewall.Allow, true)
-	if p.Kind != firewall.Foreign || p.Path != web || p.Why != "" || !strings.HasPrefix(p.File, "appimage:") {
-		t.Fatalf("asked about %+v, want %s", p, web)
+	if want := (firewall.Program{Kind: firewall.Executable, Path: web}); p != want {
+		t.Fatalf("asked about %+v, want %+v", p, want)
 	}
 	if !world.connects(g, world.served(image, web)) {
 		t.Error("mounted elsewhere, it cannot connect")
@@ -264,14 +342,15 @@ func TestAnAppImageIsTheSameSubjectWhereverItIsMounted(t *testing.T) {
 		"one with a mounter of its user": func() *talker { return world.served(image, web, "PATH="+world.mounter()+":"+os.Getenv("PATH")) },
 	} {
 		q := world.asks(g, start(), firewall.Block, false)
-		if q.Kind != firewall.Foreign || q.ID() == p.ID() || strings.HasSuffix(q.Path, "/Web.AppImage") {
+		if q.ID() == p.ID() || strings.HasSuffix(q.Path, "/Web.AppImage") || q.Kind != firewall.Foreign && !strings.HasSuffix(q.Path, "/Other.AppImage") {
 			t.Errorf("%s counts as %+v", name, q)
 		}
 	}
-	// Another file in its place is another program.
-	world.shell(`cp "$1" "$1.new"; mv "$1.new" "$1"`, web)
-	if q := world.asks(g, world.served(image, web), firewall.Block, false); q.ID() == p.ID() || q.Path != web {
-		t.Errorf("the next version counts as %+v", q)
+	// Nothing proves that another file in its place is another version.
+	g.await("it to be read", func() bool { return g.kept[web].Proof.SHA256 == digest(t, web) })
+	world.shell(`cp "$1" "$1.new"; echo >>"$1.new"; mv "$1.new" "$1"`, web)
+	if q := world.asksOfAnother(g, world.served(image, web), web); q.Kind != firewall.Changed || !strings.HasPrefix(q.Why, "another file at this path since ") {
+		t.Errorf("another file counts as %+v", q)
 	}
 }
 

@@ -2,12 +2,14 @@ package netfilter_test
 
 import (
 	"encoding/json"
+	"io"
 	"maps"
 	"os"
 	"slices"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/appimage"
 	"sallyport.dev/sallyport/firewall/identity"
 	"sallyport.dev/sallyport/firewall/process"
 )
@@ -68,8 +70,11 @@ func (e *engineParts) moved(from string, to firewall.Identity) {
 	e.out.send(event{Kind: "carried", At: time.Now(), Identity: &to})
 }
 
-func (e *engineParts) owner(path string) firewall.Proof {
-	if !e.setup.Dpkg {
+func (e *engineParts) owner(path string, file *io.SectionReader) firewall.Proof {
+	if made, err := appimage.Verify(file, file.Size()); err == nil {
+		return firewall.Proof{Signer: made.Key, Product: made.Update}
+	}
+	if !e.setup.Databases {
 		return e.setup.Packages[path]
 	}
 	o, ok := process.OwnerOf(path)

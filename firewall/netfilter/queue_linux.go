@@ -135,7 +135,7 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 		}
 		program = firewall.Program{Why: "its process is not known", File: fmt.Sprintf("socket %d", cookie)}
 		if f.owner.Pid != 0 || f.owner.Program.Inode != 0 {
-			program, settled = r.identities.settling(f.owner.Program, f.owner.Pid)
+			program, settled = r.identities.within(lookPatience, f.owner.Program, f.owner.Pid)
 		}
 	}
 	if !r.holding.busy(f.owner.Program) {
@@ -166,7 +166,7 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 		r.holding.socketGone(cookie)
 	}
 	if settled != nil {
-		go r.settle(f, settled)
+		go r.settle(f)
 		return
 	}
 	r.handOver(f)

@@ -43,7 +43,7 @@ func settledAt(s firewall.Stamp) time.Time {
 // open for writing meanwhile: who has, or has it mapped, could change it and
 // leave no trace in the stamp.
 func (i *identities) reading(path string, s firewall.Stamp) firewall.Reading {
-	return func(ctx context.Context, f func(io.Reader) error) error {
+	return func(ctx context.Context, f func(*io.SectionReader) error) error {
 		select {
 		case <-time.After(min(time.Until(settledAt(s)), coarseTick)): // the clock may have been put back
 		case <-ctx.Done():
@@ -61,7 +61,11 @@ func (i *identities) reading(path string, s firewall.Stamp) firewall.Reading {
 		if err := i.mustHold(fd, path, s); err != nil {
 			return err
 		}
-		if err := f(leased{file}); err != nil {
+		info, err := file.Stat()
+		if err != nil {
+			return err
+		}
+		if err := f(io.NewSectionReader(leased{file}, 0, info.Size())); err != nil {
 			return err
 		}
 		return i.mustHold(fd, path, s)
@@ -71,11 +75,11 @@ func (i *identities) reading(path string, s firewall.Stamp) firewall.Reading {
 // leased reads a file until somebody wants to write to it, who waits for us.
 type leased struct{ file *os.File }
 
-func (l leased) Read(b []byte) (int, error) {
+func (l leased) ReadAt(b []byte, at int64) (int, error) {
 	if lease, err := unix.FcntlInt(l.file.Fd(), unix.F_GETLEASE, 0); err != nil || lease != unix.F_RDLCK {
 		return 0, fmt.Errorf("read %s: %w", l.file.Name(), errReplaced)
 	}
-	return l.file.Read(b)
+	return l.file.ReadAt(b, at)
 }
 
 var errReplaced = errors.New("it was changed meanwhile")

@@ -42,7 +42,7 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 	defer c.mu.Unlock()
 	if epoch != c.next.Epoch && d.Reason != firewall.ByAnswer {
 		var ok bool
-		a.Program, _ = c.proven(a.Program, stampOf(o.Program))
+		a.Program = c.stillIs(a.Program, o.Program)
 		if d, ok = judge(a); !ok {
 			return
 		}
@@ -103,7 +103,7 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 func (c *cache) put(key kernelDestination, m remembered, v kernelVerdict) {
 	if key.whole() {
 		c.k.Programs.Put(&key.Program, &v)
-		if c.learnt(key.Program, m.program, v) {
+		if !c.elsewhere(key.Program) && c.learnt(key.Program, m.program, v) {
 			return
 		}
 	} else {

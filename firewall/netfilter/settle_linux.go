@@ -11,13 +11,21 @@ import (
 // see a question, and a large one does not delay it more.
 const settlePatience = 200 * time.Millisecond
 
-func (r *run) settle(f *heldFlow, settled <-chan struct{}) {
-	select {
-	case <-settled:
-	case <-f.gone:
-	case <-time.After(settlePatience):
+// settle hands over a flow once it is known which program it is of.
+func (r *run) settle(f *heldFlow) {
+	p, settled := r.identities.within(answersWithin, f.owner.Program, f.owner.Pid)
+	enough := time.After(settlePatience)
+	for waits := true; waits && settled != nil; {
+		select {
+		case <-settled:
+		case <-f.gone:
+			waits = false
+		case <-enough:
+			waits = false
+		}
+		p, settled = r.identities.within(lookPatience, f.owner.Program, f.owner.Pid)
 	}
-	f.attempt.Program = r.identities.program(f.owner.Program, f.owner.Pid)
+	f.attempt.Program = p
 	r.handOver(f)
 }
 

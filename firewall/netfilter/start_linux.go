@@ -98,7 +98,7 @@ func (r *run) open() (err error) {
 	if r.identities, err = newIdentities(r.kernel); err != nil {
 		return err
 	}
-	r.cache.proven = r.identities.proven
+	r.cache.proven, r.cache.stillIs, r.cache.elsewhere = r.identities.proven, r.identities.stillIs, r.identities.isElsewhere
 	r.identities.interpreters.mark = r.cache.mark
 	if err = r.identities.interpreters.look(); err != nil {
 		return err

@@ -54,6 +54,8 @@ func set(rest string) error {
 // more are the commands that only attackers and few others need.
 var more = map[string]func(rest string) (text string, err error){
 	"set": func(rest string) (string, error) { return "", set(rest) },
+	// Nothing of the program's own file is read any more.
+	"stay": func(string) (string, error) { return "", unix.Mlockall(unix.MCL_CURRENT) },
 	"disconnect": func(string) (string, error) {
 		nowhere := [16]byte{}
 		_, _, e := syscall.Syscall(unix.SYS_CONNECT, uintptr(socket), uintptr(unsafe.Pointer(&nowhere)), 16)
