@@ -19,17 +19,19 @@ import (
 
 const curlPath = "/usr/bin/curl-of-a-test"
 
+var curlProgram = firewall.Program{Kind: firewall.Executable, Path: curlPath}
+
 // meet has the engine meet a file with this content and stamp at curlPath, and
 // returns as which program it counts once it was read.
 func (r *rig) meet(t *testing.T, content string, changed time.Time) firewall.Program {
 	t.Helper()
 	stamp := firewall.Stamp{Inode: 1, Changed: changed.UnixNano()}
 	read := func(_ context.Context, f func(io.Reader) error) error { return f(strings.NewReader(content)) }
-	_, settled := r.prover.Identify(curlPath, stamp, read)
+	_, settled := r.prover.Identify(curlProgram, stamp, read)
 	if settled != nil {
 		<-settled
 	}
-	p, _ := r.prover.Identify(curlPath, stamp, read)
+	p, _ := r.prover.Identify(curlProgram, stamp, read)
 	return p
 }
 
@@ -47,7 +49,7 @@ func (r *rig) stored(t *testing.T, what string, is func(firewall.Identity) bool)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i := slices.IndexFunc(all, func(i firewall.Identity) bool { return i.Path == curlPath }); i >= 0 && is(all[i]) {
+		if i := slices.IndexFunc(all, func(i firewall.Identity) bool { return i.Program == curlPath }); i >= 0 && is(all[i]) {
 			return
 		}
 		if time.Now().After(end) {
@@ -142,7 +144,7 @@ func TestAQuestionAboutAFileThatIsTheSameClosesByItself(t *testing.T) {
 		return f(strings.NewReader("8.1"))
 	}
 	stamp := firewall.Stamp{Inode: 2, Changed: december.UnixNano()}
-	first, settled := r.prover.Identify(curlPath, stamp, read)
+	first, settled := r.prover.Identify(curlProgram, stamp, read)
 	c, p := r.ask(t, attemptBy(first))
 	if !p.Changed || p.About != "changed, being checked" {
 		t.Errorf("asked %+v", p)
@@ -234,7 +236,7 @@ func carriedRig(t *testing.T) (*rig, firewall.Identity) {
 		return firewall.Proof{SHA256: strings.Repeat(digit, 64), Package: "dpkg:curl", Version: version}
 	}
 	i := firewall.Identity{
-		Path: curlPath, Since: november, Stamp: firewall.Stamp{Inode: 1, Changed: november.UnixNano()},
+		Program: curlPath, Since: november, Stamp: firewall.Stamp{Inode: 1, Changed: november.UnixNano()},
 		Proof: proof("2", "8.2"), Before: proof("1", "8.1"),
 	}
 	store, _, err := persistence.Open(filepath.Join(r.dir, "data", databaseFile))
@@ -279,7 +281,7 @@ func TestAVersionedPathHasTheRulesOfTheOneBeforeUntilThatIsUndone(t *testing.T) 
 	p := firewall.Program{Kind: firewall.Executable, Path: path}
 	c, _ := r.ask(t, attemptBy(p))
 	r.moved(curlPath, firewall.Identity{
-		Path: path, From: curlPath, Since: time.Now(), Stamp: before.Stamp, Before: before.Proof,
+		Program: path, From: curlPath, Since: time.Now(), Stamp: before.Stamp, Before: before.Proof,
 		Proof: firewall.Proof{SHA256: strings.Repeat("9", 64), Package: "dpkg:curl", Version: "9"},
 	})
 	r.decided(t, c, firewall.Allow, firewall.ByRule)

@@ -47,8 +47,8 @@ type cache struct {
 	k     *kernelSide
 	known func(netip.Addr) (host string, until time.Time)
 	place func(kernelRemote) firewall.Place
-	// proven says which program the file with the stamp is by now.
-	proven func(firewall.Program, firewall.Stamp) (p firewall.Program, settled <-chan struct{})
+	// proven says as which program one counts by now that the key was identified as.
+	proven func(firewall.Program, kernelProgram) firewall.Program
 
 	interprets func(path string) bool // whether each execution of the program there is to be judged
 

@@ -68,15 +68,55 @@ func (i *identities) program(key kernelProgram, pid uint32) firewall.Program {
 // settling is program; settled is that of [firewall.Identify].
 func (i *identities) settling(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
 	p, settled = i.proven(i.file(key.whole(), pid), stampOf(key))
-	return i.interpreters.particular(p, key, pid), settled
+	e := i.interpreters.particular(p, key, pid)
+	if p, s := i.provenScript(e, key); s != nil {
+		return p, s
+	} else {
+		return p, settled
+	}
 }
 
-// proven says which program a file is, given that it is the one at its path.
+// proven says as which program a file counts, given that it is the one at its
+// path.
 func (i *identities) proven(p firewall.Program, s firewall.Stamp) (_ firewall.Program, settled <-chan struct{}) {
-	if i.prove == nil || p.Kind != firewall.Executable && p.Kind != firewall.Changed {
+	p = p.Proven()
+	if i.prove == nil || p.Kind != firewall.Executable {
 		return p, nil
 	}
-	return i.prove(p.Path, s, i.reading(p.Path, s))
+	return i.prove(p, s, i.reading(p.Path, s))
+}
+
+// provenScript is proven for what an execution runs, if that is a script.
+func (i *identities) provenScript(e execution, key kernelProgram) (p firewall.Program, settled <-chan struct{}) {
+	if p = e.program; i.prove == nil || p.Script == "" {
+		return p, nil
+	}
+	read := i.reading(p.Script, e.script)
+	if !p.Replaceable {
+		return i.prove(p, e.script, read)
+	}
+	s := stampOf(key)
+	return i.prove(p, stampOfBoth(s, e.script), readingBoth(i.reading(p.Path, s), read))
+}
+
+// again says as which program one counts by now that the key was identified as.
+// It looks at no file: what is forgotten is met again.
+func (i *identities) again(p firewall.Program, key kernelProgram) firewall.Program {
+	switch {
+	case p.Kind != firewall.Executable && p.Kind != firewall.Changed && p.Kind != firewall.Interpreted:
+		return p
+	case key.Execution == 0:
+		p, _ = i.proven(p, stampOf(key))
+		return p
+	}
+	e, ok := i.interpreters.seen(key)
+	if !ok || e.program.Path != p.Path {
+		return firewall.Program{Path: p.Path, Why: "forgotten"}
+	}
+	if p, _ = i.proven(firewall.Program{Kind: firewall.Executable, Path: p.Path}, stampOf(key)); p.Kind == firewall.Executable {
+		p, _ = i.provenScript(e, key)
+	}
+	return p
 }
 
 // file says which program the key is, whatever was at its path before.

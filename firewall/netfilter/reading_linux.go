@@ -1,7 +1,10 @@
 package netfilter
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -16,11 +19,6 @@ import (
 // stampOf is what the kernel says of a file.
 func stampOf(p kernelProgram) firewall.Stamp {
 	return firewall.Stamp{Device: p.Device, Generation: p.Generation, Inode: p.Number, Changed: int64(p.Ctime)}
-}
-
-// stamp is what the kernel knows a program by before it runs.
-func (f kernelFileAt) stamp() firewall.Stamp {
-	return firewall.Stamp{Device: f.Device, Generation: f.Generation, Inode: f.Number, Changed: int64(f.Ctime)}
 }
 
 // Two changes of a file within a tick of the clock leave one stamp: what was
@@ -65,6 +63,24 @@ func (i *identities) reading(path string, s firewall.Stamp) firewall.Reading {
 			return err
 		}
 		return i.mustHold(fd, path, s)
+	}
+}
+
+// maxInterpreter is how large an interpreter may be that is read with its
+// scripts, in bytes.
+const maxInterpreter = 1 << 30
+
+// readingBoth reads the digest of what a reads, then what b reads: nothing can
+// be moved from one to the other unnoticed.
+func readingBoth(a, b firewall.Reading) firewall.Reading {
+	return func(ctx context.Context, f func(io.Reader) error) error {
+		return a(ctx, func(first io.Reader) error {
+			sum := sha256.New()
+			if n, err := io.CopyN(sum, first, maxInterpreter); err != io.EOF {
+				return cmp.Or(err, fmt.Errorf("an interpreter of more than %d bytes", n))
+			}
+			return b(ctx, func(second io.Reader) error { return f(io.MultiReader(bytes.NewReader(sum.Sum(nil)), second)) })
+		})
 	}
 }
 
