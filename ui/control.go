@@ -188,7 +188,7 @@ type LogLine struct {
 
 // Identity is what is known of the file of a program that rules were made for.
 type Identity struct {
-	Program string    `json:"program"` // as in Rule: a path or a script
+	Program string    `json:"program"`          // as in Rule: a path or a script
 	SHA256  string    `json:"sha256,omitempty"` // "" until the file has been read
 	Package string    `json:"package,omitempty"`
 	Version string    `json:"version,omitempty"`

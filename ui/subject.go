@@ -24,7 +24,7 @@ func subjectText(program string) (title, detail string, ok bool) {
 		by, script, _ := strings.Cut(rest, ":")
 		detail := textScriptDetail + " · " + shown(script)
 		if strings.HasPrefix(by, "/") {
-			detail += " · " + textScriptBy + " " + shown(by)
+			detail += " · " + textScriptBy + " " + shown(lastPart(by))
 		}
 		return shown(lastPart(script) + " (" + lastPart(by) + ")"), detail, true
 	}
@@ -62,7 +62,7 @@ var linuxPackages = map[string]string{
 const (
 	textServiceDetail = "A service"
 	textScriptDetail  = "A script"
-	textScriptBy      = "as run by"
+	textScriptBy      = "own"
 	textInlineDetail  = "Inline code"
 	textPackageDetail = "An installed package"
 	textSignerDetail  = "Every version signed by"

@@ -8,7 +8,7 @@ func TestProgramsHaveATitleAndADetail(t *testing.T) {
 		`\\server\share\a.exe`:                                {"a.exe", `\\server\share\a.exe`},
 		`service:wuauserv:C:\Windows\System32\svchost.exe`:    {"wuauserv", `A service · C:\Windows\System32\svchost.exe`},
 		"script:python:/home/u/back:up.py":                    {"back:up.py (python)", "A script · /home/u/back:up.py"},
-		"script:/home/u/.pyenv/bin/python3.11:/home/u/a:b.py": {"a:b.py (python3.11)", "A script · /home/u/a:b.py · as run by /home/u/.pyenv/bin/python3.11"},
+		"script:/home/u/.pyenv/bin/python3.11:/home/u/a:b.py": {"a:b.py (python3.11)", "A script · /home/u/a:b.py · own python3.11"},
 		"inline:sh:/usr/bin/dash":                             {"dash", "Inline code · /usr/bin/dash"},
 		"package:Acme.B_0123456789abc":                        {"Acme.B", "An installed package · Acme.B_0123456789abc"},
 		"snap:firefox/usr/lib/firefox/firefox":                {"firefox", "A snap, also when it is updated · firefox/usr/lib/firefox/firefox"},

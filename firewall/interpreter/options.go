@@ -53,7 +53,7 @@ const (
 
 // wherever is why a name alone tells nothing: the current folder, the environment
 // and whoever may write to the folders decide which file it is.
-const wherever = "from whatever folder it is found in"
+const wherever = "wherever it is found"
 
 // plain is a name that can be shown as it is.
 var plain = regexp.MustCompile(`^[A-Za-z0-9_.$/-]{1,80}$`)
