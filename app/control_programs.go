@@ -31,10 +31,10 @@ func (c *Control) knowPrograms(rules firewall.Ruleset) error {
 	}
 	var forget []string
 	all = slices.DeleteFunc(all, func(i firewall.Identity) bool {
-		if named[i.Path] || i.Strict { // what a person took back stays so
+		if named[i.Program] || i.Strict { // what a person took back stays so
 			return false
 		}
-		forget = append(forget, i.Path)
+		forget = append(forget, i.Program)
 		return true
 	})
 	if len(forget) > 0 {
@@ -43,7 +43,7 @@ func (c *Control) knowPrograms(rules firewall.Ruleset) error {
 		}
 	}
 	c.prover = identity.New(all, identity.Options{
-		Named:   func(path string) bool { return c.state.Load().rules.Names(path) },
+		Named:   func(program string) bool { return c.state.Load().rules.Names(program) },
 		Keep:    c.keep,
 		Owner:   ownerOf,
 		Known:   c.known,
@@ -69,7 +69,7 @@ func ownerOf(path string, file *io.SectionReader) firewall.Proof {
 // read again after the next start.
 func (c *Control) keep(i firewall.Identity) {
 	if err := c.store.PutIdentities([]firewall.Identity{i}, nil); err != nil {
-		slog.Error("a program is not remembered", "path", i.Path, "err", err)
+		slog.Error("a program is not remembered", "program", i.Program, "err", err)
 	}
 }
 
@@ -83,7 +83,7 @@ func (c *Control) known(old, now firewall.Program) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	c.engine.Known(old, now)
-	if now.Kind != firewall.Executable || c.reapplies {
+	if now.Kind == firewall.Changed || c.reapplies {
 		return
 	}
 	c.reapplies = true
@@ -106,15 +106,15 @@ func (c *Control) moved(from string, to firewall.Identity) {
 	u := persistence.Update{Identities: []firewall.Identity{to}}
 	for r := range c.state.Load().rules.All() {
 		if r.Program == from && !r.Until.Exit {
-			r.ID, r.Program, r.Created, r.LastUsed, r.Hits = "", to.Path, to.Since, time.Time{}, 0
+			r.ID, r.Program, r.Created, r.LastUsed, r.Hits = "", to.Program, to.Since, time.Time{}, 0
 			u.Put = append(u.Put, r)
 		}
 	}
 	if len(u.Put) == 0 {
 		return
 	}
-	if _, err := c.update(context.Background(), u, "rules of "+from+" count for "+to.Path); err != nil {
-		slog.Error("another version of a program is not carried over", "path", to.Path, "err", err)
+	if _, err := c.update(context.Background(), u, "rules of "+from+" count for "+to.Program); err != nil {
+		slog.Error("another version of a program is not carried over", "program", to.Program, "err", err)
 		return
 	}
 	c.carried(to)
@@ -122,7 +122,7 @@ func (c *Control) moved(from string, to firewall.Identity) {
 
 // carried logs that another version took the place of a program.
 func (c *Control) carried(i firewall.Identity) {
-	text := "carried over: " + (firewall.Program{Path: i.Path}).Name()
+	text := "carried over: " + (firewall.Program{Path: i.Program}).Name()
 	if i.Before.Version != i.Proof.Version {
 		text += " " + cmp.Or(i.Before.Version, "?") + " → " + cmp.Or(i.Proof.Version, "?")
 	}
@@ -132,47 +132,45 @@ func (c *Control) carried(i firewall.Identity) {
 		text += ", signed by " + i.Proof.Signer
 	}
 	change := changeBy(context.Background(), text)
-	change.Carried = i.Path
+	change.Carried = i.Program
 	c.journal.Note(change)
 }
 
 // Identities returns what is known of the programs that rules name, in the
-// order of their paths.
+// order of their names.
 func (c *Control) Identities(context.Context) ([]ui.Identity, error) {
 	var out []ui.Identity
 	for _, i := range c.prover.Identities() {
 		one := ui.Identity{
-			Path: i.Path, SHA256: i.Proof.SHA256, Package: i.Proof.Package, Version: i.Proof.Version,
+			Program: i.Program, SHA256: i.Proof.SHA256, Package: i.Proof.Package, Version: i.Proof.Version,
 			Signer: i.Proof.Signer, Product: i.Proof.Product, Since: i.Since.UTC(), Strict: i.Strict,
 			Carried: i.Before != firewall.Proof{}, VersionBefore: i.Before.Version,
 		}
-		if p := c.prover.At(i.Path); p.Kind == firewall.Changed {
-			one.About = p.Why
-		}
+		one.About, _ = c.prover.Changed(i.Program)
 		out = append(out, one)
 	}
-	slices.SortFunc(out, func(a, b ui.Identity) int { return cmp.Compare(a.Path, b.Path) })
+	slices.SortFunc(out, func(a, b ui.Identity) int { return cmp.Compare(a.Program, b.Program) })
 	return out, nil
 }
 
-// UndoCarried takes back that another version took the place of the program at
-// path: it is asked about.
-func (c *Control) UndoCarried(ctx context.Context, path string) error {
+// UndoCarried takes back that another version took the place of a program: it is
+// asked about.
+func (c *Control) UndoCarried(ctx context.Context, program string) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	now, _ := c.prover.Identity(path)
-	err := c.prover.Undo(path, func(is ...firewall.Identity) error {
+	now, _ := c.prover.Identity(program)
+	err := c.prover.Undo(program, func(is ...firewall.Identity) error {
 		u := persistence.Update{Identities: is}
 		for r := range c.state.Load().rules.All() { // that came with it
-			if now.From != "" && r.Program == path && r.Created.Equal(now.Since) {
+			if now.From != "" && r.Program == program && r.Created.Equal(now.Since) {
 				u.Remove = append(u.Remove, r.ID)
 			}
 		}
-		_, err := c.update(ctx, u, "undo: another version of "+path+" was carried over")
+		_, err := c.update(ctx, u, "undo: another version of "+program+" was carried over")
 		return err
 	})
 	if errors.Is(err, identity.ErrNoChange) {
-		return fmt.Errorf("%w: nothing was carried over to %s: list programs with: sallyport programs", ui.ErrNotFound, path)
+		return fmt.Errorf("%w: nothing was carried over to %s: list programs with: sallyport programs", ui.ErrNotFound, program)
 	}
 	return err
 }
@@ -186,7 +184,7 @@ func (c *Control) putRule(ctx context.Context, r, old firewall.Rule, what string
 	}
 	allowed := old.Verdict == firewall.Allow && !old.Disabled && old.Program == r.Program
 	if r.Verdict == firewall.Allow && !r.Disabled && !allowed {
-		err = c.prover.Accept(c.prover.At(r.Program), store)
+		err = c.prover.AcceptMet(r.Program, store)
 	} else {
 		err = store()
 	}
@@ -194,13 +192,13 @@ func (c *Control) putRule(ctx context.Context, r, old firewall.Rule, what string
 }
 
 // accept answers a question about a changed program: the file that is there now
-// is the program that the rules for its path were made for. If they do not
+// is the program that the rules for it were made for. If they do not
 // allow what was asked about, a rule does.
 func (c *Control) accept(ctx context.Context, a firewall.Answer, p firewall.Prompt, lasts string) error {
 	if a.Scope != firewall.ScopeProgram || lasts != "" && lasts != "always" {
-		return fmt.Errorf("%w: the file at %s is another one: allow it as before, always and anywhere, or answer it with: --for once", ui.ErrInvalid, p.Program.Path)
+		return fmt.Errorf("%w: the file at %s is another one: allow it as before, always and anywhere, or answer it with: --for once", ui.ErrInvalid, cmp.Or(p.Program.Script, p.Program.Path))
 	}
-	as := firewall.Program{Kind: firewall.Executable, Path: p.Program.Path}
+	as := p.Program.Proven()
 	var put []firewall.Rule
 	err := c.prover.Accept(p.Program, func(is ...firewall.Identity) (err error) {
 		first := p.First
@@ -212,13 +210,13 @@ func (c *Control) accept(ctx context.Context, a firewall.Answer, p firewall.Prom
 		} else {
 			u.Put = []firewall.Rule{p.Rule(firewall.Allow, firewall.ScopeProgram)}
 		}
-		put, err = c.update(ctx, u, "answer: allow "+p.Program.Path+" as before, "+p.Program.Why)
+		put, err = c.update(ctx, u, "answer: allow "+cmp.Or(p.Program.Script, p.Program.Path)+" as before, "+p.Program.Why)
 		return err
 	})
 	switch {
 	case errors.Is(err, identity.ErrGone):
 		return fmt.Errorf("%w: %w", ui.ErrNotFound, err)
-	case err != nil && c.prover.At(as.Path) != as: // it was not stored
+	case err != nil && c.isChanged(as): // it was not stored
 		a.Rule = nil
 		if once := c.once(ctx, a, p); once != nil {
 			return once
@@ -230,6 +228,15 @@ func (c *Control) accept(ctx context.Context, a firewall.Answer, p firewall.Prom
 	if failed := c.engine.Answer(a); failed != nil && !errors.Is(failed, firewall.ErrNoPrompt) {
 		return failed
 	}
-	c.engine.Known(p.Program, as)
+	for _, asked := range c.engine.Prompts() { // a script may be asked about by each of its interpreters
+		if asked.Program.ID() == as.ID() && asked.Program.File == p.Program.File {
+			c.engine.Known(asked.Program, asked.Program.Proven())
+		}
+	}
 	return err
+}
+
+func (c *Control) isChanged(p firewall.Program) bool {
+	_, changed := c.prover.Changed(p.ID())
+	return changed
 }

@@ -24,7 +24,7 @@ func programsCommand(e *env) *cobra.Command {
 	c.AddCommand(
 		withJSON(&cobra.Command{Use: "list", Short: "Show the programs that rules name", Args: arguments(0, 0, ""), RunE: list}),
 		&cobra.Command{
-			Use: "undo PATH", Short: "Ask about the version that was carried over to PATH", Args: arguments(1, 1, "the path of a program"),
+			Use: "undo PROGRAM", Short: "Ask about the version of PROGRAM that was carried over", Args: arguments(1, 1, "a program, as \"sallyport programs\" lists it"),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return asUsage(e.client().UndoCarried(cmd.Context(), args[0]))
 			},
@@ -73,5 +73,5 @@ func programRow(p ui.Identity) []string {
 			state += " from " + cmp.Or(p.VersionBefore, "?")
 		}
 	}
-	return []string{p.Path, p.Since.Local().Format("2 Jan 2006"), cmp.Or(proof, "nothing yet"), version, state}
+	return []string{p.Program, p.Since.Local().Format("2 Jan 2006"), cmp.Or(proof, "nothing yet"), version, state}
 }

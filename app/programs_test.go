@@ -19,19 +19,27 @@ import (
 
 const curlPath = "/usr/bin/curl-of-a-test"
 
+var curlProgram = firewall.Program{Kind: firewall.Executable, Path: curlPath}
+
 // meet has the engine meet a file with this content and stamp at curlPath, and
 // returns as which program it counts once it was read.
 func (r *rig) meet(t *testing.T, content string, changed time.Time) firewall.Program {
+	t.Helper()
+	return r.meetAs(t, curlProgram, content, changed)
+}
+
+// meetAs is meet for another program.
+func (r *rig) meetAs(t *testing.T, met firewall.Program, content string, changed time.Time) firewall.Program {
 	t.Helper()
 	stamp := firewall.Stamp{Inode: 1, Changed: changed.UnixNano()}
 	read := func(_ context.Context, f func(*io.SectionReader) error) error {
 		return f(io.NewSectionReader(strings.NewReader(content), 0, int64(len(content))))
 	}
-	_, settled := r.prover.Identify(curlPath, stamp, read)
+	_, settled := r.prover.Identify(met, stamp, read)
 	if settled != nil {
 		<-settled
 	}
-	p, _ := r.prover.Identify(curlPath, stamp, read)
+	p, _ := r.prover.Identify(met, stamp, read)
 	return p
 }
 
@@ -44,12 +52,18 @@ func attemptBy(p firewall.Program) firewall.Attempt {
 // stored waits until what the store knows of curlPath is as it should be.
 func (r *rig) stored(t *testing.T, what string, is func(firewall.Identity) bool) {
 	t.Helper()
+	r.storedOf(t, curlPath, what, is)
+}
+
+// storedOf is stored for another program.
+func (r *rig) storedOf(t *testing.T, program, what string, is func(firewall.Identity) bool) {
+	t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; {
 		all, err := r.store.Identities()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i := slices.IndexFunc(all, func(i firewall.Identity) bool { return i.Path == curlPath }); i >= 0 && is(all[i]) {
+		if i := slices.IndexFunc(all, func(i firewall.Identity) bool { return i.Program == program }); i >= 0 && is(all[i]) {
 			return
 		}
 		if time.Now().After(end) {
@@ -105,6 +119,50 @@ func TestAnotherFileIsAskedAboutAndAllowedAsBefore(t *testing.T) {
 	}
 }
 
+// One answer is for the script, whichever of its interpreters asked.
+func TestAnEditedScriptIsAllowedAsBeforeWhateverRunsIt(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	old := firewall.Program{Kind: firewall.Interpreted, Path: "/usr/bin/python3.11", Family: "python", Script: "/home/u/backup.py"}
+	new := old
+	new.Path = "/usr/bin/python3.12"
+	c, p := r.ask(t, attemptBy(r.meetAs(t, old, "1", november.AddDate(-1, 0, 0))))
+	if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow}); err != nil {
+		t.Fatal(err)
+	}
+	r.decided(t, c, firewall.Allow, firewall.ByRule)
+	r.storedOf(t, old.ID(), "the script that asked", func(i firewall.Identity) bool { return i.Proof.SHA256 != "" })
+	rules := r.state.Load().rules.Len()
+
+	c, p = r.ask(t, attemptBy(r.meetAs(t, old, "2", november)))
+	if !p.Changed || p.Program != "script:python:/home/u/backup.py" || p.Name != "backup.py (python)" || p.About != "another file at this path since 12 Nov 2026" {
+		t.Errorf("asked %+v", p)
+	}
+	other, _ := r.ask(t, attemptBy(r.meetAs(t, new, "2", november)))
+	if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow, Scope: "host"}); !errors.Is(err, ui.ErrInvalid) {
+		t.Errorf("only for a host: %v", err)
+	}
+	if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow, For: "always"}); err != nil {
+		t.Fatal(err)
+	}
+	r.decided(t, c, firewall.Allow, firewall.ByRule)
+	r.decided(t, other, firewall.Allow, firewall.ByRule)
+	if now := r.state.Load().rules.Len(); now != rules {
+		t.Errorf("the rule of before was enough, but there are %d rules more", now-rules)
+	}
+	for _, met := range []firewall.Program{old, new} {
+		if again := r.meetAs(t, met, "2", november); again != met {
+			t.Errorf("allowed, it counts as %+v", again)
+		}
+	}
+	known, err := r.Identities(t.Context())
+	if err != nil || len(known) != 1 || known[0].Program != old.ID() || known[0].About != "" {
+		t.Errorf("listed: %+v, %v", known, err)
+	}
+	if lines := r.log(t, ui.LogQuery{Text: "allow /home/u/backup.py as before"}); len(lines) != 1 {
+		t.Errorf("logged %+v", lines)
+	}
+}
+
 func TestAnotherFileThatIsBlockedStaysAnother(t *testing.T) {
 	r := newRig(t, firewall.ModeAsk, onlyUs)
 	r.meet(t, "8.1", november.AddDate(-1, 0, 0))
@@ -144,7 +202,7 @@ func TestAQuestionAboutAFileThatIsTheSameClosesByItself(t *testing.T) {
 		return f(io.NewSectionReader(strings.NewReader("8.1"), 0, 3))
 	}
 	stamp := firewall.Stamp{Inode: 2, Changed: december.UnixNano()}
-	first, settled := r.prover.Identify(curlPath, stamp, read)
+	first, settled := r.prover.Identify(curlProgram, stamp, read)
 	c, p := r.ask(t, attemptBy(first))
 	if !p.Changed || p.About != "changed, being checked" {
 		t.Errorf("asked %+v", p)
@@ -236,7 +294,7 @@ func carriedRig(t *testing.T) (*rig, firewall.Identity) {
 		return firewall.Proof{SHA256: strings.Repeat(digit, 64), Package: "dpkg:curl", Version: version}
 	}
 	i := firewall.Identity{
-		Path: curlPath, Since: november, Stamp: firewall.Stamp{Inode: 1, Changed: november.UnixNano()},
+		Program: curlPath, Since: november, Stamp: firewall.Stamp{Inode: 1, Changed: november.UnixNano()},
 		Proof: proof("2", "8.2"), Before: proof("1", "8.1"),
 	}
 	store, _, err := persistence.Open(filepath.Join(r.dir, "data", databaseFile))
@@ -281,7 +339,7 @@ func TestAVersionedPathHasTheRulesOfTheOneBeforeUntilThatIsUndone(t *testing.T) 
 	p := firewall.Program{Kind: firewall.Executable, Path: path}
 	c, _ := r.ask(t, attemptBy(p))
 	r.moved(curlPath, firewall.Identity{
-		Path: path, From: curlPath, Since: time.Now(), Stamp: before.Stamp, Before: before.Proof,
+		Program: path, From: curlPath, Since: time.Now(), Stamp: before.Stamp, Before: before.Proof,
 		Proof: firewall.Proof{SHA256: strings.Repeat("9", 64), Package: "dpkg:curl", Version: "9"},
 	})
 	r.decided(t, c, firewall.Allow, firewall.ByRule)
@@ -341,7 +399,7 @@ func TestWhatLooksLikeAnotherVersionIsSaidToBeUnproven(t *testing.T) {
 	read := func(_ context.Context, f func(*io.SectionReader) error) error {
 		return f(io.NewSectionReader(strings.NewReader("1"), 0, 1))
 	}
-	r.prover.Identify(old, firewall.Stamp{Inode: 1, Changed: 1}, read)
+	r.prover.Identify(firewall.Program{Kind: firewall.Executable, Path: old}, firewall.Stamp{Inode: 1, Changed: 1}, read)
 	for path, want := range map[string]bool{anew: true, "/home/a/Other-1.2.4.AppImage": false} {
 		_, p := r.ask(t, attempt(path, "192.0.2.1:443"))
 		said := slices.Contains(p.Warnings, "it looks like another version of "+old+", but nothing proves that")

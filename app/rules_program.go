@@ -25,7 +25,7 @@ func (p *programFlags) add(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&p.program, "program", "", "path of the program, or its package as in snap:firefox/usr/lib/firefox/firefox, flatpak:org.mozilla.firefox or nix:curl/bin/curl; kernel; or * for any program")
 	f.StringVar(&p.service, "service", "", "only this service of the program, which hosts several (Windows)")
-	f.StringVar(&p.script, "script", "", "only this script of the program, which is an interpreter such as /usr/bin/python3")
+	f.StringVar(&p.script, "script", "", "only this script of the program, which is an interpreter such as /usr/bin/python3; of one that others than root can replace, only what that very one runs")
 	f.StringVar(&p.family, "package", "", "instead of a program: the family name of a package (Windows)")
 	f.StringVar(&p.signer, "signer", "", "instead of a program: whose verified signature it has; goes with --product (Windows)")
 	f.StringVar(&p.product, "product", "", "the product name in the signed file (Windows)")
@@ -43,11 +43,14 @@ func (p *programFlags) text() (string, error) {
 	case p.script != "" && p.service != "":
 		return "", errors.New("want one of --service and --script")
 	case p.script != "":
-		family, ok := interpreter.Of(p.program)
+		by, ok := interpreter.Of(p.program)
 		if !ok {
 			return "", fmt.Errorf("--script goes with --program, an interpreter of %s", strings.Join(firewall.Families, ", "))
 		}
-		return "script:" + family + ":" + p.script, nil
+		if own := ownInterpreter(p.program); own != "" {
+			by = own // and only what this one runs
+		}
+		return "script:" + by + ":" + p.script, nil
 	case p.service != "":
 		return "service:" + p.service + ":" + p.program, nil
 	case p.family != "":

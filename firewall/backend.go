@@ -39,9 +39,13 @@ type Policy struct {
 	// order, so that a backend can get to know these programs before they run.
 	// The slice is shared: nobody changes it.
 	Programs []string
-	// Identify says which program the file at a path is; nil takes every file
-	// for the program that the rules for its path were made for. It stays the
-	// same while a backend runs.
+	// Interpreters are the paths of the interpreters that enabled rules for
+	// scripts name, in order, so that a backend tells apart what they run before
+	// they do. The slice is shared, too.
+	Interpreters []string
+	// Identify says as which program what a backend met counts; nil takes every
+	// file for the one that the rules for it were made for. It stays the same
+	// while a backend runs.
 	Identify Identify
 	// Starters tells that rules depend on what started a process: attempts need
 	// StartedBy.

@@ -66,9 +66,9 @@
 // save that rules for the path of its host match it. What an interpreter runs
 // from no file, or nobody knows from which, is inline code: it can be answered
 // once or until its process exits, and is never a script that rules name. A
-// program that is another file than the one that rules for its path were made
-// for ([Changed]) is not allowed by them, and counts as such until it is known
-// to be the same ([Identify], [Engine.Known]). A signature counts only when the
+// program or script that is another file than the one that rules for it were
+// made for ([Changed]) is not allowed by them, and counts as such until it is
+// known to be the same ([Identify], [Engine.Known]). A signature counts only when the
 // system has verified it. A flow beyond the limits is blocked and logged as
 // [TooMany]. Silence blocks. A rule for what started a process matches nothing
 // of which that is not known. When the engine stops, everything that still

@@ -47,17 +47,17 @@ func (p Proof) Continues(before Proof) bool {
 		p.Signer != "" && p.Product != "" && p.Signer == before.Signer && p.Product == before.Product
 }
 
-// Identity is the program that the rules for a path were made for.
+// Identity is the program that the rules for a path or a script were made for.
 type Identity struct {
-	Path  string
-	Proof Proof // zero until the file has been read
-	Stamp Stamp // of the file that the proof is of; any other is read first
-	Since time.Time
+	Program string // its ID: a path, or "script:FAMILY:SCRIPT" or "script:PATH:SCRIPT"
+	Proof   Proof  // zero until the file has been read
+	Stamp   Stamp  // of the file that the proof is of; any other is read first
+	Since   time.Time
 	// Before is the proof of the file that was there before this one, which
 	// continues it, took its place. Zero if none did.
 	Before Proof
-	// From is the path at which that file was, if it was another one: that of
-	// another version.
+	// From is the program that had that file, if it was another one: another
+	// version at its own path.
 	From string
 	// Strict: a person took back that another version took the place; only the
 	// same content counts, until they accept another.
@@ -68,8 +68,10 @@ type Identity struct {
 // another, before or after that.
 type Reading func(ctx context.Context, f func(*io.SectionReader) error) error
 
-// Identify says which program the file is that a backend met at a path: an
-// [Executable], or one that [Changed]. It returns at once. settled is nil if
-// this is certain, and is closed when it is or does not get so; asking again
+// Identify says as which program an [Executable] or a script counts that a
+// backend met: as itself, or as one that [Changed]. The stamp, and what is read,
+// are of the file at its Path, or of its Script, together with the file at its
+// Path where that is [Program].Replaceable. It returns at once. settled is nil
+// if this is certain, and is closed when it is or does not get so; asking again
 // then gives the answer. read may be called later, from any goroutine.
-type Identify func(path string, s Stamp, read Reading) (p Program, settled <-chan struct{})
+type Identify func(met Program, s Stamp, read Reading) (p Program, settled <-chan struct{})

@@ -35,7 +35,7 @@ const (
 	namesFile    // one file by its path, a foreign one, or the kernel
 	namesService // one service of a file
 	namesInline  // the inline code of an interpreter
-	namesScript  // one script, whatever interpreter of its family runs it
+	namesScript  // one script, whatever interpreter of its family runs it, or by just one
 )
 
 // Families are the kinds of interpreters whose scripts rules can name.
@@ -46,7 +46,7 @@ var Families = []string{"sh", "python", "perl", "ruby", "node", "java", "powersh
 type name struct {
 	kind   nameKind
 	text   string // path, foreign ID, package or signer
-	detail string // service, product or family of interpreters
+	detail string // service, product, family of interpreters or path of one
 }
 
 // String writes the name as [Rule].Program has it.
@@ -93,7 +93,7 @@ func parseName(s string) (name, error) {
 	} else if rest, ok := strings.CutPrefix(s, scriptPrefix); ok {
 		family, path, _ := strings.Cut(rest, ":")
 		if n = scriptName(family, path); n == (name{}) {
-			return n, fmt.Errorf("program %q: want a script as in script:python:/home/u/backup.py, of %s", s, strings.Join(Families, ", "))
+			return n, fmt.Errorf("program %q: want a script as in script:python:/home/u/backup.py, of %s, or of the path of an interpreter", s, strings.Join(Families, ", "))
 		}
 	} else if rest, ok := strings.CutPrefix(s, inlinePrefix); ok {
 		family, path, _ := strings.Cut(rest, ":")
@@ -128,22 +128,23 @@ func serviceName(service, path string) name {
 	return name{namesService, path, service}
 }
 
-// scriptName names a script, by its own path only: it stays the same program
-// when its interpreter is updated.
-func scriptName(family, path string) name {
-	if !slices.Contains(Families, family) || !isPath(path) {
+// scriptName names a script by its own path: run by an interpreter of a family,
+// it stays the same program when that is updated. by may be the path of an
+// interpreter instead, without a colon, which would end it in a rule.
+func scriptName(by, path string) name {
+	one := strings.HasPrefix(by, "/") && !strings.Contains(by, ":")
+	if !one && !slices.Contains(Families, by) || !isPath(path) {
 		return name{}
 	}
-	return name{namesScript, path, family}
+	return name{namesScript, path, by}
 }
 
 // inlineName names the inline code of the interpreter at path.
 func inlineName(family, path string) name {
-	n := scriptName(family, path)
-	if n != (name{}) {
-		n.kind = namesInline
+	if !slices.Contains(Families, family) || !isPath(path) {
+		return name{}
 	}
-	return n
+	return name{namesInline, path, family}
 }
 
 // packageName names an installed package. A family has no colon.
@@ -208,7 +209,12 @@ func isPrintable(s string) bool {
 // if the program is not identified.
 func (p *Program) name() name {
 	switch p.Kind {
-	case Executable, Changed:
+	case Executable:
+		return p.file()
+	case Changed:
+		if p.Script != "" {
+			return p.script()
+		}
 		return p.file()
 	case Foreign:
 		if p.File != "" {
@@ -223,15 +229,26 @@ func (p *Program) name() name {
 			return packageName(p.Package)
 		}
 	case Interpreted:
-		switch {
-		case !isPath(p.Path):
-		case p.Script != "":
-			return scriptName(p.Family, p.Script)
-		case p.File != "":
+		if p.Script != "" {
+			return p.script()
+		}
+		if p.File != "" {
 			return inlineName(p.Family, p.Path)
 		}
 	}
 	return name{}
+}
+
+// script names the program's script, and the interpreter with it if others
+// could be in its place.
+func (p *Program) script() name {
+	switch {
+	case !isPath(p.Path) || !slices.Contains(Families, p.Family):
+		return name{}
+	case p.Replaceable:
+		return scriptName(p.Path, p.Script)
+	}
+	return scriptName(p.Family, p.Script)
 }
 
 // file names the path of a program that is known to be the file there.
@@ -248,7 +265,7 @@ func (p *Program) file() name {
 // signature names what the program has in common with other versions of it.
 // Services and scripts have no such name: what is signed is what runs them.
 func (p *Program) signature() name {
-	if p.Signer == "" || p.Kind == Hosted || p.Kind == Interpreted || p.file() == (name{}) {
+	if p.Signer == "" || p.Kind == Hosted || p.Kind == Interpreted || p.isScript() || p.file() == (name{}) {
 		return name{}
 	}
 	return signedName(p.Signer, p.Product)
@@ -259,10 +276,12 @@ func (p *Program) signature() name {
 func (p *Program) names() (names [4]name, identified bool) {
 	names = [...]name{p.name(), {}, p.signature(), {kind: namesAny}}
 	identified = names[0].kind != namesNothing
-	switch p.Kind {
-	case Hosted, Interpreted:
+	switch {
+	case p.isScript() && p.Replaceable: // which has no signature
+		names[1], names[2] = scriptName(p.Family, p.Script), p.file()
+	case p.isScript(), p.Kind == Hosted, p.Kind == Interpreted:
 		names[1] = p.file()
-	case Packaged:
+	case p.Kind == Packaged:
 		names[0], names[1] = p.file(), names[0]
 	}
 	return names, identified

@@ -13,12 +13,14 @@ func FuzzNames(f *testing.F) {
 	f.Add(uint8(4), `C:\\a`, "b", "", "A/product:", "B")
 	f.Add(uint8(6), "/usr/bin/python3", "/home/u/a:b.py", "python", "", "")
 	f.Add(uint8(6), "/bin/sh", "", "sh", "", "")
+	f.Add(uint8(133), "/home/u/.pyenv/python3", "/home/u/a:b.py", "python", "", "")
+	f.Add(uint8(141), "/home/u/.pyenv/python3", "/home/u/a:b.py", "python", "", "") // changed
 	f.Add(uint8(5), `\\server\share\a.exe`, "s", "Acme.B_0123456789abc", "A", "/product:B")
 	f.Add(uint8(5), "/snap/a/7/bin/a", "", "snap:a/bin/a", "", "")
 	f.Add(uint8(5), "/app/bin/a", "", "flatpak:org.a.B", "", "")
 	f.Add(uint8(5), "/nix/store/x-a-1/bin/a", "", "nix:a/bin/\n", "", "")
 	f.Fuzz(func(t *testing.T, kind uint8, path, service, family, signer, product string) {
-		p := Program{Kind: ProgramKind(kind % 9), Path: path, File: "x", Service: service, Package: family, Script: service, Family: family, Signer: signer, Product: product}
+		p := Program{Kind: ProgramKind(kind % 9), Path: path, File: "x", Service: service, Package: family, Script: service, Family: family, Replaceable: kind >= 128, Signer: signer, Product: product}
 		names, _ := p.names()
 		for _, n := range names {
 			if read, err := parseName(n.String()); err != nil || read != n {
@@ -80,6 +82,10 @@ func TestNamesOfPrograms(t *testing.T) {
 		{Program{Kind: Foreign, Path: "/bin/a", File: "8:1", Signer: "A", Product: "A"}, "a", "foreign:8:1:/bin/a", ""},
 		{Program{Kind: Kernel, Signer: "A", Product: "A"}, "Kernel", "kernel", ""},
 		{Program{Kind: Changed, Path: "/bin/a", File: "sha256:0", Signer: "A", Product: "B"}, "a", "/bin/a", "signer:A/product:B"},
+		{Program{Kind: Changed, Path: "/usr/bin/python3.11", File: "sha256:0", Family: "python", Script: "/home/u/a.py", Signer: "A", Product: "B"}, "a.py (python)", "script:python:/home/u/a.py", ""},
+		{Program{Kind: Interpreted, Path: "/home/u/.pyenv/bin/python3.11", Family: "python", Script: "/home/u/a:b.py", Replaceable: true}, "a:b.py (python)", "script:/home/u/.pyenv/bin/python3.11:/home/u/a:b.py", ""},
+		{Program{Kind: Changed, Path: "/home/u/python3", File: "sha256:0", Family: "python", Script: "/home/u/a.py", Replaceable: true}, "a.py (python)", "script:/home/u/python3:/home/u/a.py", ""},
+		{Program{Kind: Interpreted, Path: "/home/u/py:thon3", Family: "python", Script: "/home/u/a.py", Replaceable: true}, "a.py (python)", "", ""},
 	} {
 		if p := test.program; p.Name() != test.name || p.ID() != test.id || p.Signature() != test.signature {
 			t.Errorf("%+v: name %q, id %q, signature %q", p, p.Name(), p.ID(), p.Signature())

@@ -26,9 +26,9 @@ const (
 	// Packaged: Path is an executable of the installed Package, whose name no
 	// other can take, and changes with each update of it.
 	Packaged
-	// Changed: Path is an executable that rules name, but the file there is not
-	// known to be the program that they were made for. Rules for Path that
-	// block or ask count for it, those that allow do not.
+	// Changed: the program is one that rules name, but the file at its Path, or
+	// of its Script, is not known to be the one that they were made for. Rules
+	// that name it count if they block or ask, and do not if they allow.
 	Changed
 	// Interpreted: Path is an interpreter (python3.11, dash) that runs the Script.
 	// Where Script is empty it runs inline code: what no file holds, or nobody
@@ -56,8 +56,12 @@ type Program struct {
 	Why string
 	// Family is the kind of interpreter where Kind is Interpreted, one of
 	// [Families], and Script the path of the script or archive that it runs:
-	// "python", "/home/u/backup.py".
+	// "python", "/home/u/backup.py". Both stay where that one Changed.
 	Family, Script string
+	// Replaceable tells that others than root can put another file into the
+	// place of a Script's interpreter. Rules then name the script as run by just
+	// this Path, and what proves it is of both files.
+	Replaceable bool
 	// Service is the name of a Windows service where Kind is Hosted: "wuauserv".
 	Service string
 	// Package is, where Kind is Packaged, the family name of a Windows package:
@@ -73,11 +77,25 @@ type Program struct {
 
 // ID is the text by which rules name the program: the path, "kernel",
 // "foreign:FILE:PATH", "service:NAME:PATH", "script:FAMILY:SCRIPT",
+// "script:PATH:SCRIPT" where the interpreter is Replaceable,
 // "inline:FAMILY:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID" or
 // "nix:NAME/PATH". It is empty for an unidentified program and an unidentified
 // service, and an empty text matches nothing. A path that could be taken for
 // one of the other forms identifies nothing either.
 func (p Program) ID() string { return p.name().String() }
+
+// Proven is the program that one which Changed is once it is known to be what
+// rules were made for; any other is itself.
+func (p Program) Proven() Program {
+	if p.Kind != Changed {
+		return p
+	}
+	p.Kind, p.File, p.Why = Executable, "", ""
+	if p.Script != "" {
+		p.Kind = Interpreted
+	}
+	return p
+}
 
 // Signature is the text by which rules name every program of the same verified
 // signer and product: "signer:NAME/product:NAME". It is empty if there is no
@@ -104,10 +122,15 @@ func (p Program) Name() string {
 		return "unidentified program"
 	case p.Kind == Hosted && p.Service != "":
 		return p.Service + " (" + name + ")"
-	case p.Kind == Interpreted && p.Script != "":
+	case p.isScript():
 		return lastPart(p.Script) + " (" + p.Family + ")"
 	}
 	return name
+}
+
+// isScript tells whether the program is a script, and not its interpreter.
+func (p *Program) isScript() bool {
+	return p.Script != "" && (p.Kind == Interpreted || p.Kind == Changed)
 }
 
 // lastPart is what follows the last separator of a path, of Unix or of Windows.

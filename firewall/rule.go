@@ -174,15 +174,23 @@ func (r *Rule) names(p *Program) bool {
 
 // isFor tells whether the rule counts for a program that it calls n: nothing
 // that a person allowed to any program is allowed to one that is not
-// identified, and nothing that was allowed to a path to another file there.
+// identified, nothing that was allowed to a path to another file there, and
+// nothing that was allowed to a script as such to one that somebody's own
+// interpreter runs. Another script may what all of its interpreter may.
 func (r *Rule) isFor(p *Program, n name, identified bool) bool {
 	switch {
 	case r.Verdict != Allow:
 		return true
 	case n.kind == namesAny:
 		return identified || r.Builtin
+	case n.kind == namesScript && p.Replaceable && n.detail != p.Path:
+		return false
+	case p.Kind != Changed:
+		return true
+	case n.kind == namesFile:
+		return p.Script != "" && !p.Replaceable
 	}
-	return p.Kind != Changed || n.kind != namesFile
+	return n.kind != namesScript
 }
 
 // meets tells whether the attempt, in normal form, meets the conditions.

@@ -1,9 +1,6 @@
 package firewall
 
-import (
-	"iter"
-	"slices"
-)
+import "iter"
 
 // Ruleset is a set of valid rules, ready to decide. It is immutable; the zero
 // Ruleset has no rules and decides nothing.
@@ -11,6 +8,7 @@ type Ruleset struct {
 	rules    shards[RuleID, *Rule]    // by ID
 	enabled  shards[name, [2][]*Rule] // by what they name, then Direction, in the order in which they decide
 	paths    []string                 // the keys of enabled that are paths, in order
+	runners  []string                 // the paths of the interpreters that keys of enabled name, in order
 	tallies  [2]tally                 // by Direction
 	proposed int
 }
@@ -62,9 +60,13 @@ func (rs Ruleset) Like(r Rule) (found Rule, ok bool) {
 	return found, false
 }
 
-// Names tells whether an enabled rule names the executable at path.
-func (rs Ruleset) Names(path string) bool {
-	_, named := slices.BinarySearch(rs.paths, path)
+// Names tells whether an enabled rule names the program with this ID.
+func (rs Ruleset) Names(program string) bool {
+	n, err := parseName(program)
+	if err != nil {
+		return false
+	}
+	_, named := rs.enabled.get(n)
 	return named
 }
 
@@ -123,6 +125,7 @@ func (rs Ruleset) Policy(m Mode, failOpen bool) Policy {
 		Loopback:     m == ModeOff || m == ModeLock || rs.exempts(Out),
 		Programs:     rs.paths,
 		Inbound:      m == ModeOff || m != ModeLock && rs.exempts(In),
+		Interpreters: rs.runners,
 		Scripts:      rs.tallies[Out].scripts+rs.tallies[In].scripts > 0,
 		LoopbackRule: m != ModeOff && m != ModeLock && rs.tallies[Out].loopback+rs.tallies[In].loopback > 0,
 		Starters:     rs.tallies[Out].starters+rs.tallies[In].starters > 0,

@@ -117,8 +117,30 @@ func (c *change) done() Ruleset {
 	}
 	return Ruleset{
 		rules: c.rules.shards, enabled: enabled.shards, paths: changePaths(c.from.paths, moved),
-		tallies: c.tallies, proposed: c.proposed,
+		runners: changeRunners(c.from.runners, enabled.shards, moved), tallies: c.tallies, proposed: c.proposed,
 	}
+}
+
+// changeRunners returns the paths of the interpreters that rules name with a
+// script. Few rules do: they are collected anew when one comes or goes.
+func changeRunners(runners []string, enabled shards[name, [2][]*Rule], moved map[name]int) []string {
+	runs := func(n name) bool { return n.kind == namesScript && isPath(n.detail) }
+	any := false
+	for n := range moved {
+		any = any || runs(n)
+	}
+	if !any {
+		return runners
+	}
+	found := make(map[string]bool)
+	for lists := range enabled.all() {
+		for _, list := range lists {
+			if len(list) > 0 && runs(list[0].name()) {
+				found[list[0].name().detail] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
 }
 
 // changePaths returns the ordered paths with those more that came, and without

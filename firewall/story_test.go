@@ -287,6 +287,11 @@ func program(name string) firewall.Program {
 		p.Kind, p.Service = firewall.Hosted, service
 		return p
 	}
+	if path, file, changed := strings.Cut(name, "%"); changed {
+		p := program(path)
+		p.Kind, p.File, p.Why = firewall.Changed, file, "another file at this path since 12 Nov 2026"
+		return p
+	}
 	if family, script, interpreted := strings.Cut(name, "^"); interpreted {
 		script, path, other := strings.Cut(script, ":")
 		if !other {
@@ -301,11 +306,6 @@ func program(name string) firewall.Program {
 	if path, family, packaged := strings.Cut(name, "+"); packaged {
 		p := program(path)
 		p.Kind, p.Package = firewall.Packaged, family
-		return p
-	}
-	if path, file, changed := strings.Cut(name, "%"); changed {
-		p := program(path)
-		p.Kind, p.File, p.Why = firewall.Changed, file, "another file at this path since 12 Nov 2026"
 		return p
 	}
 	path, file, foreign := strings.Cut(name, "@")

@@ -11,8 +11,8 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
-// identityText is an identity as it is stored; the key is its path, as bytes,
-// which need not be UTF-8.
+// identityText is an identity as it is stored; the key is its program, as
+// bytes: a path need not be UTF-8.
 type identityText struct {
 	Proof  proofText `json:"proof,omitzero"`
 	Before proofText `json:"before,omitzero"`
@@ -40,10 +40,10 @@ type stampText struct {
 // validIdentity tells whether an identity may be stored.
 func validIdentity(i firewall.Identity) error {
 	switch {
-	case !strings.HasPrefix(i.Path, "/") && !strings.Contains(i.Path, `\`):
-		return fmt.Errorf("identity of %q: want an absolute path", i.Path)
+	case !strings.HasPrefix(i.Program, "/") && !strings.Contains(i.Program, `\`) && !strings.HasPrefix(i.Program, "script:"):
+		return fmt.Errorf("identity of %q: want an absolute path, or a script as rules name it", i.Program)
 	case i.Stamp != (firewall.Stamp{}) && i.Since.IsZero():
-		return fmt.Errorf("identity of %s: it does not say since when", i.Path)
+		return fmt.Errorf("identity of %s: it does not say since when", i.Program)
 	}
 	return errors.Join(validProof(i.Proof), validProof(i.Before))
 }
@@ -67,13 +67,13 @@ func decodeIdentity(key, value []byte) (firewall.Identity, error) {
 		return firewall.Identity{}, err
 	}
 	i := firewall.Identity{
-		Path: string(key), Proof: firewall.Proof(t.Proof), Before: firewall.Proof(t.Before), Stamp: firewall.Stamp(t.Stamp), Since: t.Since, From: string(t.From), Strict: t.Strict,
+		Program: string(key), Proof: firewall.Proof(t.Proof), Before: firewall.Proof(t.Before), Stamp: firewall.Stamp(t.Stamp), Since: t.Since, From: string(t.From), Strict: t.Strict,
 	}
 	return i, validIdentity(i)
 }
 
-// Identities returns what is known of the programs at paths, in the order of
-// the paths.
+// Identities returns what is known of programs, in the order of their names in
+// rules.
 func (s *Store) Identities() (all []firewall.Identity, err error) {
 	err = s.view(func(tx *bbolt.Tx) error {
 		return tx.Bucket(identitiesBucket).ForEach(func(k, v []byte) error {
@@ -88,12 +88,12 @@ func (s *Store) Identities() (all []firewall.Identity, err error) {
 	return all, nil
 }
 
-// PutIdentities adds or replaces identities (by path) and forgets those of
-// other paths, in one transaction that is on disk when it returns.
+// PutIdentities adds or replaces identities (by program) and forgets those of
+// other programs, in one transaction that is on disk when it returns.
 func (s *Store) PutIdentities(put []firewall.Identity, forget []string) error {
 	err := s.update(func(tx *bbolt.Tx) error {
-		for _, path := range forget {
-			if err := tx.Bucket(identitiesBucket).Delete([]byte(path)); err != nil {
+		for _, program := range forget {
+			if err := tx.Bucket(identitiesBucket).Delete([]byte(program)); err != nil {
 				return err
 			}
 		}
@@ -111,7 +111,7 @@ func putIdentities(tx *bbolt.Tx, all []firewall.Identity) error {
 			return err
 		}
 		t := identityText{proofText(i.Proof), proofText(i.Before), stampText(i.Stamp), i.Since.UTC(), []byte(i.From), i.Strict}
-		if err := put(tx.Bucket(identitiesBucket), []byte(i.Path), t); err != nil {
+		if err := put(tx.Bucket(identitiesBucket), []byte(i.Program), t); err != nil {
 			return err
 		}
 	}

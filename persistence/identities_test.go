@@ -19,10 +19,10 @@ func identities() []firewall.Identity {
 	since := time.Date(2026, 11, 12, 8, 0, 0, 0, time.UTC)
 	digest := func(c string) string { return strings.Repeat(c, 64) }
 	return []firewall.Identity{
-		{Path: "/opt/caf\xe9", Since: since, Stamp: firewall.Stamp{Inode: 3, Changed: 4}},
-		{Path: "/usr/bin/curl", Since: since, Proof: firewall.Proof{SHA256: digest("a"), Package: "dpkg:curl", Version: "8.2"},
+		{Program: "/opt/caf\xe9", Since: since, Stamp: firewall.Stamp{Inode: 3, Changed: 4}},
+		{Program: "/usr/bin/curl", Since: since, Proof: firewall.Proof{SHA256: digest("a"), Package: "dpkg:curl", Version: "8.2"},
 			Stamp: firewall.Stamp{Device: 1, Generation: 2, Inode: 3, Changed: 4}, Before: firewall.Proof{SHA256: digest("b"), Package: "dpkg:curl", Version: "8.1"}, From: "/usr/bin/c\xfcrl-8.1"},
-		{Path: "/usr/bin/wget", Since: since, Proof: firewall.Proof{SHA256: digest("c"), Signer: "Acme", Product: "Wget"}, Strict: true},
+		{Program: "/usr/bin/wget", Since: since, Proof: firewall.Proof{SHA256: digest("c"), Signer: "Acme", Product: "Wget"}, Strict: true},
 	}
 }
 
@@ -41,7 +41,7 @@ func TestIdentitiesAreKeptAndForgotten(t *testing.T) {
 	if have, err := s.Identities(); err != nil || !slices.Equal(have, is) {
 		t.Errorf("have %+v, %v", have, err)
 	}
-	if err := s.PutIdentities(nil, []string{is[0].Path, "/not/there"}); err != nil {
+	if err := s.PutIdentities(nil, []string{is[0].Program, "/not/there"}); err != nil {
 		t.Fatal(err)
 	}
 	if have, err := s.Identities(); err != nil || !slices.Equal(have, is[1:]) {
@@ -49,12 +49,24 @@ func TestIdentitiesAreKeptAndForgotten(t *testing.T) {
 	}
 }
 
+func TestWhatAScriptIsIsKeptUnderItsNameInRules(t *testing.T) {
+	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
+	is := identities()[:2]
+	is[0].Program, is[1].Program = "script:/home/u/.pyenv/bin/python3.11:/home/u/a.py", "script:python:/home/u/caf\xe9.py"
+	if err := s.PutIdentities(is, nil); err != nil {
+		t.Fatal(err)
+	}
+	if have, err := s.Identities(); err != nil || !slices.Equal(have, is) {
+		t.Errorf("have %+v, %v", have, err)
+	}
+}
+
 func TestAnIdentityThatMakesNoSenseIsRefused(t *testing.T) {
 	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
 	good := identities()[1]
 	for name, spoil := range map[string]func(*firewall.Identity){
-		"no path":                    func(i *firewall.Identity) { i.Path = "" },
-		"a path that is not one":     func(i *firewall.Identity) { i.Path = "curl" },
+		"no path":                    func(i *firewall.Identity) { i.Program = "" },
+		"a path that is not one":     func(i *firewall.Identity) { i.Program = "curl" },
 		"a digest that is cut off":   func(i *firewall.Identity) { i.Proof.SHA256 = "ab" },
 		"a digest of other digits":   func(i *firewall.Identity) { i.Before.SHA256 = strings.Repeat("A", 64) },
 		"a package without a digest": func(i *firewall.Identity) { i.Proof.SHA256 = "" },
@@ -92,20 +104,20 @@ func TestADamagedIdentityProvesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := []byte("bad!{not json")
-	err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(identitiesBucket).Put([]byte(is[1].Path), bad) })
+	err = db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(identitiesBucket).Put([]byte(is[1].Program), bad) })
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	s, r := open(t, path)
-	if r.Damage != "" || len(r.Records) != 1 || !strings.Contains(r.Notes()[0], is[1].Path) {
+	if r.Damage != "" || len(r.Records) != 1 || !strings.Contains(r.Notes()[0], is[1].Program) {
 		t.Errorf("report is %+v", r)
 	}
-	is[1] = firewall.Identity{Path: is[1].Path}
+	is[1] = firewall.Identity{Program: is[1].Program}
 	if have, err := s.Identities(); err != nil || !slices.Equal(have, is) {
 		t.Errorf("have %+v, %v", have, err)
 	}
 	s.view(func(tx *bbolt.Tx) error {
-		if kept := tx.Bucket(asideBucket).Get([]byte("identities/" + is[1].Path)); !bytes.Equal(kept, bad) {
+		if kept := tx.Bucket(asideBucket).Get([]byte("identities/" + is[1].Program)); !bytes.Equal(kept, bad) {
 			t.Errorf("kept %q", kept)
 		}
 		return nil

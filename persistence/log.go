@@ -44,6 +44,7 @@ type lineText struct {
 	Product string               `json:"pd,omitempty"`
 	Family  string               `json:"fm,omitempty"`
 	Script  []byte               `json:"st,omitempty"`
+	Own     bool                 `json:"own,omitempty"` // the interpreter is replaceable
 	PID     int                  `json:"pid,omitempty"`
 	Started time.Time            `json:"s,omitzero"`
 	UID     int                  `json:"uid,omitempty"`
@@ -69,7 +70,7 @@ func (l Line) text() lineText {
 	}
 	e := l.Entry
 	p := e.Program
-	return lineText{e.Time.UTC(), p.Kind, []byte(p.Path), p.File, p.Why, p.Service, p.Package, p.Signer, p.Product, p.Family, []byte(p.Script), e.PID, e.Started.UTC(), e.UID,
+	return lineText{e.Time.UTC(), p.Kind, []byte(p.Path), p.File, p.Why, p.Service, p.Package, p.Signer, p.Product, p.Family, []byte(p.Script), p.Replaceable, e.PID, e.Started.UTC(), e.UID,
 		uint8(e.Protocol), e.Direction, e.Local, e.Remote, e.Place, e.Host, e.Verdict, e.Reason, e.Rule, e.Scope, e.Count, nil, l.Warnings, l.Facts}
 }
 
@@ -88,7 +89,7 @@ func decodeLine(key, value []byte) Line {
 	}
 	l.Entry.Attempt = firewall.Attempt{
 		Flow:    firewall.Flow{Protocol: firewall.Protocol(t.Proto), Direction: t.Dir, Local: t.Local, Remote: t.Remote},
-		Program: firewall.Program{Kind: t.Kind, Path: string(t.Path), File: t.File, Why: t.Why, Service: t.Service, Package: t.Package, Signer: t.Signer, Product: t.Product, Family: t.Family, Script: string(t.Script)},
+		Program: firewall.Program{Kind: t.Kind, Path: string(t.Path), File: t.File, Why: t.Why, Service: t.Service, Package: t.Package, Signer: t.Signer, Product: t.Product, Family: t.Family, Script: string(t.Script), Replaceable: t.Own},
 		PID:     t.PID, Started: t.Started, UID: t.UID, Place: t.Place, Host: t.Host, Time: t.Time}
 	l.Entry.Decision = firewall.Decision{Verdict: t.Verdict, Reason: t.Reason, Rule: t.Rule, Scope: t.Scope}
 	l.Entry.Count = t.Count

@@ -23,6 +23,8 @@ func TestServicesPackagesSignersAndScriptsAreKept(t *testing.T) {
 		{Kind: firewall.Executable, Path: `C:\a.exe`, Signer: `Acme "é"`, Product: "A"},
 		{Kind: firewall.Interpreted, Path: "/usr/bin/python3.11", Family: "python", Script: "/home/u/back:up.py"},
 		{Kind: firewall.Interpreted, Path: "/usr/bin/python3.11", Family: "python", Script: "/home/u/\xff.py"},
+		{Kind: firewall.Interpreted, Path: "/home/u/.pyenv/bin/python3.11", Family: "python", Script: "/home/u/back:up.py", Replaceable: true},
+		{Kind: firewall.Changed, Path: "/usr/bin/python3.11", Family: "python", Script: "/home/u/changed.py", File: "sha256:0", Why: "another file at this path since 12 Nov 2026"},
 		{Kind: firewall.Interpreted, Path: "/usr/bin/dash", Family: "sh", File: "execution 7", Why: "inline code"},
 	}
 	want := Document{Settings: map[string]string{}}

@@ -32,9 +32,9 @@ type Control interface {
 	RemoveRule(ctx context.Context, id string) error
 	// Identities returns what is known of the programs that rules name.
 	Identities(ctx context.Context) ([]Identity, error)
-	// UndoCarried takes back that another version took the place of the program
-	// at path: it is asked about.
-	UndoCarried(ctx context.Context, path string) error
+	// UndoCarried takes back that another version took the place of a program: it
+	// is asked about.
+	UndoCarried(ctx context.Context, program string) error
 	// Confirm ends the review of proposed rules: those in allow become rules,
 	// those in block become blocking rules, all others are removed (so that
 	// their programs are asked about).
@@ -155,7 +155,7 @@ type Answer struct {
 // Rule is a rule as commands and windows show it.
 type Rule struct {
 	ID        string             `json:"id"`
-	Program   string             `json:"program"` // a path, "kernel", "*", "foreign:…", "service:NAME:PATH", "script:FAMILY:PATH", "inline:FAMILY:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID", "nix:NAME/PATH" or "signer:NAME/product:NAME"
+	Program   string             `json:"program"` // a path, "kernel", "*", "foreign:…", "service:NAME:PATH", "script:FAMILY:PATH", "script:INTERPRETER:PATH", "inline:FAMILY:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID", "nix:NAME/PATH" or "signer:NAME/product:NAME"
 	Direction firewall.Direction `json:"direction"`
 	Protocol  firewall.Protocol  `json:"protocol"`
 	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""
@@ -194,14 +194,14 @@ type LogLine struct {
 	Rule      string             `json:"rule"`
 	Count     int                `json:"count"`
 	Note      string             `json:"note,omitempty"`     // for a change: what was changed
-	Carried   string             `json:"carried,omitempty"`  // for a change: the path at which another version took a program's place, see UndoCarried
+	Carried   string             `json:"carried,omitempty"`  // for a change: the program whose place another version took, see UndoCarried
 	Warnings  []string           `json:"warnings,omitempty"` // as in Prompt, where the flow was asked about
 	Facts     []string           `json:"facts,omitempty"`
 }
 
-// Identity is what is known of the program that rules for a path were made for.
+// Identity is what is known of the file of a program that rules were made for.
 type Identity struct {
-	Path    string    `json:"path"`
+	Program string    `json:"program"`          // as in Rule: a path or a script
 	SHA256  string    `json:"sha256,omitempty"` // "" until the file has been read
 	Package string    `json:"package,omitempty"`
 	Version string    `json:"version,omitempty"`
@@ -213,7 +213,7 @@ type Identity struct {
 	VersionBefore string `json:"version_before,omitempty"`
 	// Strict: that was undone; only the same content counts.
 	Strict bool `json:"strict,omitempty"`
-	// About says what is at the path if it is not this program.
+	// About says what its file is if it is not this program.
 	About string `json:"about,omitempty"`
 }
 

@@ -320,6 +320,20 @@ func TestPromptPictures(t *testing.T) {
 		"unidentified": {unidentified, 0},
 		"inline":       {inline, 0},
 		"script":       {script, 0},
+		"script-changed": {func(p *ui.Prompt) {
+			script(p)
+			changed(p)
+		}, 0},
+		"home-script": {func(p *ui.Prompt) {
+			script(p)
+			p.Program = "script:/home/ann/.pyenv/versions/3.11.4/bin/python3.11:/home/ann/bin/backup.py"
+			p.Changed, p.About = true, "another script, or interpreter of it, since 12 Nov 2026"
+		}, 0},
+		"module": {func(p *ui.Prompt) {
+			inline(p)
+			p.About = "module http.server, wherever it is found"
+			p.Facts[len(p.Facts)-1] = "command: python3 -m http.server"
+		}, 0},
 		"foreign": {func(p *ui.Prompt) {
 			p.Program, p.Name, p.About = "foreign:8:1:2:3:/usr/bin/curl", "curl", "in another mount namespace"
 		}, 0},

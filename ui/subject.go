@@ -21,8 +21,12 @@ func subjectText(program string) (title, detail string, ok bool) {
 		return shown(service), textServiceDetail + " · " + shown(host), true
 	}
 	if rest, ok := strings.CutPrefix(program, "script:"); ok {
-		family, script, _ := strings.Cut(rest, ":")
-		return shown(lastPart(script) + " (" + family + ")"), textScriptDetail + " · " + shown(script), true
+		by, script, _ := strings.Cut(rest, ":")
+		detail := textScriptDetail + " · " + shown(script)
+		if strings.HasPrefix(by, "/") {
+			detail += " · " + textScriptBy + " " + shown(lastPart(by))
+		}
+		return shown(lastPart(script) + " (" + lastPart(by) + ")"), detail, true
 	}
 	if rest, ok := strings.CutPrefix(program, "inline:"); ok {
 		_, path, _ := strings.Cut(rest, ":")
@@ -58,6 +62,7 @@ var linuxPackages = map[string]string{
 const (
 	textServiceDetail = "A service"
 	textScriptDetail  = "A script"
+	textScriptBy      = "own"
 	textInlineDetail  = "Inline code"
 	textPackageDetail = "An installed package"
 	textSignerDetail  = "Every version signed by"

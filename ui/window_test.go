@@ -78,7 +78,7 @@ func TestARowsMenuBlocksTheProgramAndShowsTheRule(t *testing.T) {
 
 func TestACarriedOverVersionIsUndoneFromItsLine(t *testing.T) {
 	c := uitest.New(firewall.ModeAsk, 10)
-	c.Know(ui.Identity{Path: "/usr/bin/curl", Package: "dpkg:curl", Version: "8.2", Carried: true, VersionBefore: "8.1"})
+	c.Know(ui.Identity{Program: "/usr/bin/curl", Package: "dpkg:curl", Version: "8.2", Carried: true, VersionBefore: "8.1"})
 	d := newMainDesk(t, c, ui.ViewActivity)
 	const line = "carried over: curl 8.1 → 8.2, package dpkg:curl"
 	c.Add(ui.LogLine{Kind: "change", Time: uitest.Start, Program: "/usr/bin/sallyport", Name: "sallyport", Reason: "change", Count: 1, Note: line, Carried: "/usr/bin/curl"})

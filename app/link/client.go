@@ -209,8 +209,8 @@ func (c *Client) Identities(ctx context.Context) (is []ui.Identity, err error) {
 	return is, c.call(ctx, readPatience, "GET", "/v1/programs", nil, &is)
 }
 
-func (c *Client) UndoCarried(ctx context.Context, path string) error {
-	return c.call(ctx, changePatience, "POST", "/v1/programs/undo", ui.Identity{Path: path}, nil)
+func (c *Client) UndoCarried(ctx context.Context, program string) error {
+	return c.call(ctx, changePatience, "POST", "/v1/programs/undo", ui.Identity{Program: program}, nil)
 }
 
 func (c *Client) Confirm(ctx context.Context, allow, block []string) error {

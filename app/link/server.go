@@ -89,7 +89,7 @@ func (s *Server) handler() http.Handler {
 	handle(mux, s, "POST /v1/rules", toManage, c.AddRule)
 	handle(mux, s, "PUT /v1/rules", toManage, plain(c.ChangeRule))
 	handle(mux, s, "DELETE /v1/rules", toManage, plain(func(ctx context.Context, r ui.Rule) error { return c.RemoveRule(ctx, r.ID) }))
-	handle(mux, s, "POST /v1/programs/undo", toManage, plain(func(ctx context.Context, i ui.Identity) error { return c.UndoCarried(ctx, i.Path) }))
+	handle(mux, s, "POST /v1/programs/undo", toManage, plain(func(ctx context.Context, i ui.Identity) error { return c.UndoCarried(ctx, i.Program) }))
 	handle(mux, s, "POST /v1/confirm", toManage, plain(func(ctx context.Context, r confirmRequest) error { return c.Confirm(ctx, r.Allow, r.Block) }))
 	handle(mux, s, "POST /v1/mode", toRead, plain(func(ctx context.Context, r modeRequest) error {
 		return s.guarded(ctx, needOfMode(r.Mode), func() error { return c.SetMode(ctx, r.Mode) })

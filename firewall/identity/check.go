@@ -7,22 +7,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
 )
 
-// check is the reading of one file. All but path, stamp, read and done belong
-// to the prover's lock.
+// check is the reading of one program's file. All but id, stamp, read and done
+// belong to the prover's lock.
 type check struct {
-	path  string
+	id    string
 	stamp firewall.Stamp
 	read  firewall.Reading
 	done  chan struct{} // closed once settled
 
-	program firewall.Program // as which the file counts
-	proof   firewall.Proof   // zero until it was read
+	met     []firewall.Program // with this file: one for each interpreter that ran a script
+	file    string             // what tells it apart if it counts as changed, as in [firewall.Program]
+	proof   firewall.Proof     // zero until it was read
 	settled bool
 	queued  bool
 	at      time.Time // when it was read last
@@ -42,10 +44,42 @@ func (p progress) ReadAt(b []byte, at int64) (int, error) {
 	return p.ReaderAt.ReadAt(b, at)
 }
 
-func newCheck(path string, s firewall.Stamp, read firewall.Reading) *check {
-	return &check{path: path, stamp: s, read: read, done: make(chan struct{}), program: firewall.Program{
-		Kind: firewall.Changed, Path: path, File: s.String(), Why: "changed, being checked",
-	}}
+// maxInterpreters is how many interpreters of one script are told at once what
+// it turned out to be; others find out when it connects again.
+const maxInterpreters = 16
+
+func newCheck(met firewall.Program, s firewall.Stamp, read firewall.Reading) *check {
+	return &check{
+		id: met.ID(), met: []firewall.Program{met}, stamp: s, read: read, done: make(chan struct{}),
+		file: s.String(),
+	}
+}
+
+// noteMet notes as which program the file was met; the prover's lock is held.
+func (c *check) noteMet(p firewall.Program) {
+	if len(c.met) < maxInterpreters && !slices.Contains(c.met, p) {
+		c.met = append(c.met, p)
+	}
+}
+
+// as is as which program p counts with the file; the prover's lock is held.
+func (c *check) as(p firewall.Program) firewall.Program {
+	if c.file != "" {
+		p.Kind, p.File, p.Why = firewall.Changed, c.file, c.why()
+	}
+	return p
+}
+
+// path is the one by which a package can vouch for all of the file; "" if none.
+func (c *check) path() string {
+	p := c.met[0]
+	switch {
+	case p.Replaceable:
+		return ""
+	case p.Script != "":
+		return p.Script
+	}
+	return p.Path
 }
 
 // stale tells whether the file is worth another look.
@@ -61,15 +95,25 @@ func (c *check) settle() {
 	}
 }
 
-// changed is the program of a file that is proven to be another, or of which
-// nothing can be proven.
-func (c *check) changed() firewall.Program {
-	since := time.Unix(0, c.stamp.Changed).Format("2 Jan 2006")
-	program := firewall.Program{Kind: firewall.Changed, Path: c.path, File: c.stamp.String(), Why: "another file at this path since " + since}
+// change has the file count as one that is proven to be another, or of which
+// nothing can be proven; the prover's lock is held.
+func (c *check) change() {
+	c.file = c.stamp.String()
 	if c.proof.SHA256 != "" {
-		program.File = "sha256:" + c.proof.SHA256
+		c.file = "sha256:" + c.proof.SHA256
 	}
-	return program
+}
+
+// why says why the file counts as changed; the prover's lock is held.
+func (c *check) why() string {
+	since := time.Unix(0, c.stamp.Changed).Format("2 Jan 2006")
+	switch {
+	case c.at.IsZero():
+		return "changed, being checked"
+	case len(c.met) > 0 && c.met[0].Replaceable:
+		return "another script, or interpreter of it, since " + since
+	}
+	return "another file at this path since " + since
 }
 
 // push queues a check; the prover's lock is held.
@@ -83,7 +127,7 @@ func (p *Prover) push(queue *[]*check, c *check) {
 func (p *Prover) again(c *check) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if f := p.files[c.path]; f != nil && f.other == c && !f.identity.Strict && !c.queued {
+	if f := p.files[c.id]; f != nil && f.other == c && !f.identity.Strict && !c.queued {
 		p.push(&p.later, c)
 	}
 }
@@ -94,8 +138,8 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	err := c.read(ctx, func(all *io.SectionReader) error {
 		file := io.NewSectionReader(progress{all, &c.reads}, 0, all.Size())
 		sum, err := digest(ctx, file)
-		if err == nil && !p.has(c.path, sum) { // the same content needs no package to vouch for it
-			proof = p.o.Owner(c.path, file)
+		if path := c.path(); err == nil && path != "" && !p.has(c.id, sum) { // the same content needs no package to vouch for it
+			proof = p.o.Owner(path, file)
 		}
 		proof.SHA256 = sum
 		return err
@@ -108,15 +152,15 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	}
 	p.deciding.Lock()
 	p.mu.Lock()
-	c.queued, c.proof, c.at, c.times = false, proof, time.Now(), c.times+1
-	was, now := c.program, c.changed()
-	f := p.files[c.path]
+	c.proof, c.times = proof, c.times+1
+	f := p.files[c.id]
 	if f == nil {
+		c.queued, c.at = false, time.Now()
 		from, isVersion := p.continued(c)
 		p.mu.Unlock()
 		p.deciding.Unlock()
 		if isVersion {
-			p.o.Moved(from.Path, firewall.Identity{Path: c.path, Proof: proof, Stamp: c.stamp, Since: time.Now(), Before: from.Proof, From: from.Path})
+			p.o.Moved(from.Program, firewall.Identity{Program: c.id, Proof: proof, Stamp: c.stamp, Since: time.Now(), Before: from.Proof, From: from.Program})
 		}
 		p.mu.Lock()
 		c.settle()
@@ -136,10 +180,13 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	}
 	p.mu.Lock()
 	if known {
-		f.identity = next
+		f.replace(next)
 	}
+	was := c.all()
+	c.queued, c.at = false, time.Now()
+	c.change()
 	if known && next.Stamp == c.stamp {
-		now = firewall.Program{Kind: firewall.Executable, Path: c.path}
+		c.file = ""
 		if f.other == c { // and not one that was met meanwhile
 			f.other = nil
 		}
@@ -147,23 +194,48 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	if known && next.Stamp != c.stamp && next.Proof.Package != "" && !next.Strict && c.times < maxTimes {
 		time.AfterFunc(lookAgain, func() { p.again(c) })
 	}
-	c.program = now
+	now := c.all()
 	c.settle()
 	p.mu.Unlock()
 	p.deciding.Unlock()
 	if next.Stamp != before.Stamp && next.Before == before.Proof && p.o.Carried != nil {
 		p.o.Carried(next)
 	}
-	if was != now && (other || !known) && p.o.Known != nil {
-		p.o.Known(was, now)
+	if !other && known || p.o.Known == nil {
+		return
+	}
+	for i := range was {
+		if was[i] != now[i] {
+			p.o.Known(was[i], now[i])
+		}
 	}
 }
 
-// has tells whether the program at path is known by this content.
-func (p *Prover) has(path, sum string) bool {
+// all is as which programs the file counts; the prover's lock is held.
+func (c *check) all() (programs []firewall.Program) {
+	for _, p := range c.met {
+		programs = append(programs, c.as(p))
+	}
+	return programs
+}
+
+// replace has what was proven of a file be what is known of it; the prover's
+// lock is held.
+func (f *file) replace(next firewall.Identity) {
+	if old := f.identity; old.Stamp != next.Stamp && old.Proof != (firewall.Proof{}) {
+		if len(f.before) == maxBefore {
+			f.before = f.before[1:]
+		}
+		f.before = append(f.before, old.Stamp)
+	}
+	f.identity = next
+}
+
+// has tells whether a program is known by this content.
+func (p *Prover) has(program, sum string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f := p.files[path]
+	f := p.files[program]
 	return f != nil && f.identity.Proof.SHA256 == sum
 }
 
@@ -177,7 +249,7 @@ func (c *check) continues(i firewall.Identity) firewall.Identity {
 	case c.stamp == i.Stamp:
 		i.Proof = c.proof
 	case c.proof.Continues(i.Proof) && !i.Strict:
-		return firewall.Identity{Path: i.Path, Proof: c.proof, Stamp: c.stamp, Since: time.Now(), Before: i.Proof}
+		return firewall.Identity{Program: i.Program, Proof: c.proof, Stamp: c.stamp, Since: time.Now(), Before: i.Proof}
 	}
 	return i
 }

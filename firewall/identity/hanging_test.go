@@ -19,7 +19,7 @@ type mount struct {
 
 // on has the prover meet a version of a file on a file system.
 func (s *story) on(m mount, name string, version int64) (firewall.Program, <-chan struct{}) {
-	return s.Identify(name, firewall.Stamp{Device: m.device, Inode: 1, Changed: version}, func(_ context.Context, f func(*io.SectionReader) error) error {
+	return s.Identify(executable(name), firewall.Stamp{Device: m.device, Inode: 1, Changed: version}, func(_ context.Context, f func(*io.SectionReader) error) error {
 		<-m.answers
 		return f(file("content"))
 	})
@@ -137,7 +137,7 @@ func (drops) ReadAt(b []byte, _ int64) (int, error) {
 
 func TestASlowFileSystemIsNotDead(t *testing.T) {
 	tell(t, func(s *story) {
-		s.Identify("/mnt/slow", firewall.Stamp{Device: 9, Inode: 1, Changed: 1}, func(_ context.Context, f func(*io.SectionReader) error) error {
+		s.Identify(executable("/mnt/slow"), firewall.Stamp{Device: 9, Inode: 1, Changed: 1}, func(_ context.Context, f func(*io.SectionReader) error) error {
 			return f(io.NewSectionReader(drops{}, 0, 1000<<15))
 		})
 		time.Sleep(time.Minute)

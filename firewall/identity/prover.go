@@ -1,14 +1,17 @@
-// Package identity proves that the file at a path is still the program that
-// rules for the path were made for.
+// Package identity proves that the file of an executable or a script is still
+// the one that the rules for it were made for.
 //
 // A file is known again by its stamp, which costs nothing. One with another
 // stamp is read in the background, once for all who ask, and counts as changed
 // until it is proven: by the same content, or as another version of the same
-// package or of the same verified signer and product.
+// package or of the same verified signer and product. Where a script's
+// interpreter could be replaced, stamp and content are those of both files.
+// What is known is kept by what rules call the program, its ID.
 package identity
 
 import (
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,8 +34,8 @@ const (
 
 // Options are what a [Prover] works with. Named and Keep are needed.
 type Options struct {
-	// Named tells whether rules name the executable at path. It returns at once.
-	Named func(path string) bool
+	// Named tells whether rules name the program with this ID. It returns at once.
+	Named func(program string) bool
 	// Keep stores an identity before it counts.
 	Keep func(firewall.Identity)
 	// Owner returns the proof that a package or a signature gives of the file at
@@ -44,7 +47,7 @@ type Options struct {
 	// Carried is told that another version took the place of a program.
 	Carried func(firewall.Identity)
 	// Moved is told that a program that no rule names is another version of one
-	// that rules name by the path from. It has the rules count for it, keeps the
+	// that rules name from. It has the rules count for it, keeps the
 	// identity and calls [Prover.Put], if it is to be so. nil: it is not.
 	Moved func(from string, to firewall.Identity)
 }
@@ -57,21 +60,25 @@ type Prover struct {
 	wakes    [readers]chan struct{}
 
 	mu       sync.Mutex
-	files    map[string]*file    // by path, those with an identity
-	versions map[string][]string // their paths, by what is left of them without a version
-	met      map[string]*check   // the newest file at paths that no rule names
+	files    map[string]*file    // by program, those with an identity
+	versions map[string][]string // their programs, by what is left of them without a version
+	met      map[string]*check   // the newest file of programs that no rule names
 	soon     []*check            // somebody waits for it
 	later    []*check
 	dead     map[uint32]int // by device: how many readings do not get on
 	hanging  int            // all of them
 }
 
-// file is what is known of a path.
+// file is what is known of a program's file.
 type file struct {
 	identity firewall.Identity
-	tried    bool   // to read the identity's own file
-	other    *check // the newest file met there that is not the identity's; nil: none
+	before   []firewall.Stamp // that it had, and was proven by, and may still run with
+	tried    bool             // to read the identity's own file
+	other    *check           // the newest file met there that is not the identity's; nil: none
 }
+
+// maxBefore is how many stamps of before are remembered of a file.
+const maxBefore = 16
 
 // New makes a prover that knows these identities.
 func New(all []firewall.Identity, o Options) *Prover {
@@ -88,62 +95,68 @@ func New(all []firewall.Identity, o Options) *Prover {
 	return p
 }
 
-// Identify says which program the file at a path is. See [firewall.Identify].
-func (p *Prover) Identify(path string, s firewall.Stamp, read firewall.Reading) (firewall.Program, <-chan struct{}) {
-	same := firewall.Program{Kind: firewall.Executable, Path: path}
+// Identify says as which program one counts that was met. See
+// [firewall.Identify].
+func (p *Prover) Identify(met firewall.Program, s firewall.Stamp, read firewall.Reading) (firewall.Program, <-chan struct{}) {
+	id := met.ID()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f := p.files[path]
+	f := p.files[id]
 	switch {
-	case f == nil && !p.o.Named(path):
-		return same, p.meet(path, s, read)
+	case id == "":
+		return met, nil
+	case f == nil && !p.o.Named(id):
+		return met, p.meet(met, s, read)
 	case f == nil: // what is met first counts
-		p.take(firewall.Identity{Path: path, Stamp: s, Since: time.Now()}, read)
-		return same, nil
+		p.take(firewall.Identity{Program: id, Stamp: s, Since: time.Now()}, newCheck(met, s, read))
+		return met, nil
 	case f.identity.Stamp == s:
 		if !f.tried && f.identity.Proof == (firewall.Proof{}) {
 			f.tried = true
-			p.push(&p.later, newCheck(path, s, read))
+			p.push(&p.later, newCheck(met, s, read))
 		}
-		return same, nil
+		return met, nil
+	case slices.Contains(f.before, s):
+		return met, nil
 	}
 	c := f.other
 	switch {
 	case c == nil || c.stamp != s:
-		c = newCheck(path, s, read)
+		c = newCheck(met, s, read)
 		f.other = c
 		p.push(&p.soon, c)
 	case c.stale() && !f.identity.Strict:
 		p.push(&p.soon, c)
 	}
+	c.noteMet(met)
 	if c.settled {
-		return c.program, nil
+		return c.as(met), nil
 	}
-	return c.program, c.done
+	return c.as(met), c.done
 }
 
-// know has an identity count for a path that had none; the prover's lock is
+// know has an identity count for a program that had none; the prover's lock is
 // held.
 func (p *Prover) know(i firewall.Identity) *file {
 	f := &file{identity: i}
-	p.files[i.Path] = f
-	if name := versionless(i.Path); name != "" {
-		p.versions[name] = append(p.versions[name], i.Path)
+	p.files[i.Program] = f
+	if name := versionless(i.Program); name != "" {
+		p.versions[name] = append(p.versions[name], i.Program)
 	}
 	return f
 }
 
-// Identity returns what is known of a path; ok is false if nothing is.
-func (p *Prover) Identity(path string) (i firewall.Identity, ok bool) {
+// Identity returns what is known of a program; ok is false if nothing is.
+func (p *Prover) Identity(program string) (i firewall.Identity, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if f := p.files[path]; f != nil {
+	if f := p.files[program]; f != nil {
 		return f.identity, true
 	}
 	return i, false
 }
 
-// Identities returns what is known of every path, in no order.
+// Identities returns what is known of every program, in no order.
 func (p *Prover) Identities() []firewall.Identity {
 	p.mu.Lock()
 	defer p.mu.Unlock()

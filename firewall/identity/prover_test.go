@@ -53,7 +53,7 @@ func TestAFileThatWasNeverReadProvesNothing(t *testing.T) {
 	tell(t, func(s *story) {
 		s.slow = time.Second
 		s.put(path, "8.1")
-		if p, wait := s.Identify(path, s.stamps[path], func(context.Context, func(*io.SectionReader) error) error { return errors.New("gone") }); p.Kind != firewall.Executable || wait != nil {
+		if p, wait := s.Identify(executable(path), s.stamps[path], func(context.Context, func(*io.SectionReader) error) error { return errors.New("gone") }); p.Kind != firewall.Executable || wait != nil {
 			t.Errorf("met first, it counts as %+v", p)
 		}
 		synctest.Wait()
@@ -74,7 +74,7 @@ func TestAPersonAcceptsTheFileThatTheyWereAskedAbout(t *testing.T) {
 			t.Errorf("accepted a file that is gone: %v", err)
 		}
 		s.is(firewall.Changed)
-		if err := s.accept(s.At(path)); err != nil {
+		if err := s.AcceptMet(path, s.store); err != nil {
 			t.Fatal(err)
 		}
 		s.is(firewall.Executable)
@@ -111,14 +111,14 @@ func TestAnAnswerMayComeBeforeTheFileWasRead(t *testing.T) {
 		s.put(path, "8.2")
 		s.slow = time.Minute
 		stamp := s.stamps[path]
-		p, _ := s.Identify(path, stamp, func(ctx context.Context, f func(*io.SectionReader) error) error {
+		p, _ := s.Identify(executable(path), stamp, func(ctx context.Context, f func(*io.SectionReader) error) error {
 			time.Sleep(s.slow)
 			return f(file("8.2"))
 		})
 		if err := s.accept(p); err != nil {
 			t.Fatal(err)
 		}
-		if p, wait := s.Identify(path, stamp, nil); p.Kind != firewall.Executable || wait != nil {
+		if p, wait := s.Identify(executable(path), stamp, nil); p.Kind != firewall.Executable || wait != nil {
 			t.Errorf("accepted, it counts as %+v", p)
 		}
 		time.Sleep(2 * s.slow)
@@ -156,7 +156,7 @@ func TestANewVersionOfThePackageIsCarriedOver(t *testing.T) {
 		s.is(firewall.Executable)
 		s.put(path, "8.3")
 		s.is(firewall.Changed)
-		if err := s.accept(s.At(path)); err != nil {
+		if err := s.AcceptMet(path, s.store); err != nil {
 			t.Fatal(err)
 		}
 		s.put(path, "8.4") // who accepted a version trusts the package again
@@ -251,7 +251,7 @@ func TestAVersionedPathIsCarriedOverWithAProofOnly(t *testing.T) {
 				if !test.carried {
 					return
 				}
-				if i := s.moved[0]; i.Path != after || i.From != before || i.Proof.SHA256 != sum("1.2.4") || i.Before.Version != "1.2.3" {
+				if i := s.moved[0]; i.Program != after || i.From != before || i.Proof.SHA256 != sum("1.2.4") || i.Before.Version != "1.2.3" {
 					t.Errorf("carried over: %+v", i)
 				}
 				s.Put(s.moved[0])
@@ -271,7 +271,7 @@ func TestAVersionedPathIsCarriedOverWithAProofOnly(t *testing.T) {
 
 func TestARecordThatCannotBeReadAllowsNothing(t *testing.T) {
 	tell(t, func(s *story) {
-		s.kept[path] = firewall.Identity{Path: path}
+		s.kept[path] = firewall.Identity{Program: path}
 		defer s.start()()
 		s.put(path, "8.1")
 		s.is(firewall.Changed)
@@ -282,9 +282,9 @@ func TestARecordThatCannotBeReadAllowsNothing(t *testing.T) {
 // 0.3 ms that a program's first connection may cost at most.
 func BenchmarkAKnownFile(b *testing.B) {
 	stamp := firewall.Stamp{Inode: 1}
-	p := identity.New([]firewall.Identity{{Path: path, Stamp: stamp, Proof: firewall.Proof{SHA256: sum("8.1")}}}, identity.Options{})
+	p := identity.New([]firewall.Identity{{Program: path, Stamp: stamp, Proof: firewall.Proof{SHA256: sum("8.1")}}}, identity.Options{})
 	for b.Loop() {
-		if _, wait := p.Identify(path, stamp, nil); wait != nil {
+		if _, wait := p.Identify(executable(path), stamp, nil); wait != nil {
 			b.Fatal("it is read")
 		}
 	}

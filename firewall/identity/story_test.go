@@ -52,8 +52,8 @@ func (s *story) start() func() {
 		all = append(all, i)
 	}
 	s.Prover = identity.New(all, identity.Options{
-		Named: func(path string) bool { return s.named || s.kept[path].Path != "" },
-		Keep:  func(i firewall.Identity) { s.kept[i.Path] = i },
+		Named: func(id string) bool { return s.named || s.kept[id].Program != "" },
+		Keep:  func(i firewall.Identity) { s.kept[i.Program] = i },
 		Owner: func(path string, _ *io.SectionReader) firewall.Proof {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -87,24 +87,23 @@ func (s *story) own(path string, p firewall.Proof) {
 	s.owners[path] = p
 }
 
+// executable is the program of a path.
+func executable(path string) firewall.Program {
+	return firewall.Program{Kind: firewall.Executable, Path: path}
+}
+
 // meet has the prover meet the file at path, and returns as which program it
 // counts at first and once everything is settled.
 func (s *story) meet(path string) (first, settled firewall.Program) {
 	s.Helper()
+	return s.meetAs(executable(path), path)
+}
+
+// meetAs is meet for a program that runs the file at path.
+func (s *story) meetAs(p firewall.Program, path string) (first, settled firewall.Program) {
+	s.Helper()
 	stamp := s.stamps[path]
-	ask := func() (firewall.Program, <-chan struct{}) {
-		return s.Identify(path, stamp, func(ctx context.Context, f func(*io.SectionReader) error) error {
-			time.Sleep(s.slow)
-			s.mu.Lock()
-			s.reads++
-			now, content := s.stamps[path], s.files[path]
-			s.mu.Unlock()
-			if now != stamp {
-				return errors.New("replaced")
-			}
-			return f(file(content))
-		})
-	}
+	ask := func() (firewall.Program, <-chan struct{}) { return s.Identify(p, stamp, s.reading(path)) }
 	first, wait := ask()
 	if wait != nil {
 		<-wait
@@ -118,6 +117,22 @@ func (s *story) meet(path string) (first, settled firewall.Program) {
 	return first, settled
 }
 
+// reading reads the file that is at path now.
+func (s *story) reading(path string) firewall.Reading {
+	stamp := s.stamps[path]
+	return func(_ context.Context, f func(*io.SectionReader) error) error {
+		time.Sleep(s.slow)
+		s.mu.Lock()
+		s.reads++
+		now, content := s.stamps[path], s.files[path]
+		s.mu.Unlock()
+		if now != stamp {
+			return errors.New("replaced")
+		}
+		return f(file(content))
+	}
+}
+
 // is checks as which program the file at path counts in the end.
 func (s *story) is(want firewall.ProgramKind) {
 	s.Helper()
@@ -126,14 +141,15 @@ func (s *story) is(want firewall.ProgramKind) {
 	}
 }
 
-func (s *story) accept(p firewall.Program) error {
-	return s.Accept(p, func(is ...firewall.Identity) error {
-		for _, i := range is {
-			s.kept[i.Path] = i
-			s.Put(i)
-		}
-		return nil
-	})
+func (s *story) accept(p firewall.Program) error { return s.Accept(p, s.store) }
+
+// store keeps and puts what is accepted.
+func (s *story) store(is ...firewall.Identity) error {
+	for _, i := range is {
+		s.kept[i.Program] = i
+		s.Put(i)
+	}
+	return nil
 }
 
 // file reads a file with this content.

@@ -9,28 +9,29 @@ import (
 // version is what tells the paths of versions apart: /opt/app-1.2.3/app.
 var version = regexp.MustCompile(`[0-9]+(?:[._][0-9]+)*`)
 
-// versionless is a path with a mark in the place of each version, or "" if it
-// has none.
-func versionless(path string) string {
-	name := version.ReplaceAllLiteralString(path, "\x00")
-	if name == path {
+// versionless is a program with a mark in the place of each version in its path,
+// or "" if it has none.
+func versionless(program string) string {
+	name := version.ReplaceAllLiteralString(program, "\x00")
+	if name == program {
 		return ""
 	}
 	return name
 }
 
-// meet notes a file at a path that no rule names; the prover's lock is held. If
-// it may be another version of a program that rules name, it is read, and
+// meet notes the file of a program that no rule names; the prover's lock is
+// held. If it may be another version of one that rules name, it is read, and
 // settled is closed then. The path alone tells nothing.
-func (p *Prover) meet(path string, s firewall.Stamp, read firewall.Reading) (settled <-chan struct{}) {
-	c := p.met[path]
+func (p *Prover) meet(met firewall.Program, s firewall.Stamp, read firewall.Reading) (settled <-chan struct{}) {
+	id := met.ID()
+	c := p.met[id]
 	if c == nil || c.stamp != s {
 		if len(p.met) >= maxMet {
 			clear(p.met)
 		}
-		c = newCheck(path, s, read)
-		p.met[path] = c
-		if p.o.Moved != nil && p.mayContinue(path) {
+		c = newCheck(met, s, read)
+		p.met[id] = c
+		if p.o.Moved != nil && p.mayContinue(id) {
 			p.push(&p.soon, c)
 		} else {
 			c.settle()
@@ -42,10 +43,10 @@ func (p *Prover) meet(path string, s firewall.Stamp, read firewall.Reading) (set
 	return c.done
 }
 
-// mayContinue tells whether rules name a program at the path of another version
-// that has more proof than its content, or none yet; the prover's lock is held.
-func (p *Prover) mayContinue(path string) bool {
-	for _, other := range p.versions[versionless(path)] {
+// mayContinue tells whether rules name another version of a program that has
+// more proof than its content, or none yet; the prover's lock is held.
+func (p *Prover) mayContinue(program string) bool {
+	for _, other := range p.versions[versionless(program)] {
 		if proof := p.files[other].identity.Proof; proof == (firewall.Proof{}) || proof.Package != "" || proof.Signer != "" {
 			return true
 		}
@@ -56,11 +57,11 @@ func (p *Prover) mayContinue(path string) bool {
 // continued is the program that rules name of which the file is another
 // version; the prover's lock is held.
 func (p *Prover) continued(c *check) (firewall.Identity, bool) {
-	if p.o.Moved == nil || p.met[c.path] != c {
+	if p.o.Moved == nil || p.met[c.id] != c {
 		return firewall.Identity{}, false
 	}
-	for _, path := range p.versions[versionless(c.path)] {
-		if i := p.files[path].identity; !i.Strict && p.o.Named(path) && c.proof.Continues(i.Proof) {
+	for _, other := range p.versions[versionless(c.id)] {
+		if i := p.files[other].identity; !i.Strict && p.o.Named(other) && c.proof.Continues(i.Proof) {
 			return i, true
 		}
 	}

@@ -32,6 +32,9 @@ func Script(file string, args []string) (script string, why Why) {
 type command struct {
 	options
 	args []string // not read yet
+
+	searching bool // for the script
+	beside    bool // code may come from folders that it names
 }
 
 func (c *command) next() (arg string, ok bool) {
@@ -64,8 +67,11 @@ func (c *command) script() (script string, why Why) {
 		}
 		if c.files[arg] {
 			script, ok := c.next()
-			if !ok {
+			switch {
+			case !ok:
 				return "", Unknown
+			case c.beside:
+				return "", Beside
 			}
 			return script, ""
 		}
@@ -84,7 +90,26 @@ func (c *command) first(arg string) (script string, why Why) {
 	if c.operand != nil {
 		why = c.operand(arg)
 	}
+	switch {
+	case why != "":
+	case c.searching && !strings.HasPrefix(arg, "/"):
+		why = searched("script", arg)
+	case c.beside:
+		why = Beside
+	}
 	return arg, why
+}
+
+// module is what runs because of an option for modules; rest follows it in the
+// same argument.
+func (c *command) module(rest string) Why {
+	if rest == "" {
+		var ok bool
+		if rest, ok = c.next(); !ok {
+			return Unknown
+		}
+	}
+	return searched("module", rest)
 }
 
 // cluster reads an argument of letters.
@@ -97,7 +122,12 @@ func (c *command) cluster(arg string) Why {
 		if why, ok := c.not[option]; ok {
 			return why
 		}
-		if !c.flags[option] {
+		if c.modules[option] {
+			return c.module(rest)
+		}
+		if c.searches[option] {
+			c.searching = true
+		} else if !c.flags[option] {
 			return Unknown
 		}
 	}
@@ -118,6 +148,13 @@ func (c *command) word(arg string) Why {
 			return Unknown
 		}
 		return c.value(v, rest, joined)
+	}
+	if c.modules[option] {
+		return c.module(rest)
+	}
+	if c.classes[option] {
+		c.beside = true
+		return c.value(value{}, rest, joined)
 	}
 	if c.flags[arg] || c.shapes != nil && c.shapes.MatchString(arg) {
 		return ""

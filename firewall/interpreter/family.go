@@ -30,6 +30,23 @@ var Folders = []string{
 	"/opt/microsoft/powershell/*", "/home/linuxbrew/.linuxbrew/Cellar/*/*/bin", "/nix/var/nix/profiles/default/bin", "/run/current-system/sw/bin",
 }
 
+// HomeFolders are patterns of the folders in which people install interpreters
+// of their own, with what manages versions of them.
+var HomeFolders = inHomes(
+	".pyenv/versions/*/bin", ".local/share/uv/python/*/bin", "*conda*/bin", "*conda*/envs/*/bin", "*mamba*/bin", "*mamba*/envs/*/bin", "miniforge*/bin",
+	".nvm/versions/node/*/bin", ".volta/tools/image/node/*/bin", ".rbenv/versions/*/bin", ".rvm/rubies/*/bin", ".plenv/versions/*/bin",
+	".sdkman/candidates/java/*/bin", ".asdf/installs/*/*/bin", ".local/share/mise/installs/*/*/bin",
+)
+
+func inHomes(folders ...string) (patterns []string) {
+	for _, home := range []string{"/home/*", "/root"} {
+		for _, folder := range folders {
+			patterns = append(patterns, home+"/"+folder)
+		}
+	}
+	return patterns
+}
+
 // Of returns the family of the interpreter with this path; ok is false if it is
 // none.
 func Of(file string) (name string, ok bool) {

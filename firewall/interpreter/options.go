@@ -1,6 +1,9 @@
 package interpreter
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 // options are what a family's interpreters understand before the script's
 // name. What is not here is not understood.
@@ -13,6 +16,9 @@ type options struct {
 	shapes   *regexp.Regexp       // the same, for all that look so
 	values   map[string]value     // the same, with a value
 	files    map[string]bool      // what has the script for a value
+	modules  map[string]bool      // what has a module for a value, which then runs
+	classes  map[string]bool      // what has folders for a value, in which the first argument that is no option is searched for
+	searches map[string]bool      // what makes the script be searched for, unless it is a whole path
 	not      map[string]Why       // what makes something else run, or more
 	operand  func(arg string) Why // what the first argument that is no option is; nil: the script
 }
@@ -39,11 +45,26 @@ type Why string
 const (
 	Inline  Why = "inline code"
 	Stdin   Why = "code from standard input"
-	Module  Why = "a module or class, which is searched for"
+	Module  Why = "a module or class, " + wherever
 	Beside  Why = "code that is loaded beside the script"
 	Unknown Why = "its command line is not understood"
 	TooLong Why = "its command line is too long"
 )
+
+// wherever is why a name alone tells nothing: the current folder, the environment
+// and whoever may write to the folders decide which file it is.
+const wherever = "wherever it is found"
+
+// plain is a name that can be shown as it is.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_.$/-]{1,80}$`)
+
+// searched says that a module, class or script is searched for.
+func searched(kind, name string) Why {
+	if !plain.MatchString(name) {
+		return Module
+	}
+	return Why(kind + " " + name + ", " + wherever)
+}
 
 var (
 	shell = options{
@@ -59,19 +80,22 @@ var (
 			"-W": {accept: regexp.MustCompile(`^[a-z]+(::[A-Za-z]+)?$`)}, // a dotted name is imported
 			"-X": {accept: regexp.MustCompile(`^(dev|faulthandler|importtime|tracemalloc(=\d+)?|utf8(=[01])?)$`)},
 		},
-		not: map[string]Why{"-c": Inline, "-": Stdin, "-i": Stdin, "-m": Module},
+		modules: set("-m"),
+		not:     map[string]Why{"-c": Inline, "-": Stdin, "-i": Stdin},
 	}
 	perl = options{
 		clusters: true, ends: []string{"--"},
-		flags:  set("-s", "-t", "-T", "-u", "-U", "-w", "-W", "-X"),
-		values: map[string]value{"-0": {attached, digits}, "-C": {attached, digits}, "-l": {attached, digits}},
+		flags:    set("-s", "-t", "-T", "-u", "-U", "-w", "-W", "-X"),
+		searches: set("-S"),
+		values:   map[string]value{"-0": {attached, digits}, "-C": {attached, digits}, "-l": {attached, digits}},
 		not: map[string]Why{"-e": Inline, "-E": Inline, "-": Stdin, "-n": Inline, "-p": Inline, "-x": Inline,
 			"-I": Beside, "-M": Beside, "-m": Beside, "-d": Beside},
 	}
 	ruby = options{
 		clusters: true, ends: []string{"--"},
-		flags:  set("-d", "-s", "-U", "-v", "-w", "--debug", "--disable-gems", "--jit", "--verbose", "--yjit"),
-		values: map[string]value{"-W": {attached, digits}},
+		flags:    set("-d", "-s", "-U", "-v", "-w", "--debug", "--disable-gems", "--jit", "--verbose", "--yjit"),
+		searches: set("-S"),
+		values:   map[string]value{"-W": {attached, digits}},
 		not: map[string]Why{"-e": Inline, "-": Stdin, "-n": Inline, "-p": Inline, "-x": Inline,
 			"-I": Beside, "-r": Beside},
 	}
@@ -96,15 +120,19 @@ var (
 		flags: set("-server", "-client", "-ea", "-esa", "-da", "-dsa", "-showversion", "--enable-preview"),
 		shapes: regexp.MustCompile(`^(-X(mx|ms|mn|ss)\d+[kmgKMG]?|-XX:[+-]Use[A-Za-z0-9]+|-XX:[+](HeapDump|Exit|Crash)OnOutOfMemoryError|-XX:(Max|Min|Initial)[A-Za-z0-9]+=[\d.]+[kmgKMG]?` +
 			`|-D(file\.encoding|user\.(language|country|timezone)|java\.(awt\.headless|net\.preferIPv[46]Stack|net\.preferIPv6Addresses))=[^=]*)$`),
-		values: map[string]value{"--add-opens": {}, "--add-exports": {}, "--enable-native-access": {at: attached}},
-		files:  set("-jar"),
-		not: map[string]Why{"-cp": Module, "-classpath": Module, "--class-path": Module, "-m": Module, "--module": Module, "-p": Module, "--module-path": Module,
-			"--patch-module": Beside},
+		values:  map[string]value{"--add-opens": {}, "--add-exports": {}, "--enable-native-access": {at: attached}},
+		files:   set("-jar"),
+		modules: set("-m", "--module"),
+		classes: set("-cp", "-classpath", "--class-path", "-p", "--module-path"),
+		not:     map[string]Why{"--patch-module": Beside},
 		operand: func(arg string) Why {
-			if len(arg) > len(".java") && arg[len(arg)-len(".java"):] == ".java" {
+			switch {
+			case strings.HasPrefix(arg, "@"):
+				return Unknown // options from a file
+			case len(arg) > len(".java") && strings.HasSuffix(arg, ".java"):
 				return ""
 			}
-			return Module
+			return searched("class", arg)
 		},
 	}
 	powershell = options{

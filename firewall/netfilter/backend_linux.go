@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -204,7 +205,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 		b.facts = facts
 	}
 	anew := r.cache.names(p.Programs, r.sink.Judge)
-	looked := r.preparer.want(p.Programs)
+	looked := r.preparer.want(slices.Concat(p.Programs, p.Interpreters))
 	r.cache.warm(r.judge)
 	if anew {
 		select {

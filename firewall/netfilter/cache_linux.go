@@ -47,10 +47,8 @@ type cache struct {
 	k     *kernelSide
 	known func(netip.Addr) (host string, until time.Time)
 	place func(kernelRemote) firewall.Place
-	// proven says which program the file with the stamp is by now.
-	proven func(firewall.Program, firewall.Stamp) (p firewall.Program, settled <-chan struct{})
-	// stillIs says the same of one that the kernel knows.
-	stillIs func(firewall.Program, kernelProgram) firewall.Program
+	// proven says as which program one counts by now that the key was identified as.
+	proven func(firewall.Program, kernelProgram) firewall.Program
 	// elsewhere tells whether the kernel knows a program by another path than its own.
 	elsewhere func(kernelProgram) bool
 

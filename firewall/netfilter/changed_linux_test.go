@@ -35,32 +35,43 @@ func (w *world) version(name, version string) string {
 type putting func(w *world, path, version string)
 
 // replace are ways to put another version in the place of a program.
-var replace = map[string]putting{
-	"renamed over it": func(w *world, path, version string) {
-		w.rename(w.version("new", version), path)
-	},
-	"rewritten": func(w *world, path, version string) {
-		w.version(filepath.Base(path), version)
-	},
-	"deleted and made anew": func(w *world, path, version string) {
-		if err := os.Remove(path); err != nil {
-			w.t.Fatal(err)
-		}
-		w.version(filepath.Base(path), version)
-	},
-	"with size and time of before": func(w *world, path, version string) {
-		old, err := os.Stat(path)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		w.version(filepath.Base(path), version)
-		if err := os.Chtimes(path, old.ModTime(), old.ModTime()); err != nil {
-			w.t.Fatal(err)
-		}
-		if now, err := os.Stat(path); err != nil || now.Size() != old.Size() || !now.ModTime().Equal(old.ModTime()) {
-			w.t.Fatalf("%v, %v is not like %v", now, err, old)
-		}
-	},
+var replace = replacing((*world).version)
+
+// replacing are ways to put another version, which version makes, in the place of
+// a file.
+func replacing(version func(w *world, name, version string) string) map[string]putting {
+	return map[string]putting{
+		"renamed over it": func(w *world, path, number string) {
+			w.rename(version(w, "new", number), path)
+		},
+		"rewritten": func(w *world, path, number string) {
+			version(w, filepath.Base(path), number)
+		},
+		"deleted and made anew": func(w *world, path, number string) {
+			if err := os.Remove(path); err != nil {
+				w.t.Fatal(err)
+			}
+			version(w, filepath.Base(path), number)
+		},
+		"with size and time of before": func(w *world, path, number string) {
+			old, err := os.Stat(path)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			version(w, filepath.Base(path), number)
+			w.setTimes(path, old)
+		},
+	}
+}
+
+func (w *world) setTimes(path string, old os.FileInfo) {
+	w.t.Helper()
+	if err := os.Chtimes(path, old.ModTime(), old.ModTime()); err != nil {
+		w.t.Fatal(err)
+	}
+	if now, err := os.Stat(path); err != nil || now.Size() != old.Size() || !now.ModTime().Equal(old.ModTime()) {
+		w.t.Fatalf("%v, %v is not like %v", now, err, old)
+	}
 }
 
 func (w *world) rename(from, to string) {
@@ -140,19 +151,22 @@ func TestAnotherFileAtAnAllowedPathIsAskedAbout(t *testing.T) {
 	}
 }
 
+// touch are ways to change a file and leave its content as it is.
+var touch = map[string]putting{
+	"touched": func(w *world, path, _ string) {
+		if err := os.Chmod(path, 0o711); err != nil {
+			w.t.Fatal(err)
+		}
+	},
+	"linked": func(w *world, path, _ string) {
+		if err := os.Link(path, path+".link"); err != nil {
+			w.t.Fatal(err)
+		}
+	},
+}
+
 func TestTheSameContentStaysAllowed(t *testing.T) {
-	ways := map[string]putting{
-		"touched": func(w *world, path, _ string) {
-			if err := os.Chmod(path, 0o711); err != nil {
-				w.t.Fatal(err)
-			}
-		},
-		"linked": func(w *world, path, _ string) {
-			if err := os.Link(path, path+".link"); err != nil {
-				w.t.Fatal(err)
-			}
-		},
-	}
+	ways := maps.Clone(touch)
 	maps.Copy(ways, replace)
 	world := newWorld(t)
 	g := world.guard(setup{})
@@ -210,7 +224,7 @@ func TestANewVersionOfAPackageIsCarriedOverAndCanBeUndone(t *testing.T) {
 	g.connects(path)
 	g.unasked(t)
 	g.await("it to be logged", func() bool { return len(g.carried) == 1 })
-	if i := g.carried[0]; i.Path != path || i.Proof.SHA256 != digest(t, path) || i.Before.SHA256 != before {
+	if i := g.carried[0]; i.Program != path || i.Proof.SHA256 != digest(t, path) || i.Before.SHA256 != before {
 		t.Errorf("carried over: %+v", i)
 	}
 	g.tell(request{Do: "undo", Path: path})

@@ -67,8 +67,10 @@
 // Of an interpreter, each execution is a program of its own: what one runs says
 // nothing of the next. Its arguments are noted when it is executed, and the
 // engine finds the script in them at its first connection. The processes that it
-// forks are the same program. An interpreter that rules name is made known
-// before it runs only while no rule names a script.
+// forks are the same program. The script is proven as an executable is, with the
+// stamp that it had when the execution began; where others than root can replace
+// the interpreter, its file is proven with it. An interpreter that rules name is
+// made known before it runs only while no rule names a script.
 //
 // What the kernel decides by itself it counts in one of two maps that the engine
 // empties in turn, so that the log is complete.

@@ -211,7 +211,7 @@ func (e *engineParts) do(r request, done *event) (err error) {
 		err = e.engine.Answer(r.Answer)
 	case "accept":
 		if err = e.prover.Accept(r.Program, e.accepted); err == nil {
-			e.engine.Known(r.Program, firewall.Program{Kind: firewall.Executable, Path: r.Program.Path})
+			e.engine.Known(r.Program, r.Program.Proven())
 		}
 		changed = true
 	case "undo":

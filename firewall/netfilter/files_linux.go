@@ -14,6 +14,11 @@ func fileAt(p kernelProgram, path string) kernelFileAt {
 	return kernelFileAt{Ctime: p.Ctime, Number: p.Number, Device: p.Device, Generation: p.Generation, Path: pathHash(path)}
 }
 
+// program is what is known of the program before it runs.
+func (f kernelFileAt) program() kernelProgram {
+	return kernelProgram{Ctime: f.Ctime, Number: f.Number, Device: f.Device, Generation: f.Generation}
+}
+
 // pathHash is the kernel side's hash of a path; see mix in identity.h.
 func pathHash(path string) (hash uint64) {
 	names := strings.Split(strings.TrimPrefix(path, "/"), "/")
@@ -35,7 +40,7 @@ func (c *cache) ofFile(path string, key kernelFileAt, judge judge) (v kernelVerd
 	if c.interprets(path) {
 		return v, false
 	}
-	p, _ := c.proven(firewall.Program{Kind: firewall.Executable, Path: path}, key.stamp())
+	p := c.proven(firewall.Program{Kind: firewall.Executable, Path: path}, key.program())
 	a := firewall.Attempt{Program: p, UID: -1, Time: time.Now()}
 	d, ok := judge(a)
 	if !ok || d.Scope != firewall.ThisProgram || d.Bounds.Process || d.Bounds.Host {

@@ -27,7 +27,7 @@ type guard struct {
 	prompts []firewall.Prompt
 	entries []firewall.Entry
 	heard   []time.Time                  // when each entry was read
-	kept    map[string]firewall.Identity // by path
+	kept    map[string]firewall.Identity // by program
 	carried []firewall.Identity
 	done    []event
 }
@@ -80,7 +80,7 @@ func (g *guard) hear(e event) {
 		if g.kept == nil {
 			g.kept = make(map[string]firewall.Identity)
 		}
-		g.kept[e.Identity.Path] = *e.Identity
+		g.kept[e.Identity.Program] = *e.Identity
 	case "carried":
 		g.carried = append(g.carried, *e.Identity)
 	case "done":

@@ -36,7 +36,7 @@ func TestAFileSystemThatHangsHoldsNoProgramUp(t *testing.T) {
 	var all []firewall.Identity
 	know := func(path, like string) {
 		s.Rules = append(s.Rules, firewall.Rule{ID: firewall.RuleID(path), Program: path, Verdict: firewall.Allow})
-		all = append(all, firewall.Identity{Path: path, Proof: firewall.Proof{SHA256: digest(t, like)}, Since: time.Now()})
+		all = append(all, firewall.Identity{Program: path, Proof: firewall.Proof{SHA256: digest(t, like)}, Since: time.Now()})
 	}
 	var hanging []*talker
 	for n := range 4 {

@@ -68,12 +68,53 @@ func newIdentities(k *kernelSide) (*identities, error) {
 
 func (i *identities) close() { i.opened.Close() }
 
-// proven says which program a file is, given that it is the one at its path.
+// proven says as which program a file counts, given that it is the one at its
+// path.
 func (i *identities) proven(p firewall.Program, s firewall.Stamp) (_ firewall.Program, settled <-chan struct{}) {
-	if i.prove == nil || p.Kind != firewall.Executable && p.Kind != firewall.Changed {
+	p = p.Proven()
+	if i.prove == nil || p.Kind != firewall.Executable {
 		return p, nil
 	}
-	return i.prove(p.Path, s, i.reading(p.Path, s))
+	return i.prove(p, s, i.reading(p.Path, s))
+}
+
+// provenScript is proven for what an execution runs, if that is a script.
+func (i *identities) provenScript(e execution, key kernelProgram) (p firewall.Program, settled <-chan struct{}) {
+	if p = e.program; i.prove == nil || p.Script == "" {
+		return p, nil
+	}
+	read := i.reading(p.Script, e.script)
+	if !p.Replaceable {
+		return i.prove(p, e.script, read)
+	}
+	s := stampOf(key)
+	return i.prove(p, stampOfBoth(s, e.script), readingBoth(i.reading(p.Path, s), read))
+}
+
+// again says as which program one counts by now that the key was identified as.
+// It looks at no file: what is forgotten is met again.
+func (i *identities) again(p firewall.Program, key kernelProgram) firewall.Program {
+	switch {
+	case p.Kind != firewall.Executable && p.Kind != firewall.Changed && p.Kind != firewall.Interpreted:
+		return p
+	case key.Execution == 0:
+		i.mu.Lock()
+		s, ok := i.known[key.whole()]
+		i.mu.Unlock()
+		if !ok {
+			s.stamp = stampOf(key)
+		}
+		p, _ = i.proven(p, s.stamp)
+		return p
+	}
+	e, ok := i.interpreters.seen(key)
+	if !ok || e.program.Path != p.Path {
+		return firewall.Program{Path: p.Path, Why: "forgotten"}
+	}
+	if p, _ = i.proven(firewall.Program{Kind: firewall.Executable, Path: p.Path}, stampOf(key)); p.Kind == firewall.Executable {
+		p, _ = i.provenScript(e, key)
+	}
+	return p
 }
 
 // file says which program the key is, whatever was at its path before.
@@ -98,18 +139,6 @@ func (i *identities) file(key kernelProgram, pid uint32) subject {
 	}
 	i.known[key] = s
 	return s
-}
-
-// stillIs says which program p, which the key is, is by now.
-func (i *identities) stillIs(p firewall.Program, key kernelProgram) firewall.Program {
-	i.mu.Lock()
-	s, ok := i.known[key.whole()]
-	i.mu.Unlock()
-	if !ok {
-		s.stamp = stampOf(key)
-	}
-	p, _ = i.proven(p, s.stamp)
-	return p
 }
 
 // isElsewhere tells whether the kernel knows the executable of the key by

@@ -41,10 +41,7 @@ func TestAScriptThatMayBeAnotherIsInlineCode(t *testing.T) {
 		t.Helper()
 		program := world.at(t, g).runs(line)
 		must(t, program, "exec "+filepath.Join(dir, filepath.Base(line)))
-		await(t, "the script to read its lines", func() bool {
-			text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", program.cmd.Process.Pid))
-			return strings.HasPrefix(string(text), "0 0x0 ")
-		})
+		world.begun(program)
 		return program
 	}
 	const changed = "its script was changed since it was started"
@@ -116,28 +113,13 @@ os.execve(fd, ["python3", sys.argv[2]], {})`
 	})
 }
 
-// Who can put another file into the place of an interpreter could be any
-// script: it stays one program.
-func TestAnInterpreterThatOthersCanReplaceIsOneProgram(t *testing.T) {
-	world := newWorld(t)
-	g := world.guard(setup{})
-	good := world.executable("good.pl", []byte(perlTalks))
-	g.decide("script:perl:"+good, firewall.Allow)
-	own := world.copyOf(world.interpreter("perl"), "perl5", 0)
-	renamed := filepath.Join(world.dir, "perl5.0")
-	if err := os.Rename(own, renamed); err != nil {
-		t.Fatal(err)
-	}
-	program := startChild[result](t, world.inside(renamed, good), nil)
-	program.send(t, "connect")
-	p := g.asked(renamed)
-	if p.Program.Kind != firewall.Executable {
-		t.Errorf("asked about %+v", p.Program)
-	}
-	g.once(p, firewall.Block)
-	if r := program.next(t); r.Error == "" {
-		t.Error("it has the permission of the script")
-	}
+// begun waits until a script reads its lines: it is loaded then.
+func (w *world) begun(program *talker) {
+	w.t.Helper()
+	await(w.t, "the script to read its lines", func() bool {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", program.cmd.Process.Pid))
+		return strings.HasPrefix(string(text), "0 0x0 ")
+	})
 }
 
 func TestInlineCodeIsAllowedUntilItExits(t *testing.T) {

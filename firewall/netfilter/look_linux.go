@@ -87,7 +87,12 @@ func (i *identities) within(patience time.Duration, key kernelProgram, pid uint3
 func (i *identities) look(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
 	s := i.file(key.whole(), pid)
 	p, settled = i.proven(s.Program, s.stamp)
-	return i.interpreters.particular(p, key, pid), settled
+	e := i.interpreters.particular(p, key, pid)
+	if p, s := i.provenScript(e, key); s != nil {
+		return p, s
+	} else {
+		return p, settled
+	}
 }
 
 // isKnown tells whether no file needs to be looked at.
@@ -101,5 +106,6 @@ func (i *identities) isKnown(key kernelProgram) bool {
 	if _, interprets := interpreter.Of(p.Path); !interprets {
 		return true
 	}
-	return i.interpreters.isKnown(key)
+	_, ok = i.interpreters.seen(key)
+	return ok
 }

@@ -46,13 +46,19 @@ func (w *world) packages() {
 // install installs a package with one program, which is a version of its own.
 func (w *world) install(name, version, path string) {
 	w.t.Helper()
+	w.installFile(name, version, path, w.version(name+"-"+version, version))
+}
+
+// installFile installs a package with one file.
+func (w *world) installFile(name, version, path, file string) {
+	w.t.Helper()
 	root := filepath.Join(w.t.TempDir(), name)
 	for _, folder := range []string{"DEBIAN", filepath.Dir(path)} {
 		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
 			w.t.Fatal(err)
 		}
 	}
-	w.rename(w.version(name+"-"+version, version), filepath.Join(root, path))
+	w.rename(file, filepath.Join(root, path))
 	sum, _, _ := strings.Cut(w.mustRun(exec.Command("md5sum", filepath.Join(root, path))), " ")
 	for file, text := range map[string]string{
 		"control": fmt.Sprintf("Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: a test\n", name, version),
@@ -107,7 +113,7 @@ func TestAVersionedPathIsCarriedOverWithItsPackageOnly(t *testing.T) {
 	world.install("app", "1.2.4", after)
 	g.connects(after)
 	g.await("it to be logged", func() bool { return len(g.carried) == 1 })
-	if i := g.carried[0]; i.Path != after || i.From != before || i.Before.Version != "1.2.3" {
+	if i := g.carried[0]; i.Program != after || i.From != before || i.Before.Version != "1.2.3" {
 		t.Errorf("carried over: %+v", i)
 	}
 	g.unasked(t)

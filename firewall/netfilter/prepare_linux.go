@@ -60,8 +60,9 @@ func newPreparer(i *identities, c *cache, judge judge) *preparer {
 	}
 }
 
-// want says which paths rules name now; it returns a channel that is closed
-// once they have been looked at.
+// want says which paths rules name now, also those of interpreters that they
+// name with scripts; it returns a channel that is closed once they have been
+// looked at.
 func (p *preparer) want(paths []string) <-chan struct{} {
 	looked := make(chan struct{})
 	p.mu.Lock()

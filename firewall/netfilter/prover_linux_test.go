@@ -30,10 +30,10 @@ func (e *engineParts) knowPrograms() error {
 	}
 	e.kept = make(map[string]firewall.Identity)
 	for _, i := range all {
-		e.kept[i.Path] = i
+		e.kept[i.Program] = i
 	}
 	e.prover = identity.New(all, identity.Options{
-		Named: func(path string) bool { return e.named.Load().Names(path) },
+		Named: func(program string) bool { return e.named.Load().Names(program) },
 		Keep:  e.keep,
 		Owner: e.owner,
 		Known: func(old, now firewall.Program) {
@@ -55,7 +55,7 @@ func (e *engineParts) moved(from string, to firewall.Identity) {
 	var more []firewall.Rule
 	for r := range e.rules.All() {
 		if r.Program == from {
-			r.ID, r.Program = r.ID+"-moved", to.Path
+			r.ID, r.Program = r.ID+"-moved", to.Program
 			more = append(more, r)
 		}
 	}
@@ -87,7 +87,7 @@ func (e *engineParts) owner(path string, file *io.SectionReader) firewall.Proof 
 func (e *engineParts) keep(i firewall.Identity) {
 	e.keeping.Lock()
 	defer e.keeping.Unlock()
-	e.kept[i.Path] = i
+	e.kept[i.Program] = i
 	defer e.out.send(event{Kind: "kept", At: time.Now(), Identity: &i})
 	if e.setup.Identities == "" {
 		return

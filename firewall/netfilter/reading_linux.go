@@ -2,6 +2,7 @@ package netfilter
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -16,11 +17,6 @@ import (
 // stampOf is what the kernel says of a file.
 func stampOf(p kernelProgram) firewall.Stamp {
 	return firewall.Stamp{Device: p.Device, Generation: p.Generation, Inode: p.Number, Changed: int64(p.Ctime)}
-}
-
-// stamp is what the kernel knows a program by before it runs.
-func (f kernelFileAt) stamp() firewall.Stamp {
-	return firewall.Stamp{Device: f.Device, Generation: f.Generation, Inode: f.Number, Changed: int64(f.Ctime)}
 }
 
 // Two changes of a file within a tick of the clock leave one stamp: what was
@@ -70,6 +66,47 @@ func (i *identities) reading(path string, s firewall.Stamp) firewall.Reading {
 		}
 		return i.mustHold(fd, path, s)
 	}
+}
+
+// maxInterpreter is how large an interpreter may be that is read with its
+// scripts, in bytes.
+const maxInterpreter = 1 << 30
+
+// readingBoth reads the digest of what a reads, then what b reads: nothing can
+// be moved from one to the other unnoticed.
+func readingBoth(a, b firewall.Reading) firewall.Reading {
+	return func(ctx context.Context, f func(*io.SectionReader) error) error {
+		return a(ctx, func(first *io.SectionReader) error {
+			if first.Size() > maxInterpreter {
+				return fmt.Errorf("an interpreter of %d bytes, more than %d", first.Size(), maxInterpreter)
+			}
+			sum := sha256.New()
+			if _, err := io.Copy(sum, first); err != nil {
+				return err
+			}
+			return b(ctx, func(second *io.SectionReader) error {
+				both := following{sum.Sum(nil), second}
+				return f(io.NewSectionReader(both, 0, int64(len(both.head))+second.Size()))
+			})
+		})
+	}
+}
+
+// following reads a file after a head.
+type following struct {
+	head []byte
+	io.ReaderAt
+}
+
+func (r following) ReadAt(b []byte, at int64) (n int, err error) {
+	if head := int64(len(r.head)); at < head {
+		if n = copy(b, r.head[at:]); n == len(b) {
+			return n, nil
+		}
+		at = head
+	}
+	rest, err := r.ReaderAt.ReadAt(b[n:], at-int64(len(r.head)))
+	return n + rest, err
 }
 
 // leased reads a file until somebody wants to write to it, who waits for us.

@@ -42,7 +42,7 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 	defer c.mu.Unlock()
 	if epoch != c.next.Epoch && d.Reason != firewall.ByAnswer {
 		var ok bool
-		a.Program = c.stillIs(a.Program, o.Program)
+		a.Program = c.proven(a.Program, o.Program)
 		if d, ok = judge(a); !ok {
 			return
 		}

@@ -1,6 +1,8 @@
 package netfilter
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path"
@@ -8,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sallyport.dev/sallyport/firewall"
 )
 
 // scriptAt is the path without symbolic links of the script that a process
@@ -79,15 +83,22 @@ func sameInside(pid uint32, file string) bool {
 	return unix.Lstat(file, &here) == nil && unix.Fstat(fd, &there) == nil && here.Dev == there.Dev && here.Ino == there.Ino
 }
 
-// onlyRoots tells whether only root can change which file is at a path.
-func onlyRoots(file string) bool {
-	for at := file; ; at = path.Dir(at) {
-		var st unix.Stat_t
-		if unix.Lstat(at, &st) != nil || st.Uid != 0 || st.Mode&0o022 != 0 || st.Mode&unix.S_IFMT == unix.S_IFLNK {
-			return false
-		}
-		if at == "/" || at == "." {
-			return at == "/"
-		}
+// scriptStamp is the stamp of the file at a path; zero if there is none. What
+// another one has in the same inode has another change time.
+func scriptStamp(file string) (s firewall.Stamp) {
+	var st unix.Stat_t
+	if unix.Lstat(file, &st) == nil {
+		s = firewall.Stamp{Device: unix.Major(st.Dev)<<20 | unix.Minor(st.Dev), Inode: st.Ino, Changed: st.Ctim.Nano()}
+	}
+	return s
+}
+
+// stampOfBoth is the stamp of two files together: another one if either is
+// another, of the time when the last of them changed.
+func stampOfBoth(a, b firewall.Stamp) firewall.Stamp {
+	sum := sha256.Sum256([]byte(a.String() + " " + b.String()))
+	return firewall.Stamp{
+		Device: binary.NativeEndian.Uint32(sum[:]), Generation: binary.NativeEndian.Uint32(sum[4:]), Inode: binary.NativeEndian.Uint64(sum[8:]),
+		Changed: max(a.Changed, b.Changed),
 	}
 }

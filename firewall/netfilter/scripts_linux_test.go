@@ -114,7 +114,7 @@ ctypes.memmove(start, b"python3\0`+dir+`/plain.py".ljust(len(args), b"\0")[:len(
 		{"python3 -c exec(open('" + dir + "/plain.py').read())", python, "", "inline code", ""},
 		{"bash -c source${IFS}" + dir + "/direct.sh " + dir + "/plain.py", bash, "", "inline code", ""},
 		{"bash", bash, "", "code from standard input", strings.ReplaceAll(strings.TrimSpace(bashTalks), "\n", " ")},
-		{"env -C " + dir + " python3 -m plain", python, "", "a module or class, which is searched for", ""},
+		{"env -C " + dir + " python3 -m plain", python, "", "module plain, wherever it is found", ""},
 		{"perl -I. " + dir + "/direct.pl", perl, "", "code that is loaded beside the script", ""},
 		{"python3 /proc/self/fd/../../../" + dir + "/plain.py", python, "", "its script is no file on disk", ""},
 	} {

@@ -3,6 +3,7 @@ package netfilter
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ func (r *run) prepare(ctx context.Context, p firewall.Policy, wait *sync.WaitGro
 		r.log.Warn("read what an engine before prepared", "error", err)
 	}
 	r.cache.names(p.Programs, r.sink.Judge)
-	looked := r.preparer.want(p.Programs)
+	looked := r.preparer.want(slices.Concat(p.Programs, p.Interpreters))
 	wait.Go(func() { r.preparer.run(ctx) })
 	wait.Go(func() { r.identities.interpreters.run(ctx, r.log) })
 	wait.Go(func() { r.resolvers.Watch(ctx, r.configured) })
@@ -98,7 +99,7 @@ func (r *run) open() (err error) {
 	if r.identities, err = newIdentities(r.kernel); err != nil {
 		return err
 	}
-	r.cache.proven, r.cache.stillIs, r.cache.elsewhere = r.identities.proven, r.identities.stillIs, r.identities.isElsewhere
+	r.cache.proven, r.cache.elsewhere = r.identities.again, r.identities.isElsewhere
 	r.identities.interpreters.mark = r.cache.mark
 	if err = r.identities.interpreters.look(); err != nil {
 		return err

@@ -66,7 +66,7 @@ func (c *cache) warmSome(keys []kernelDestination, judge judge) {
 // again judges what is kept by a key; ok is false if nothing can be kept by
 // this key any more.
 func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kernelVerdict, _ remembered, ok bool) {
-	m.program = c.stillIs(m.program, key.Program)
+	m.program = c.proven(m.program, key.Program)
 	a := firewall.Attempt{
 		Flow:    firewall.Flow{Protocol: firewall.Protocol(key.Remote.Protocol), Remote: key.Remote.addrPort()},
 		Program: m.program, Place: m.place, UID: -1, Time: time.Now(),

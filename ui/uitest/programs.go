@@ -23,15 +23,15 @@ func (c *Control) Identities(context.Context) ([]ui.Identity, error) {
 }
 
 // UndoCarried implements [ui.Control].
-func (c *Control) UndoCarried(_ context.Context, path string) error {
+func (c *Control) UndoCarried(_ context.Context, program string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.reachable(); err != nil {
 		return err
 	}
-	i := slices.IndexFunc(c.programs, func(p ui.Identity) bool { return p.Path == path && p.Carried })
+	i := slices.IndexFunc(c.programs, func(p ui.Identity) bool { return p.Program == program && p.Carried })
 	if i < 0 {
-		return fmt.Errorf("nothing was carried over to %s: %w", path, ui.ErrNotFound)
+		return fmt.Errorf("nothing was carried over to %s: %w", program, ui.ErrNotFound)
 	}
 	c.programs[i].Carried, c.programs[i].Strict = false, true
 	c.changed()
