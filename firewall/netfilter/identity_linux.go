@@ -68,12 +68,11 @@ func (i *identities) program(key kernelProgram, pid uint32) firewall.Program {
 // settling is program; settled is that of [firewall.Identify].
 func (i *identities) settling(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
 	p, settled = i.proven(i.file(key.whole(), pid), stampOf(key))
-	e := i.interpreters.particular(p, key, pid)
-	if p, s := i.provenScript(e, key); s != nil {
-		return p, s
-	} else {
-		return p, settled
+	p, script := i.provenScript(i.interpreters.particular(p, key, pid), key)
+	if script != nil {
+		settled = script
 	}
+	return p, settled
 }
 
 // proven says as which program a file counts, given that it is the one at its
