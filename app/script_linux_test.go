@@ -1,8 +1,11 @@
 package app
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -51,6 +54,7 @@ func TestCommands(t *testing.T) {
 				env.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 				env.Setenv("SALLYPORT_SOCKET", filepath.Join(env.WorkDir, "s.sock"))
 				env.Setenv("NO_COLOR", "1")
+				env.Defer(func() { endEngine(filepath.Join(env.WorkDir, "pid")) })
 				return os.Chmod(env.WorkDir, 0o755)
 			},
 			Condition: func(cond string) (bool, error) {
@@ -62,6 +66,24 @@ func TestCommands(t *testing.T) {
 			Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "fields": fields},
 		})
 	})
+}
+
+// endEngine ends the engine that a script has started, also one that failed.
+func endEngine(file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return // it started none
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return
+	}
+	if p, err := os.FindProcess(pid); err == nil {
+		defer p.Release()
+		if args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.HasPrefix(string(args), "sallyport\x00engine\x00") {
+			p.Kill()
+		}
+	}
 }
 
 // privileged tells whether other users can be played; where that is required

@@ -14,10 +14,11 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
-// check is the reading of one program's file. All but id, stamp, read and done
-// belong to the prover's lock.
+// check is the reading of one program's file. All but the first five belong to
+// the prover's lock.
 type check struct {
 	id    string
+	path  string // by which a package can vouch for all of the file; "" if none can
 	stamp firewall.Stamp
 	read  firewall.Reading
 	done  chan struct{} // closed once settled
@@ -49,8 +50,15 @@ func (p progress) ReadAt(b []byte, at int64) (int, error) {
 const maxInterpreters = 16
 
 func newCheck(met firewall.Program, s firewall.Stamp, read firewall.Reading) *check {
+	path := met.Path
+	switch {
+	case met.Replaceable:
+		path = ""
+	case met.Script != "":
+		path = met.Script
+	}
 	return &check{
-		id: met.ID(), met: []firewall.Program{met}, stamp: s, read: read, done: make(chan struct{}),
+		id: met.ID(), path: path, met: []firewall.Program{met}, stamp: s, read: read, done: make(chan struct{}),
 		file: s.String(),
 	}
 }
@@ -68,18 +76,6 @@ func (c *check) as(p firewall.Program) firewall.Program {
 		p.Kind, p.File, p.Why = firewall.Changed, c.file, c.why()
 	}
 	return p
-}
-
-// path is the one by which a package can vouch for all of the file; "" if none.
-func (c *check) path() string {
-	p := c.met[0]
-	switch {
-	case p.Replaceable:
-		return ""
-	case p.Script != "":
-		return p.Script
-	}
-	return p.Path
 }
 
 // stale tells whether the file is worth another look.
@@ -138,8 +134,8 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	err := c.read(ctx, func(all *io.SectionReader) error {
 		file := io.NewSectionReader(progress{all, &c.reads}, 0, all.Size())
 		sum, err := digest(ctx, file)
-		if path := c.path(); err == nil && path != "" && !p.has(c.id, sum) { // the same content needs no package to vouch for it
-			proof = p.o.Owner(path, file)
+		if err == nil && c.path != "" && !p.has(c.id, sum) { // the same content needs no package to vouch for it
+			proof = p.o.Owner(c.path, file)
 		}
 		proof.SHA256 = sum
 		return err

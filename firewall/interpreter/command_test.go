@@ -1,6 +1,7 @@
 package interpreter
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -151,6 +152,27 @@ func TestWhatIsAnInterpreter(t *testing.T) {
 	}
 	if len(families) != len(firewall.Families) {
 		t.Errorf("rules can name scripts of %v", firewall.Families)
+	}
+}
+
+// What people install with a manager of versions is known before it runs.
+func TestWhereInterpretersAreLookedFor(t *testing.T) {
+	for file, want := range map[string]bool{
+		"/usr/bin/python3.11": true, "/usr/lib/jvm/java-17/bin/java": true,
+		"/home/ann/.pyenv/versions/3.11.4/bin/python3.11": true, "/home/ann/miniconda3/bin/python3.11": true, "/home/ann/anaconda3/envs/x/bin/python3.12": true,
+		"/home/ann/.nvm/versions/node/v22.1.0/bin/node": true, "/root/.rbenv/versions/3.3.0/bin/ruby": true, "/home/ann/.sdkman/candidates/java/21-tem/bin/java": true,
+		"/home/ann/project/venv/bin/python3.11": false, "/tmp/python3": false,
+	} {
+		found := slices.ContainsFunc(slices.Concat(Folders, HomeFolders), func(pattern string) bool {
+			matches, err := filepath.Match(pattern+"/*", file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return matches
+		})
+		if found != want {
+			t.Errorf("%s is looked for: %v", file, found)
+		}
 	}
 }
 

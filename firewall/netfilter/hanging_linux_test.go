@@ -43,8 +43,6 @@ func TestAFileSystemThatHangsHoldsNoProgramUp(t *testing.T) {
 		path := world.like(fmt.Sprintf("%s/web%d", files, n), program)
 		if n < 2 {
 			world.shell(`truncate -s "$1" "$2"`, strconv.Itoa(large), path)
-		} else {
-			know(fmt.Sprintf("%s/web%d", folder, n), program)
 		}
 	}
 	image := filepath.Join(world.dir, "image")
@@ -106,7 +104,14 @@ func TestAFileSystemThatHangsHoldsNoProgramUp(t *testing.T) {
 	if err := server.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	g.connects(folder + "/web2")
-	g.connects(folder + "/web3")
+	for _, late := range []string{folder + "/web2", folder + "/web3"} {
+		program := world.talk(late)
+		must(t, program, "open tcp4")
+		program.send(t, "connect 10.77.0.2:7000")
+		g.once(g.asked(late), firewall.Allow)
+		if r := program.next(t); r.Error != "" {
+			t.Errorf("its file system answers again, but %s", r.Error)
+		}
+	}
 	g.refuses(folder + "/web0")
 }

@@ -87,12 +87,11 @@ func (i *identities) within(patience time.Duration, key kernelProgram, pid uint3
 func (i *identities) look(key kernelProgram, pid uint32) (p firewall.Program, settled <-chan struct{}) {
 	s := i.file(key.whole(), pid)
 	p, settled = i.proven(s.Program, s.stamp)
-	e := i.interpreters.particular(p, key, pid)
-	if p, s := i.provenScript(e, key); s != nil {
-		return p, s
-	} else {
-		return p, settled
+	p, script := i.provenScript(i.interpreters.particular(p, key, pid), key)
+	if script != nil {
+		settled = script
 	}
+	return p, settled
 }
 
 // isKnown tells whether no file needs to be looked at.

@@ -78,7 +78,7 @@ func TestAnUpgradeByARealRPMIsCarriedOver(t *testing.T) {
 	world.upgrade("good", "1.2", alone)
 	g.connects(alone)
 	g.await("it to be logged", func() bool { return len(g.carried) == 2 })
-	if i := g.carried[1]; i.Path != alone || i.From != path || i.Proof.Version != "1.2-1" {
+	if i := g.carried[1]; i.Program != alone || i.From != path || i.Proof.Version != "1.2-1" {
 		t.Errorf("carried over: %+v", i)
 	}
 	world.mustRun(world.outside("cp", world.version("evil", "evil"), alone))

@@ -155,7 +155,7 @@ func TestAnUpgradedPackagesScriptIsCarriedOver(t *testing.T) {
 	world := newWorld(t)
 	world.packages()
 	const path = "/opt/good/bin/good.py"
-	g := world.guard(setup{Dpkg: true})
+	g := world.guard(setup{Databases: true})
 	install := func(version string) {
 		world.installFile("good", version, path, world.edition("good-"+version, version))
 	}

@@ -111,13 +111,13 @@ func TestANewVersionOfAnAppImageIsCarriedOverIfItIsSignedByTheSameMaker(t *testi
 	world.rename(maker.sign("new", "1.1", update), web)
 	world.connectsSoon(g, world.served(image, web))
 	g.await("it to be logged", func() bool { return len(g.carried) == 1 })
-	if i := g.carried[0]; i.Path != web || i.Before != before || i.Proof.SHA256 != digest(t, web) || i.Proof.Signer != before.Signer {
+	if i := g.carried[0]; i.Program != web || i.Before != before || i.Proof.SHA256 != digest(t, web) || i.Proof.Signer != before.Signer {
 		t.Errorf("carried over: %+v", i)
 	}
 	next := maker.sign("Web-1.2.AppImage", "1.2", update)
 	world.connectsSoon(g, world.served(image, next))
 	g.await("it to be logged", func() bool { return len(g.carried) == 2 })
-	if i := g.carried[1]; i.Path != next || i.From != web {
+	if i := g.carried[1]; i.Program != next || i.From != web {
 		t.Errorf("carried over: %+v", i)
 	}
 
