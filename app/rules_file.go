@@ -17,7 +17,7 @@ import (
 
 func exportCommand(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use: "export FILE", Short: "Write all rules and settings to a file (- is the output)", Args: arguments(1, 1, "a file"),
+		Use: "export FILE", Short: "Write all rules and settings to a policy file (- is the output)", Args: arguments(1, 1, "a file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			document, err := e.client().Export(cmd.Context())
 			if err != nil {
@@ -36,43 +36,76 @@ func exportCommand(e *env) *cobra.Command {
 }
 
 func importCommand(e *env) *cobra.Command {
-	var yes bool
-	c := &cobra.Command{
-		Use: "import FILE", Short: "Make the rules and settings those of a file (- is the input)", Args: arguments(1, 1, "a file"),
+	var how ui.ImportOptions
+	var yes, dryRun bool
+	c := withJSON(&cobra.Command{
+		Use: "import FILE", Short: "Take rules and settings from a policy file (- is the input)", Args: arguments(1, 1, "a file"),
+		Long: "Take rules and settings from a policy file (- is the input). What it changes is shown first.\n" +
+			"Rules and settings that the file does not name stay, unless --replace is said.",
+		Example: "  sallyport rules import policy.toml --dry-run\n" +
+			"  sallyport rules import policy.toml --replace --yes",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if yes && dryRun {
+				return usagef("--yes and --dry-run exclude each other")
+			}
+			if e.json && !yes && !dryRun {
+				return usagef("rules import --json asks nothing: say --dry-run or --yes")
+			}
 			document, err := e.readFile(args[0])
 			if err != nil {
 				return fmt.Errorf("import: %w", err)
 			}
 			c := e.client()
-			d, err := c.Import(cmd.Context(), document, false)
+			d, err := c.Import(cmd.Context(), document, how)
 			if err != nil {
 				return fmt.Errorf("import %s: %w", args[0], err)
 			}
-			if !e.showDifference(d) {
-				fmt.Fprintln(e.out, "nothing to change")
-				return nil
+			changes := len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) > 0
+			if e.json {
+				err = e.printJSON(d)
+			} else {
+				e.showDifference(d, how)
+			}
+			if err != nil || dryRun || !changes {
+				return err
 			}
 			if !yes && !e.agreed("Make these changes? [y/N] ") {
 				return fmt.Errorf("nothing was changed: to make these changes, say --yes")
 			}
-			_, err = c.Import(cmd.Context(), document, true)
+			how.Apply = true
+			_, err = c.Import(cmd.Context(), document, how)
 			return err
 		},
-	}
-	c.Flags().BoolVar(&yes, "yes", false, "make the changes without asking")
+	})
+	f := c.Flags()
+	f.BoolVar(&how.Replace, "replace", false, "remove what the file does not name: rules, and settings that become their default")
+	f.BoolVar(&dryRun, "dry-run", false, "only show what would change")
+	f.BoolVar(&yes, "yes", false, "make the changes without asking")
 	return c
 }
 
+// maxPolicy bounds what is read to be imported, in bytes.
+const maxPolicy = 32 << 20
+
 func (e *env) readFile(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(e.in)
+	from := e.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		from = f
 	}
-	return os.ReadFile(name)
+	document, err := io.ReadAll(io.LimitReader(from, maxPolicy+1))
+	if err == nil && len(document) > maxPolicy {
+		err = fmt.Errorf("%s is larger than %d MB: no policy is", name, maxPolicy>>20)
+	}
+	return document, err
 }
 
-// showDifference prints what an import changes, and tells if it is anything.
-func (e *env) showDifference(d ui.Difference) bool {
+// showDifference prints what an import changes.
+func (e *env) showDifference(d ui.Difference, how ui.ImportOptions) {
 	const most = 50
 	t := &table{env: e}
 	for _, part := range []struct {
@@ -81,18 +114,39 @@ func (e *env) showDifference(d ui.Difference) bool {
 	}{{"add", d.Added}, {"remove", d.Removed}, {"change", d.Changed}} {
 		for i, r := range part.rules {
 			if i == most {
-				t.row(part.sign, fmt.Sprintf("and %d more", len(part.rules)-most), "", "", "", "")
+				t.row(part.sign, fmt.Sprintf("and %d more", len(part.rules)-most))
 				break
 			}
-			t.row(append([]string{part.sign}, ruleRow(r)[:5]...)...)
+			if part.sign == "change" {
+				t.row(append([]string{"from"}, changeRow(d.Was[i])...)...)
+				t.row(append([]string{"to"}, changeRow(r)...)...)
+				continue
+			}
+			t.row(append([]string{part.sign}, changeRow(r)...)...)
 		}
 	}
 	t.print()
 	for _, name := range slices.Sorted(maps.Keys(d.Settings)) {
 		fmt.Fprintf(e.out, "set     %s = %s\n", clean(name), clean(d.Settings[name]))
 	}
-	fmt.Fprintf(e.out, "%d to add, %d to remove, %d to change, %d settings\n", len(d.Added), len(d.Removed), len(d.Changed), len(d.Settings))
-	return len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) > 0
+	for _, note := range d.Notes {
+		fmt.Fprintln(e.out, "note:", clean(note))
+	}
+	kept := "as it is (without --replace, what the file does not name stays)"
+	if how.Replace {
+		kept = "as it is"
+	}
+	fmt.Fprintf(e.out, "%d to add, %d to remove, %d to change, %d settings; %d %s\n",
+		len(d.Added), len(d.Removed), len(d.Changed), len(d.Settings), d.Unchanged, kept)
+	if len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) == 0 {
+		fmt.Fprintln(e.out, "nothing to change")
+	}
+}
+
+// changeRow is a rule as a row of a difference: what a person decides of it.
+func changeRow(r ui.Rule) []string {
+	row := ruleRow(r)
+	return append(row[:6:6], row[7])
 }
 
 // agreed asks on the terminal; without one nobody agrees.

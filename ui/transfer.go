@@ -80,7 +80,7 @@ func (u *UI) importFrom(from io.ReadCloser) {
 		if err != nil {
 			return Difference{}, fmt.Errorf("read the file: %w", err)
 		}
-		return u.control.Import(ctx, document, false)
+		return u.control.Import(ctx, document, ImportOptions{Replace: true})
 	}, func(d Difference, err error) {
 		lines := differenceLines(d)
 		switch {
@@ -101,7 +101,7 @@ func (u *UI) importFrom(from io.ReadCloser) {
 		scrolled := container.New(sized{424, min(300, list.MinSize().Height+8)}, container.NewVScroll(list))
 		confirmAbout(u.main.window, textImportTitle, scrolled, textImportNow, func() {
 			u.work(func(ctx context.Context) error {
-				_, err := u.control.Import(ctx, document, true)
+				_, err := u.control.Import(ctx, document, ImportOptions{Apply: true, Replace: true})
 				return err
 			}, u.main.programs.done)
 		})

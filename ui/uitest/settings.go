@@ -63,7 +63,7 @@ func (c *Control) Export(context.Context) ([]byte, error) {
 
 // Import implements [ui.Control]. It adds rules, and neither changes nor
 // removes any.
-func (c *Control) Import(_ context.Context, document []byte, apply bool) (d ui.Difference, err error) {
+func (c *Control) Import(_ context.Context, document []byte, how ui.ImportOptions) (d ui.Difference, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, line := range bytes.Split(bytes.TrimSpace(document), []byte("\n")) {
@@ -75,7 +75,7 @@ func (c *Control) Import(_ context.Context, document []byte, apply bool) (d ui.D
 			d.Added = append(d.Added, r)
 		}
 	}
-	if apply && len(d.Added) > 0 {
+	if how.Apply && len(d.Added) > 0 {
 		c.rules = append(c.rules, d.Added...)
 		c.sent++
 		c.changed()
