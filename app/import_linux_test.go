@@ -60,7 +60,7 @@ func TestAnInvalidImportIsRefusedWholeWithItsLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad := append(text, []byte("{\"nonsense\":1}\n")...)
+	bad := append(text, []byte("nonsense = 1\n")...)
 	line := strings.Count(string(text), "\n") + 1
 	_, err = link.NewClient(r.socket).Import(t.Context(), bad, ui.ImportOptions{Apply: true, Replace: true})
 	if !errors.Is(err, ui.ErrInvalid) || !strings.Contains(err.Error(), fmt.Sprintf("line %d", line)) {

@@ -3,7 +3,6 @@ package app
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
@@ -38,12 +37,16 @@ func exportCommand(e *env) *cobra.Command {
 func importCommand(e *env) *cobra.Command {
 	var how ui.ImportOptions
 	var yes, dryRun bool
+	var from string
 	c := withJSON(&cobra.Command{
-		Use: "import FILE", Short: "Take rules and settings from a policy file (- is the input)", Args: arguments(1, 1, "a file"),
-		Long: "Take rules and settings from a policy file (- is the input). What it changes is shown first.\n" +
+		Use: "import FILE", Short: "Take rules and settings from a policy file (- is the input), or rules from another firewall's files", Args: arguments(1, 1, "a file"),
+		Long: "Take rules and settings from a policy file (- is the input), or rules from the files of\n" +
+			"another firewall: the folder of OpenSnitch's rules, simplewall's profile.xml, a profile\n" +
+			"that Portmaster exported. What it changes is shown first, and what is left out.\n" +
 			"Rules and settings that the file does not name stay, unless --replace is said.",
 		Example: "  sallyport rules import policy.toml --dry-run\n" +
-			"  sallyport rules import policy.toml --replace --yes",
+			"  sallyport rules import policy.toml --replace --yes\n" +
+			"  sallyport rules import /etc/opensnitchd/rules --from opensnitch",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if yes && dryRun {
 				return usagef("--yes and --dry-run exclude each other")
@@ -51,20 +54,27 @@ func importCommand(e *env) *cobra.Command {
 			if e.json && !yes && !dryRun {
 				return usagef("rules import --json asks nothing: say --dry-run or --yes")
 			}
-			document, err := e.readFile(args[0])
+			kind, err := importKind(from)
 			if err != nil {
-				return fmt.Errorf("import: %w", err)
+				return usageError{err}
+			}
+			in, err := e.readImport(args[0], kind)
+			if err != nil {
+				return fmt.Errorf("import %s: %w", args[0], err)
+			}
+			if in.From != "" && how.Replace {
+				return usagef("--replace is for policy files: what is of %s is added to the rules", in.From)
 			}
 			c := e.client()
-			d, err := c.Import(cmd.Context(), document, how)
+			d, err := c.Import(cmd.Context(), in.document, how)
 			if err != nil {
 				return fmt.Errorf("import %s: %w", args[0], err)
 			}
 			changes := len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) > 0
-			if e.json {
-				err = e.printJSON(d)
+			if in.Difference = d; e.json {
+				err = e.printJSON(in)
 			} else {
-				e.showDifference(d, how)
+				e.showDifference(in, how)
 			}
 			if err != nil || dryRun || !changes {
 				return err
@@ -73,40 +83,22 @@ func importCommand(e *env) *cobra.Command {
 				return fmt.Errorf("nothing was changed: to make these changes, say --yes")
 			}
 			how.Apply = true
-			_, err = c.Import(cmd.Context(), document, how)
+			_, err = c.Import(cmd.Context(), in.document, how)
 			return err
 		},
 	})
 	f := c.Flags()
+	f.StringVar(&from, "from", "", "whose file it is: sallyport, opensnitch, simplewall or portmaster; told by its content if not said")
 	f.BoolVar(&how.Replace, "replace", false, "remove what the file does not name: rules, and settings that become their default")
 	f.BoolVar(&dryRun, "dry-run", false, "only show what would change")
 	f.BoolVar(&yes, "yes", false, "make the changes without asking")
 	return c
 }
 
-// maxPolicy bounds what is read to be imported, in bytes.
-const maxPolicy = 32 << 20
-
-func (e *env) readFile(name string) ([]byte, error) {
-	from := e.in
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		from = f
-	}
-	document, err := io.ReadAll(io.LimitReader(from, maxPolicy+1))
-	if err == nil && len(document) > maxPolicy {
-		err = fmt.Errorf("%s is larger than %d MB: no policy is", name, maxPolicy>>20)
-	}
-	return document, err
-}
-
 // showDifference prints what an import changes.
-func (e *env) showDifference(d ui.Difference, how ui.ImportOptions) {
+func (e *env) showDifference(in imported, how ui.ImportOptions) {
 	const most = 50
+	d := in.Difference
 	t := &table{env: e}
 	for _, part := range []struct {
 		sign  string
@@ -131,6 +123,9 @@ func (e *env) showDifference(d ui.Difference, how ui.ImportOptions) {
 	}
 	for _, note := range d.Notes {
 		fmt.Fprintln(e.out, "note:", clean(note))
+	}
+	for _, l := range in.Left {
+		fmt.Fprintf(e.out, "left    %s: %s: %s\n", clean(l.Where), clean(l.What), clean(l.Why))
 	}
 	kept := "as it is (without --replace, what the file does not name stays)"
 	if how.Replace {

@@ -257,3 +257,16 @@ func BenchmarkDecodeDocument(b *testing.B) {
 		}
 	}
 }
+
+// What can be in the file is written in the README.
+func TestTheReadmeNamesEachField(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range policyNames {
+		if !bytes.Contains(readme, []byte("`"+name+"`")) && name != "id" {
+			t.Errorf("the README does not say what %s is in a policy file", name)
+		}
+	}
+}
