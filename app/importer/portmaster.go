@@ -43,6 +43,10 @@ const (
 // masterScopes block before all rules what cannot be said here.
 var masterScopes = []string{"filter/blockInternet", "filter/blockLAN", "filter/blockP2P"}
 
+// masterGuards block, unless they are switched off, direct use of public DNS
+// resolvers and names that look like those of malware.
+var masterGuards = []string{"filter/preventBypassing", "filter/domainHeuristics"}
+
 func readPortmaster(text []byte) (r Result, err error) {
 	var export masterExport
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
@@ -132,7 +136,7 @@ type masterProfile struct {
 
 // read reads the settings in the order in which they decide.
 func (p *masterProfile) read(global bool) {
-	known := []string{masterOutgoing, masterIncoming, masterDefault, masterLists, masterInbound, masterLocal}
+	known := append([]string{masterOutgoing, masterIncoming, masterDefault, masterLists, masterInbound, masterLocal}, masterGuards...)
 	for _, name := range masterScopes {
 		known = append(known, name)
 		if isOn(p.settings[name]) {
@@ -141,8 +145,10 @@ func (p *masterProfile) read(global bool) {
 			p.hide(firewall.Rule{Direction: firewall.In})
 		}
 	}
-	if isOn(p.settings[masterInbound]) {
+	if value, said := p.settings[masterInbound]; isOn(value) {
 		p.add(masterInbound, "on", firewall.Rule{Direction: firewall.In})
+	} else if !said {
+		p.hide(firewall.Rule{Direction: firewall.In})
 	}
 	if isOn(p.settings[masterLocal]) {
 		for _, direction := range []firewall.Direction{firewall.Out, firewall.In} {
@@ -157,11 +163,23 @@ func (p *masterProfile) read(global bool) {
 		p.leave(masterLists, fmt.Sprint(lists), "lists of others cannot be used here; what they block is decided by the other rules")
 	}
 	p.defaultAction(global)
+	for _, name := range masterGuards {
+		if value, said := p.settings[name]; p.allows() && (!said || isOn(value)) {
+			p.leave(name, "on", "what Portmaster blocks by it before all rules is decided by the rules here")
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.settings)) {
 		if strings.HasPrefix(name, "filter/") && !slices.Contains(known, name) {
 			p.leave(name, fmt.Sprint(p.settings[name]), "the setting has no counterpart here")
 		}
 	}
+}
+
+// allows tells whether anything outgoing is allowed.
+func (p *masterProfile) allows() bool {
+	return slices.ContainsFunc(p.candidates, func(c candidate) bool {
+		return c.rule.Verdict == firewall.Allow && c.rule.Direction == firewall.Out
+	})
 }
 
 func (p *masterProfile) leave(where, what, why string) { p.result.leave(where, what, why) }
@@ -177,7 +195,11 @@ func (p *masterProfile) add(where, what string, r firewall.Rule) {
 	r.Program, r.Note = firewall.AnyProgram, p.note
 	for _, h := range p.hidden {
 		if _, meet := common(r, h); meet && r.Verdict == firewall.Allow {
-			p.leave(where, what, "before it comes what blocks a part of it and cannot be said here")
+			why := "before it comes what blocks a part of it and cannot be said here"
+			if _, said := p.settings[masterInbound]; r.Direction == firewall.In && !said {
+				why = masterInbound + " is not in the file, and blocks what comes in unless it is switched off"
+			}
+			p.leave(where, what, why)
 			return
 		}
 	}

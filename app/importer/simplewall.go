@@ -227,6 +227,9 @@ func (r *Result) wallRule(w wallItem, version int) (candidates []candidate) {
 
 // wallEnds are the directions and ends of a rule, each with the others of base.
 func wallEnds(w wallItem, base firewall.Rule) (out []firewall.Rule, err error) {
+	if w.attr["os_version"] != "" {
+		return nil, errors.New("it is for some versions of Windows only")
+	}
 	if w.is("is_services") {
 		return nil, errors.New("it is also for all services, which are not one program here")
 	}
