@@ -126,7 +126,7 @@ func (i *importDialog) show(lines []string) {
 		replace.Hide()
 	}
 	i.fill(lines)
-	scrolled := container.New(sized{424, 260}, container.NewVScroll(i.list))
+	scrolled := container.New(sized{424, max(120, min(300, i.list.MinSize().Height+8))}, container.NewVScroll(i.list))
 	confirmAbout(i.u.main.window, textImportTitle, container.NewVBox(scrolled, replace), textImportNow, func() {
 		how := i.how
 		how.Apply = true

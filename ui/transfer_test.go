@@ -95,7 +95,7 @@ func TestRulesOfAnotherFirewallComeWithWhatIsLeftOut(t *testing.T) {
 	}})
 	d.sees("Any program")
 	d.ui.ImportFrom("cut.xml", io.NopCloser(strings.NewReader("")))
-	d.sees("No profile of simplewall: line 3: ")
+	d.sees("no profile of simplewall: line 3: ")
 	d.ui.ImportFrom("profile.xml", io.NopCloser(strings.NewReader(`{"id":"x1","program":"/usr/bin/curl","verdict":"allow","until":"always","enabled":true}`)))
 	d.sees("Add curl: Allow")
 	d.sees("Left out: allow System: the kernel of Windows")
