@@ -230,10 +230,11 @@ func readValue(name string, v *unstable.Node, field reflect.Value) error {
 				}
 			}
 		} else if want = "a text in quotes"; v.Kind == unstable.String {
-			if err := into.UnmarshalText(v.Data); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+			err := into.UnmarshalText(v.Data)
+			if err != nil && !strings.HasPrefix(err.Error(), name) {
+				err = fmt.Errorf("%s: %w", name, err)
 			}
-			return nil
+			return err
 		}
 	case *string:
 		if want = "a text in quotes"; v.Kind == unstable.String {
