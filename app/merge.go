@@ -11,7 +11,8 @@ import (
 )
 
 // withPolicy returns what rules and settings become by a policy file: all that
-// it says, and unless replace, also all that is there and it does not name.
+// it says, and unless replace, also all that is there and it does not name. A
+// mode that it does not name stays in any case.
 func withPolicy(now, file persistence.Document, replace bool) persistence.Document {
 	then := file
 	rules, rest := paired(now.Rules, file.Rules, replace)
@@ -20,7 +21,6 @@ func withPolicy(now, file persistence.Document, replace bool) persistence.Docume
 		return then
 	}
 	then.Rules, then.LastID = slices.Concat(rest, rules), now.LastID
-	then.Mode = cmp.Or(file.Mode, now.Mode)
 	then.Settings = maps.Clone(now.Settings)
 	maps.Copy(then.Settings, file.Settings)
 	return then

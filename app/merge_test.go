@@ -55,7 +55,7 @@ func TestAPolicyFileIsMergedOrReplaces(t *testing.T) {
 				t.Errorf("%s, replace %v:\n%s, want\n%s", c.name, replace, got, want)
 			}
 			settings := map[bool]string{false: "map[fail:open patience:2m]", true: "map[patience:2m]"}[replace]
-			if have := fmt.Sprint(then.Settings); have != settings || (then.Mode == nil) != replace {
+			if have := fmt.Sprint(then.Settings); have != settings || then.Mode != nil {
 				t.Errorf("%s, replace %v: settings %s, mode %v", c.name, replace, have, then.Mode)
 			}
 		}
