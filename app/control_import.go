@@ -11,7 +11,7 @@ import (
 	"sallyport.dev/sallyport/ui"
 )
 
-// Export returns one readable document with all rules and settings.
+// Export returns a policy file with all rules and settings.
 func (c *Control) Export(context.Context) ([]byte, error) {
 	d, err := c.store.Document()
 	if err != nil {
@@ -20,9 +20,9 @@ func (c *Control) Export(context.Context) ([]byte, error) {
 	return d.Encode()
 }
 
-// Import says what the document would change; with apply it does it.
-func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.Difference, error) {
-	d, err := persistence.DecodeDocument(document)
+// Import says what the policy file would change, or does it.
+func (c *Control) Import(ctx context.Context, document []byte, how ui.ImportOptions) (ui.Difference, error) {
+	file, err := persistence.DecodeDocument(document)
 	if err != nil {
 		return ui.Difference{}, invalid(err)
 	}
@@ -36,8 +36,9 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 	if err != nil {
 		return ui.Difference{}, err
 	}
+	d := withPolicy(now, file, how.Replace)
 	diff := difference(now, d, settings)
-	if !apply {
+	if !how.Apply {
 		return diff, nil
 	}
 	what := fmt.Sprintf("import: %d rules added, %d removed, %d changed, %d settings changed",
@@ -61,7 +62,7 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 // difference lists what a document changes. A setting that it does not name
 // becomes its default.
 func difference(now, then persistence.Document, settings []persistence.Setting) ui.Difference {
-	diff := ui.Difference{Added: []ui.Rule{}, Removed: []ui.Rule{}, Changed: []ui.Rule{}, Settings: map[string]string{}}
+	diff := ui.Difference{Added: []ui.Rule{}, Removed: []ui.Rule{}, Changed: []ui.Rule{}, Was: []ui.Rule{}, Settings: map[string]string{}, Notes: then.Notes}
 	old := make(map[firewall.RuleID]firewall.Rule, len(now.Rules))
 	for _, r := range now.Rules {
 		old[r.ID] = r
@@ -73,7 +74,9 @@ func difference(now, then persistence.Document, settings []persistence.Setting) 
 		case !ok || r.ID == "":
 			diff.Added = append(diff.Added, ruleOut(r))
 		case meaning(was) != meaning(r):
-			diff.Changed = append(diff.Changed, ruleOut(r))
+			diff.Changed, diff.Was = append(diff.Changed, ruleOut(r)), append(diff.Was, ruleOut(was))
+		default:
+			diff.Unchanged++
 		}
 	}
 	for _, r := range now.Rules {

@@ -51,6 +51,7 @@ func runDesktop(ctx context.Context, o desktopOptions) error {
 		Restart:   restartEngine,
 		Recover:   recoverNetwork,
 		Autostart: autostart(),
+		Translate: translate,
 		Quietly:   quietly,
 	})
 	var startTray, stopTray func()

@@ -24,11 +24,11 @@ func TestTenThousandRulesImportWithinTwoSeconds(t *testing.T) {
 	took := time.Hour
 	// Other tests use the processors, too: the best of three counts.
 	for range 3 {
-		if _, err := client.Import(t.Context(), empty, true); err != nil {
+		if _, err := client.Import(t.Context(), empty, ui.ImportOptions{Apply: true, Replace: true}); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		diff, err := client.Import(t.Context(), text, true)
+		diff, err := client.Import(t.Context(), text, ui.ImportOptions{Apply: true, Replace: true})
 		took = min(took, time.Since(start))
 		if err != nil || len(diff.Added) != 10_000 {
 			t.Fatalf("%d added, error %v", len(diff.Added), err)
@@ -43,7 +43,7 @@ func TestTenThousandRulesImportWithinTwoSeconds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff, err := client.Import(t.Context(), again, false); err != nil || len(diff.Added)+len(diff.Removed)+len(diff.Changed) > 0 {
+	if diff, err := client.Import(t.Context(), again, ui.ImportOptions{Replace: true}); err != nil || len(diff.Added)+len(diff.Removed)+len(diff.Changed) > 0 {
 		t.Fatalf("what was exported changes %d, %d, %d; error %v", len(diff.Added), len(diff.Removed), len(diff.Changed), err)
 	}
 }
@@ -60,9 +60,9 @@ func TestAnInvalidImportIsRefusedWholeWithItsLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad := append(text, []byte("{\"nonsense\":1}\n")...)
+	bad := append(text, []byte("nonsense = 1\n")...)
 	line := strings.Count(string(text), "\n") + 1
-	_, err = link.NewClient(r.socket).Import(t.Context(), bad, true)
+	_, err = link.NewClient(r.socket).Import(t.Context(), bad, ui.ImportOptions{Apply: true, Replace: true})
 	if !errors.Is(err, ui.ErrInvalid) || !strings.Contains(err.Error(), fmt.Sprintf("line %d", line)) {
 		t.Fatalf("error %v, want one that names line %d", err, line)
 	}
@@ -81,12 +81,12 @@ func TestTheWorkOfAnImportGrowsWithItsRules(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for _, apply := range []bool{false, true} { // as the command does
-			if diff, err := r.Import(t.Context(), text, apply); err != nil || len(diff.Added) != n {
+			if diff, err := r.Import(t.Context(), text, ui.ImportOptions{Apply: apply, Replace: true}); err != nil || len(diff.Added) != n {
 				t.Fatalf("%d added, error %v", len(diff.Added), err)
 			}
 		}
 		runtime.ReadMemStats(&after)
-		if _, err := r.Import(t.Context(), empty, true); err != nil {
+		if _, err := r.Import(t.Context(), empty, ui.ImportOptions{Apply: true, Replace: true}); err != nil {
 			t.Fatal(err)
 		}
 		bytes := after.TotalAlloc - before.TotalAlloc
@@ -107,12 +107,12 @@ func BenchmarkImport(b *testing.B) {
 			empty, text := encoded(b, 0), encoded(b, n)
 			for range b.N {
 				b.StopTimer()
-				if _, err := client.Import(b.Context(), empty, true); err != nil {
+				if _, err := client.Import(b.Context(), empty, ui.ImportOptions{Apply: true, Replace: true}); err != nil {
 					b.Fatal(err)
 				}
 				b.StartTimer()
 				for _, apply := range []bool{false, true} { // as the command does
-					if diff, err := client.Import(b.Context(), text, apply); err != nil || len(diff.Added) != n {
+					if diff, err := client.Import(b.Context(), text, ui.ImportOptions{Apply: apply, Replace: true}); err != nil || len(diff.Added) != n {
 						b.Fatalf("%d added, error %v", len(diff.Added), err)
 					}
 				}

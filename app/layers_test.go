@@ -51,6 +51,8 @@ var onlyIn = map[string][]string{
 	"github.com/cilium/ebpf":     {"firewall/netfilter"},
 	"github.com/florianl":        {"firewall/netfilter", "firewall/windivert/windiverttest"},
 	"github.com/google/nftables": {"firewall/netfilter"},
+	"github.com/pelletier":       {"persistence"},
+	"go.yaml.in/yaml":            {"app/importer"},
 	"github.com/imgk/divert-go":  {"firewall/windivert"},
 	"github.com/spf13/cobra":     {"app"},
 	"github.com/ProtonMail":      {"firewall/appimage"},

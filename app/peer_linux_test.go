@@ -84,7 +84,7 @@ func peerMain(role string) int {
 	say("patience", client.SetSetting(ctx, "patience", "20s"))
 	say("fail", client.SetSetting(ctx, "fail", "open"))
 	say("answer", client.Answer(ctx, ui.Answer{ID: "none", Verdict: firewall.Allow}))
-	_, err = client.Import(ctx, []byte("{}"), true)
+	_, err = client.Import(ctx, []byte("{}"), ui.ImportOptions{Apply: true, Replace: true})
 	say("import", err)
 	return 0
 }

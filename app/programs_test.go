@@ -227,7 +227,7 @@ func TestWhatAFileIsOutlivesTheEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Import(t.Context(), document, true); err != nil {
+	if _, err := r.Import(t.Context(), document, ui.ImportOptions{Apply: true, Replace: true}); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.stop(); err != nil {

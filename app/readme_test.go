@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/persistence"
 )
 
 // What the README names is there: targets, links, commands, flags, folders.
@@ -48,6 +51,19 @@ func TestReadmeIsTrue(t *testing.T) {
 				t.Error(here)
 			}
 		}
+	}
+}
+
+// The policy that the README shows is one.
+func TestThePolicyInTheReadmeIsRead(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := found(t, strings.ReplaceAll(string(text), "\r\n", "\n"), "(?s)```toml\n(.*?)```")
+	d, err := persistence.DecodeDocument([]byte(examples[0]))
+	if err != nil || len(d.Rules) != 2 || d.Settings["patience"] != "1m" || *d.Mode != firewall.ModeAsk || d.Rules[0].ID != "office-git" || !d.Rules[1].Disabled {
+		t.Errorf("%+v, %v", d, err)
 	}
 }
 

@@ -3,7 +3,6 @@ package app
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
@@ -17,7 +16,7 @@ import (
 
 func exportCommand(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use: "export FILE", Short: "Write all rules and settings to a file (- is the output)", Args: arguments(1, 1, "a file"),
+		Use: "export FILE", Short: "Write all rules and settings to a policy file (- is the output)", Args: arguments(1, 1, "a file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			document, err := e.client().Export(cmd.Context())
 			if err != nil {
@@ -36,44 +35,70 @@ func exportCommand(e *env) *cobra.Command {
 }
 
 func importCommand(e *env) *cobra.Command {
-	var yes bool
-	c := &cobra.Command{
-		Use: "import FILE", Short: "Make the rules and settings those of a file (- is the input)", Args: arguments(1, 1, "a file"),
+	var how ui.ImportOptions
+	var yes, dryRun bool
+	var from string
+	c := withJSON(&cobra.Command{
+		Use: "import FILE", Short: "Take rules and settings from a policy file (- is the input), or rules from another firewall's files", Args: arguments(1, 1, "a file"),
+		Long: "Take rules and settings from a policy file (- is the input), or rules from the files of\n" +
+			"another firewall: the folder of OpenSnitch's rules, simplewall's profile.xml, a profile\n" +
+			"that Portmaster exported. What it changes is shown first, and what is left out.\n" +
+			"Rules and settings that the file does not name stay, unless --replace is said.",
+		Example: "  sallyport rules import policy.toml --dry-run\n" +
+			"  sallyport rules import policy.toml --replace --yes\n" +
+			"  sallyport rules import /etc/opensnitchd/rules --from opensnitch",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			document, err := e.readFile(args[0])
-			if err != nil {
-				return fmt.Errorf("import: %w", err)
+			if yes && dryRun {
+				return usagef("--yes and --dry-run exclude each other")
 			}
-			c := e.client()
-			d, err := c.Import(cmd.Context(), document, false)
+			if e.json && !yes && !dryRun {
+				return usagef("rules import --json asks nothing: say --dry-run or --yes")
+			}
+			kind, err := importKind(from)
+			if err != nil {
+				return usageError{err}
+			}
+			in, err := e.readImport(args[0], kind)
 			if err != nil {
 				return fmt.Errorf("import %s: %w", args[0], err)
 			}
-			if !e.showDifference(d) {
-				fmt.Fprintln(e.out, "nothing to change")
-				return nil
+			if in.From != "" && how.Replace {
+				return usagef("--replace is for policy files: what is of %s is added to the rules", in.From)
+			}
+			c := e.client()
+			d, err := c.Import(cmd.Context(), in.document, how)
+			if err != nil {
+				return fmt.Errorf("import %s: %w", args[0], err)
+			}
+			changes := len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) > 0
+			if in.Difference = d; e.json {
+				err = e.printJSON(in)
+			} else {
+				e.showDifference(in, how)
+			}
+			if err != nil || dryRun || !changes {
+				return err
 			}
 			if !yes && !e.agreed("Make these changes? [y/N] ") {
 				return fmt.Errorf("nothing was changed: to make these changes, say --yes")
 			}
-			_, err = c.Import(cmd.Context(), document, true)
+			how.Apply = true
+			_, err = c.Import(cmd.Context(), in.document, how)
 			return err
 		},
-	}
-	c.Flags().BoolVar(&yes, "yes", false, "make the changes without asking")
+	})
+	f := c.Flags()
+	f.StringVar(&from, "from", "", "whose file it is: sallyport, opensnitch, simplewall or portmaster; told by its content if not said")
+	f.BoolVar(&how.Replace, "replace", false, "remove what the file does not name: rules, and settings that become their default")
+	f.BoolVar(&dryRun, "dry-run", false, "only show what would change")
+	f.BoolVar(&yes, "yes", false, "make the changes without asking")
 	return c
 }
 
-func (e *env) readFile(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(e.in)
-	}
-	return os.ReadFile(name)
-}
-
-// showDifference prints what an import changes, and tells if it is anything.
-func (e *env) showDifference(d ui.Difference) bool {
+// showDifference prints what an import changes.
+func (e *env) showDifference(in imported, how ui.ImportOptions) {
 	const most = 50
+	d := in.Difference
 	t := &table{env: e}
 	for _, part := range []struct {
 		sign  string
@@ -81,18 +106,42 @@ func (e *env) showDifference(d ui.Difference) bool {
 	}{{"add", d.Added}, {"remove", d.Removed}, {"change", d.Changed}} {
 		for i, r := range part.rules {
 			if i == most {
-				t.row(part.sign, fmt.Sprintf("and %d more", len(part.rules)-most), "", "", "", "")
+				t.row(part.sign, fmt.Sprintf("and %d more", len(part.rules)-most))
 				break
 			}
-			t.row(append([]string{part.sign}, ruleRow(r)[:5]...)...)
+			if part.sign == "change" {
+				t.row(append([]string{"from"}, changeRow(d.Was[i])...)...)
+				t.row(append([]string{"to"}, changeRow(r)...)...)
+				continue
+			}
+			t.row(append([]string{part.sign}, changeRow(r)...)...)
 		}
 	}
 	t.print()
 	for _, name := range slices.Sorted(maps.Keys(d.Settings)) {
 		fmt.Fprintf(e.out, "set     %s = %s\n", clean(name), clean(d.Settings[name]))
 	}
-	fmt.Fprintf(e.out, "%d to add, %d to remove, %d to change, %d settings\n", len(d.Added), len(d.Removed), len(d.Changed), len(d.Settings))
-	return len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) > 0
+	for _, note := range d.Notes {
+		fmt.Fprintln(e.out, "note:", clean(note))
+	}
+	for _, l := range in.Left {
+		fmt.Fprintf(e.out, "left    %s: %s: %s\n", clean(l.Where), clean(l.What), clean(l.Why))
+	}
+	kept := "as it is (without --replace, what the file does not name stays)"
+	if how.Replace {
+		kept = "as it is"
+	}
+	fmt.Fprintf(e.out, "%d to add, %d to remove, %d to change, %d settings; %d %s\n",
+		len(d.Added), len(d.Removed), len(d.Changed), len(d.Settings), d.Unchanged, kept)
+	if len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) == 0 {
+		fmt.Fprintln(e.out, "nothing to change")
+	}
+}
+
+// changeRow is a rule as a row of a difference: what a person decides of it.
+func changeRow(r ui.Rule) []string {
+	row := ruleRow(r)
+	return append(row[:6:6], row[7])
 }
 
 // agreed asks on the terminal; without one nobody agrees.

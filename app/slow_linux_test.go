@@ -129,7 +129,7 @@ func TestASlowClientHoldsUpNobody(t *testing.T) {
 		r.others(t, 201)
 	})
 	t.Run("too much to import", func(t *testing.T) {
-		_, err := link.NewClient(r.socket).Import(t.Context(), make([]byte, 33<<20), true)
+		_, err := link.NewClient(r.socket).Import(t.Context(), make([]byte, 33<<20), ui.ImportOptions{Apply: true, Replace: true})
 		if err == nil || !strings.Contains(err.Error(), "too large") && !errors.Is(err, ui.ErrGone) {
 			t.Errorf("a document of 33 MiB: %v", err)
 		}

@@ -18,7 +18,7 @@ const (
 	keepAge      = 7 * 24 * time.Hour
 	keepNewest   = 20 // whatever their age, and however close together
 	backupPrefix = "rules-"
-	backupSuffix = ".jsonl"
+	backupSuffix = ".toml"
 )
 
 func (s *Store) backupFolder() string { return filepath.Join(filepath.Dir(s.path), "backups") }

@@ -6,7 +6,7 @@
 //	sallyport.db                   the database (0600)
 //	sallyport.db.lock              locked by the engine that uses the database
 //	sallyport.db.damaged-TIME      a database that could not be read, set aside
-//	backups/rules-TIME-HASH.jsonl  backups, in the form of an export; HASH is of the content
+//	backups/rules-TIME-HASH.toml   backups, as policy files; HASH is of the content
 //
 // The buckets of the database. A sealed value is a CRC-32C of key and text,
 // then the text, which is JSON; numbers in keys are 8 bytes, big endian.

@@ -1,9 +1,6 @@
 package persistence
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -12,45 +9,18 @@ import (
 	"sallyport.dev/sallyport/firewall"
 )
 
-// documentFormat is the format of the documents written. Later versions read
-// it too.
-const documentFormat = 1
-
-// Document is what an export holds: everything that a person decided. As text
-// it has one JSON object a line, see [Document.Encode].
+// Document is what a policy file holds: everything that a person decided. Its
+// text is written by [Document.Encode] and read by [DecodeDocument].
 type Document struct {
 	// LastID is the number of the last rule that got its ID from the store:
 	// the ID of a rule that was removed is not given again.
 	LastID   uint64
 	Mode     *firewall.Mode // nil if nobody chose one
 	Settings map[string]string
-	Rules    []firewall.Rule
-}
-
-// LineError is what is wrong with a line of a document.
-type LineError struct {
-	Line int // from 1
-	Err  error
-}
-
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
-func (e *LineError) Unwrap() error { return e.Err }
-
-// documentLine is one line: exactly one of the fields is set, value goes with
-// setting.
-type documentLine struct {
-	Sallyport int            `json:"sallyport,omitempty"` // the format; the first line
-	LastID    uint64         `json:"last_id,omitempty"`   // goes with sallyport
-	Mode      *firewall.Mode `json:"mode,omitempty"`
-	Setting   string         `json:"setting,omitempty"`
-	Value     *string        `json:"value,omitempty"`
-	Rule      *documentRule  `json:"rule,omitempty"`
-}
-
-// documentRule is a rule that is enabled unless it says otherwise.
-type documentRule struct {
-	ruleText
-	Enabled *bool `json:"enabled"`
+	// Rules may come without an ID from a file: the store gives them one.
+	Rules []firewall.Rule
+	// Notes say what of a file does not count on this system.
+	Notes []string
 }
 
 // Document returns what an export of the store holds.
@@ -70,115 +40,6 @@ func (s *Store) Document() (d Document, err error) {
 		return err
 	})
 	return d, err
-}
-
-// Encode writes the document as text: the first line {"sallyport":1,"last_id":N}, then
-// lines such as {"mode":"ask"}, {"setting":"patience","value":"30s"} and
-// {"rule":{…}}. A person may add empty lines, and comments that start with #.
-func (d Document) Encode() ([]byte, error) {
-	var b bytes.Buffer
-	w := json.NewEncoder(&b)
-	w.SetEscapeHTML(false)
-	lines := []documentLine{{Sallyport: documentFormat, LastID: d.LastID}}
-	if d.Mode != nil {
-		lines = append(lines, documentLine{Mode: d.Mode})
-	}
-	for _, def := range definitions {
-		if v, ok := d.Settings[def.Name]; ok {
-			lines = append(lines, documentLine{Setting: def.Name, Value: &v})
-		}
-	}
-	for _, l := range lines {
-		if err := w.Encode(l); err != nil {
-			return nil, err
-		}
-	}
-	for _, r := range d.Rules {
-		if err := w.Encode(struct {
-			Rule ruleText `json:"rule"`
-		}{textOf(r)}); err != nil {
-			return nil, err
-		}
-	}
-	return b.Bytes(), nil
-}
-
-// DecodeDocument reads the text of a document. It refuses it whole, with a
-// [LineError], if anything in it is not understood or not valid.
-func DecodeDocument(text []byte) (Document, error) {
-	d := Document{Settings: map[string]string{}}
-	ids := map[firewall.RuleID]int{}
-	begun := false
-	for i := 1; len(text) > 0; i++ {
-		var line []byte
-		line, text, _ = bytes.Cut(text, []byte{'\n'})
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		if err := d.decodeLine(line, i, !begun, ids); err != nil {
-			return Document{}, &LineError{i, err}
-		}
-		begun = true
-	}
-	if !begun {
-		return Document{}, &LineError{1, errors.New(`want {"sallyport":1} first`)}
-	}
-	return d, nil
-}
-
-func (d *Document) decodeLine(line []byte, i int, first bool, ids map[firewall.RuleID]int) error {
-	var l documentLine
-	if err := decodeStrict(line, &l); err != nil {
-		return err
-	}
-	set := 0
-	for _, is := range []bool{l.Sallyport != 0, l.Mode != nil, l.Setting != "", l.Rule != nil} {
-		if is {
-			set++
-		}
-	}
-	if set != 1 || (l.Value != nil) != (l.Setting != "") || l.LastID != 0 && l.Sallyport == 0 {
-		return errors.New("want one of sallyport, mode, setting with value, or rule")
-	}
-	switch {
-	case first && l.Sallyport == 0:
-		return errors.New(`want {"sallyport":1} first`)
-	case l.Sallyport != 0:
-		if !first {
-			return errors.New("a second beginning")
-		}
-		if l.Sallyport != documentFormat {
-			return fmt.Errorf("format %d: this version reads format %d", l.Sallyport, documentFormat)
-		}
-		d.LastID = l.LastID
-	case l.Mode != nil:
-		if d.Mode != nil {
-			return errors.New("a second mode")
-		}
-		d.Mode = l.Mode
-	case l.Setting != "":
-		if _, ok := d.Settings[l.Setting]; ok {
-			return fmt.Errorf("setting %s a second time", l.Setting)
-		}
-		if err := checkSetting(l.Setting, *l.Value, new(Settings)); err != nil {
-			return err
-		}
-		d.Settings[l.Setting] = *l.Value
-	default:
-		t := l.Rule.ruleText
-		t.Enabled = l.Rule.Enabled == nil || *l.Rule.Enabled
-		r, err := t.rule()
-		if err != nil {
-			return err
-		}
-		if ids[r.ID] != 0 {
-			return fmt.Errorf("rule %s is already in line %d", r.ID, ids[r.ID])
-		}
-		ids[r.ID] = i
-		d.Rules = append(d.Rules, r)
-	}
-	return nil
 }
 
 // Replace makes the rules and settings those of the document, in one

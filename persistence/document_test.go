@@ -67,41 +67,6 @@ func TestExportAndImportAreInverse(t *testing.T) {
 	}
 }
 
-func TestImportNamesTheLine(t *testing.T) {
-	good := `{"rule":{"id":"r1","program":"/bin/a","verdict":"allow"}}`
-	for _, c := range []struct {
-		text string
-		line int
-	}{
-		{"", 1},
-		{good, 1},
-		{"{\"sallyport\":2}", 1},
-		{"{\"sallyport\":1}\n\n# comment\n{\"rule\":}", 4},
-		{"{\"sallyport\":1}\n" + good + "\n" + good, 3},
-		{"{\"sallyport\":1}\n{\"sallyport\":1}", 2},
-		{"{\"sallyport\":1}\n{\"rule\":{\"id\":\"r1\",\"program\":\"/bin/a\",\"colour\":1}}", 2},
-		{"{\"sallyport\":1}\n{\"rule\":{\"id\":\"r1\",\"program\":\"/bin/a\",\"verdict\":\"maybe\"}}", 2},
-		{"{\"sallyport\":1}\n{\"rule\":{\"id\":\"r1\",\"program\":\"\"}}", 2},
-		{"{\"sallyport\":1}\n{\"rule\":{\"id\":\"r1\",\"program\":\"/bin/a\",\"remote\":\"here\"}}", 2},
-		{"{\"sallyport\":1}\n{\"rule\":{\"id\":\"r1\",\"program\":\"/bin/a\",\"until\":\"exit:x\"}}", 2},
-		{"{\"sallyport\":1}\n{\"setting\":\"patience\"}", 2},
-		{"{\"sallyport\":1}\n{\"setting\":\"patience\",\"value\":\"1s\"}", 2},
-		{"{\"sallyport\":1}\n{\"setting\":\"colour\",\"value\":\"1s\"}", 2},
-		{"{\"sallyport\":1}\n{\"mode\":\"ask\",\"setting\":\"fail\",\"value\":\"open\"}", 2},
-		{"{\"sallyport\":1}\n" + good + " x", 2},
-		{"{\"sallyport\":1}\n" + good[:20], 2},
-	} {
-		var e *LineError
-		if _, err := DecodeDocument([]byte(c.text)); !errors.As(err, &e) || e.Line != c.line {
-			t.Errorf("%q: %v, want line %d", c.text, err, c.line)
-		}
-	}
-	d, err := DecodeDocument([]byte("# mine\n{\"sallyport\":1}\n\n" + good))
-	if err != nil || len(d.Rules) != 1 || d.Rules[0].Disabled || d.Rules[0].Verdict != firewall.Allow {
-		t.Errorf("%+v %v", d, err)
-	}
-}
-
 func TestSettingsRefuseWhatIsNotPermitted(t *testing.T) {
 	s, _ := open(t, filepath.Join(t.TempDir(), "db"))
 	for name, values := range map[string][]string{
@@ -199,33 +164,6 @@ func readFormat(t *testing.T, format int) {
 	if seen, err := s.Seen(); err != nil || len(seen) != 1 {
 		t.Error(seen, err)
 	}
-}
-
-func FuzzDocument(f *testing.F) {
-	text, err := sampleDocument().Encode()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(text)
-	f.Add([]byte("{\"sallyport\":1}\n{\"rule\":{\"id\":\"a\",\"program\":\"*\",\"remote\":\"::ffff:1.2.3.4/96\"}}"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		d, err := DecodeDocument(text)
-		if err != nil {
-			return
-		}
-		once, err := d.Encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := DecodeDocument(once)
-		if err != nil {
-			t.Fatalf("%s\n%v", once, err)
-		}
-		twice, err := again.Encode()
-		if err != nil || !bytes.Equal(once, twice) {
-			t.Fatalf("%s\n%s\n%v", once, twice, err)
-		}
-	})
 }
 
 func FuzzRecords(f *testing.F) {

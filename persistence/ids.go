@@ -53,6 +53,9 @@ func idNumber(id firewall.RuleID) uint64 {
 	return n
 }
 
+// IsNumbered tells whether the ID is one that a store gives.
+func IsNumbered(id firewall.RuleID) bool { return idNumber(id) > 0 }
+
 // taken tells whether an ID belongs to a record that was set aside.
 func taken(tx *bbolt.Tx, id firewall.RuleID) bool {
 	return tx.Bucket(asideBucket).Get([]byte("rules/"+string(id))) != nil

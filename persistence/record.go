@@ -1,13 +1,11 @@
 package persistence
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -36,19 +34,6 @@ func unseal(key, value []byte, v any) error {
 		return errChecksum
 	}
 	return json.Unmarshal(value[sealSize:], v)
-}
-
-// decodeStrict decodes exactly one JSON value without unknown fields.
-func decodeStrict(text []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("unexpected text after the end")
-	}
-	return nil
 }
 
 func checksum(key, text []byte) uint32 {

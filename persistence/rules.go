@@ -122,11 +122,11 @@ func parseUntil(s string) (e firewall.Expiry, err error) {
 		pid, started, _ := strings.Cut(rest, ":")
 		e.Exit = true
 		if e.PID, err = strconv.Atoi(pid); err == nil && e.PID > 0 {
-			if e.Started, err = time.Parse(time.RFC3339Nano, started); err == nil {
+			if e.Started, err = time.Parse(time.RFC3339Nano, started); err == nil && isDate(e.Started) {
 				return e, nil
 			}
 		}
-	} else if e.At, err = time.Parse(time.RFC3339Nano, s); err == nil {
+	} else if e.At, err = time.Parse(time.RFC3339Nano, s); err == nil && isDate(e.At) {
 		return e, nil
 	}
 	return e, fmt.Errorf("until %q: want always, a time in RFC 3339, or exit:PID:TIME", s)

@@ -43,7 +43,9 @@ type definition struct {
 	set func(s *Settings, value string) error
 }
 
-var definitions = ofSystem(runtime.GOOS, []definition{
+var definitions = ofSystem(runtime.GOOS, everyDefinition)
+
+var everyDefinition = []definition{
 	{Setting{Name: "patience", Default: "30s", Help: "how long a connection waits for an answer before it is blocked, 5s to 10m"},
 		func(s *Settings, v string) (err error) {
 			s.Patience, err = parseDuration(v, 5*time.Second, 10*time.Minute)
@@ -70,12 +72,18 @@ var definitions = ofSystem(runtime.GOOS, []definition{
 			s.User = v
 			return nil
 		}},
-})
+}
 
 // ofSystem leaves out what a system does not know: Windows lets in whoever is
 // logged on at the computer.
 func ofSystem(system string, all []definition) []definition {
-	return slices.DeleteFunc(all, func(d definition) bool { return system == "windows" && d.Name == "user" })
+	return slices.DeleteFunc(slices.Clone(all), func(d definition) bool { return system == "windows" && d.Name == "user" })
+}
+
+// isElsewhere tells whether a setting is one of another system's.
+func isElsewhere(name string) bool {
+	is := func(d definition) bool { return d.Name == name }
+	return slices.ContainsFunc(everyDefinition, is) && !slices.ContainsFunc(definitions, is)
 }
 
 // failDefault is closed, save on Windows: WinDivert itself lets everything pass

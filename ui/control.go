@@ -43,11 +43,11 @@ type Control interface {
 	Settings(ctx context.Context) ([]Setting, error)
 	SetSetting(ctx context.Context, name, value string) error
 
-	// Export returns one readable document with all rules and settings.
+	// Export returns a policy file with all rules and settings.
 	Export(ctx context.Context) ([]byte, error)
-	// Import says what the document would change; with apply it does it. An
-	// invalid document is refused whole, the error names the line.
-	Import(ctx context.Context, document []byte, apply bool) (Difference, error)
+	// Import says what the policy file would change, or does it. An invalid file
+	// is refused whole, the error names the line.
+	Import(ctx context.Context, document []byte, how ImportOptions) (Difference, error)
 
 	// Log returns matching lines, newest first.
 	Log(ctx context.Context, q LogQuery) ([]LogLine, error)
@@ -236,10 +236,19 @@ type Setting struct {
 	Choices []string `json:"choices,omitempty"` // the permitted values, if they are few
 }
 
+// ImportOptions say what is done with a policy file.
+type ImportOptions struct {
+	Replace bool // rules and settings that the file does not name go; else they stay
+	Apply   bool // do it; else only say what it would change
+}
+
 // Difference says what an import changes.
 type Difference struct {
-	Added    []Rule            `json:"added"`
-	Removed  []Rule            `json:"removed"`
-	Changed  []Rule            `json:"changed"`  // as they will be
-	Settings map[string]string `json:"settings"` // new values
+	Added     []Rule            `json:"added"`
+	Removed   []Rule            `json:"removed"`
+	Changed   []Rule            `json:"changed"` // as they will be
+	Was       []Rule            `json:"was"`     // the changed ones, in the same order, as they are
+	Unchanged int               `json:"unchanged"`
+	Settings  map[string]string `json:"settings"`        // new values
+	Notes     []string          `json:"notes,omitempty"` // what of the file does not count here: sentences without a full stop
 }

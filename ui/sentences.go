@@ -53,6 +53,8 @@ const (
 	textImport        = "Import rules and settings…"
 	textImportTitle   = "What the file changes"
 	textImportNow     = "Import"
+	textImportReplace = "Remove the rules and settings that the file does not name"
+	textLeftOut       = "Left out: "
 	textNothingNew    = "The file changes nothing."
 	textNoSuchRule    = "That rule no longer exists."
 	textSelectRule    = "Select a rule to change it."

@@ -38,7 +38,7 @@ func (u *UI) chooseExport() {
 		}
 		u.exportTo(to)
 	}, u.main.window)
-	d.SetFileName("sallyport.rules")
+	d.SetFileName("sallyport.toml")
 	d.Show()
 }
 
@@ -48,9 +48,9 @@ func (u *UI) chooseImport() {
 			u.fail(err)
 			return
 		}
-		u.importFrom(from)
+		u.importFrom(from.URI().Name(), from)
 	}, u.main.window)
-	d.SetFilter(storage.NewExtensionFileFilter([]string{".rules", ".json", ".jsonl", ".txt"}))
+	d.SetFilter(storage.NewExtensionFileFilter([]string{".toml", ".json", ".xml", ".yaml", ".yml"}))
 	d.Show()
 }
 
@@ -69,43 +69,99 @@ func (u *UI) exportTo(to io.WriteCloser) {
 }
 
 // importFrom reads a file, shows what it would change, and asks.
-func (u *UI) importFrom(from io.ReadCloser) {
-	var document []byte
-	fetch(u, func(ctx context.Context) (Difference, error) {
-		var err error
-		document, err = io.ReadAll(io.LimitReader(from, maxDocument+1))
-		if err = errors.Join(err, from.Close()); err == nil && len(document) > maxDocument {
+func (u *UI) importFrom(name string, from io.ReadCloser) {
+	fetch(u, func(context.Context) (Translated, error) {
+		text, err := io.ReadAll(io.LimitReader(from, maxDocument+1))
+		if err = errors.Join(err, from.Close()); err == nil && len(text) > maxDocument {
 			err = fmt.Errorf("it is larger than %d MB", maxDocument>>20)
 		}
-		if err != nil {
-			return Difference{}, fmt.Errorf("read the file: %w", err)
+		if err != nil || u.options.Translate == nil {
+			return Translated{Document: text}, err
 		}
-		return u.control.Import(ctx, document, false)
-	}, func(d Difference, err error) {
-		lines := differenceLines(d)
+		return u.options.Translate(name, text)
+	}, func(file Translated, err error) {
+		if err != nil {
+			u.fail(fmt.Errorf("read the file: %w", err))
+			return
+		}
+		i := &importDialog{u: u, file: file, list: container.NewVBox()}
+		i.compare(i.show)
+	})
+}
+
+// importDialog shows what a file changes before it does.
+type importDialog struct {
+	u     *UI
+	file  Translated
+	how   ImportOptions
+	list  *fyne.Container
+	asked int // comparisons: only the last one is shown
+}
+
+// compare asks what the file changes, and shows it once it is known.
+func (i *importDialog) compare(then func(lines []string)) {
+	i.asked++
+	how, asked := i.how, i.asked
+	fetch(i.u, func(ctx context.Context) (Difference, error) { return i.u.control.Import(ctx, i.file.Document, how) }, func(d Difference, err error) {
 		switch {
 		case err != nil:
-			u.fail(err)
-			return
-		case len(lines) == 0:
-			u.main.say(textNothingNew)
-			return
+			i.u.fail(err)
+		case asked == i.asked:
+			then(differenceLines(d))
 		}
-		list := container.NewVBox()
-		for _, l := range lines[:min(len(lines), maxDifference)] {
-			list.Add(newText(fit(l, 404, sizeRow, false), sizeRow, theme.ColorNameForeground))
-		}
-		if more := len(lines) - maxDifference; more > 0 {
-			list.Add(newText("and "+countText(uint64(more))+" more", sizeRow, colorMuted))
-		}
-		scrolled := container.New(sized{424, min(300, list.MinSize().Height+8)}, container.NewVScroll(list))
-		confirmAbout(u.main.window, textImportTitle, scrolled, textImportNow, func() {
-			u.work(func(ctx context.Context) error {
-				_, err := u.control.Import(ctx, document, true)
-				return err
-			}, u.main.programs.done)
-		})
 	})
+}
+
+// show opens the dialog, unless there is nothing to tell.
+func (i *importDialog) show(lines []string) {
+	replace := widget.NewCheck(textImportReplace, func(on bool) {
+		i.how.Replace = on
+		i.compare(i.fill)
+	})
+	if i.file.From != "" {
+		if len(lines)+len(i.file.Left) == 0 {
+			i.u.main.say(textNothingNew)
+			return
+		}
+		replace.Hide()
+	}
+	i.fill(lines)
+	scrolled := container.New(sized{424, max(120, min(300, i.list.MinSize().Height+8))}, container.NewVScroll(i.list))
+	confirmAbout(i.u.main.window, textImportTitle, container.NewVBox(scrolled, replace), textImportNow, func() {
+		how := i.how
+		how.Apply = true
+		i.u.work(func(ctx context.Context) error {
+			_, err := i.u.control.Import(ctx, i.file.Document, how)
+			return err
+		}, i.u.main.programs.done)
+	})
+}
+
+// fill lists the changes, and what is left out.
+func (i *importDialog) fill(lines []string) {
+	i.list.RemoveAll()
+	if len(lines) == 0 {
+		i.list.Add(newText(textNothingNew, sizeRow, colorMuted))
+	}
+	i.add(lines, theme.ColorNameForeground)
+	for _, l := range i.file.Left[:min(len(i.file.Left), maxDifference)] {
+		i.list.Add(newParagraph(textLeftOut+shown(l), colorMuted))
+	}
+	i.more(len(i.file.Left))
+}
+
+func (i *importDialog) add(lines []string, color fyne.ThemeColorName) {
+	for _, l := range lines[:min(len(lines), maxDifference)] {
+		i.list.Add(newText(fit(l, 404, sizeRow, false), sizeRow, color))
+	}
+	i.more(len(lines))
+}
+
+// more tells how many of n are not listed.
+func (i *importDialog) more(n int) {
+	if more := n - maxDifference; more > 0 {
+		i.list.Add(newText("and "+countText(uint64(more))+" more", sizeRow, colorMuted))
+	}
 }
 
 // differenceLines says what an import changes, a line each.
@@ -117,7 +173,12 @@ func differenceLines(d Difference) (lines []string) {
 	for _, r := range d.Removed {
 		rule("Remove", r)
 	}
-	for _, r := range d.Changed {
+	for i, r := range d.Changed {
+		if i < len(d.Was) {
+			rule("Change", d.Was[i])
+			rule("to", r)
+			continue
+		}
 		rule("Change", r)
 	}
 	for _, r := range d.Added {
@@ -129,6 +190,9 @@ func differenceLines(d Difference) (lines []string) {
 			title = shown(name)
 		}
 		lines = append(lines, "Set "+title+" to "+shown(d.Settings[name]))
+	}
+	for _, note := range d.Notes {
+		lines = append(lines, "Note: "+shown(note))
 	}
 	return lines
 }

@@ -31,6 +31,9 @@ type Options struct {
 	// Autostart starts the desktop program when the person logs in; nil: the
 	// person cannot choose it here.
 	Autostart Autostart
+	// Translate reads a file to be imported that may be another program's; nil:
+	// all files are ours.
+	Translate func(name string, text []byte) (Translated, error)
 	// Quit ends the desktop program; nil: the Fyne app's Quit.
 	Quit func()
 	// Do runs a function on Fyne's goroutine, in the order of the calls; nil:
@@ -41,6 +44,13 @@ type Options struct {
 	// Quietly calls a function that shows a window so that the window comes
 	// where it was put while hidden, and does not take the focus; nil: it may.
 	Quietly func(show func())
+}
+
+// Translated is a file to be imported as a policy file.
+type Translated struct {
+	Document []byte
+	From     string   // the program whose file it was; "" for a policy file
+	Left     []string // what of it was left out: sentences without a full stop
 }
 
 // State is what the windows know of the engine.

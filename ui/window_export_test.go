@@ -33,7 +33,7 @@ func ButtonIn(o fyne.CanvasObject) *widget.Button {
 func (u *UI) ExportTo(to io.WriteCloser) { u.exportTo(to) }
 
 // ImportFrom is what happens once the person has chosen a file.
-func (u *UI) ImportFrom(from io.ReadCloser) { u.importFrom(from) }
+func (u *UI) ImportFrom(name string, from io.ReadCloser) { u.importFrom(name, from) }
 
 // HeldLines is how many lines of the log are in memory.
 func (u *UI) HeldLines() int {

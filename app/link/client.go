@@ -244,10 +244,10 @@ func (c *Client) Export(ctx context.Context) ([]byte, error) {
 	return document, nil
 }
 
-func (c *Client) Import(ctx context.Context, document []byte, apply bool) (d ui.Difference, err error) {
+func (c *Client) Import(ctx context.Context, document []byte, how ui.ImportOptions) (d ui.Difference, err error) {
 	ctx, cancel := context.WithTimeout(ctx, changePatience)
 	defer cancel()
-	resp, err := c.request(ctx, "POST", fmt.Sprintf("/v1/import?apply=%t", apply), document)
+	resp, err := c.request(ctx, "POST", fmt.Sprintf("/v1/import?apply=%t&replace=%t", how.Apply, how.Replace), document)
 	if err != nil {
 		return d, err
 	}

@@ -254,8 +254,9 @@ func quoted(program string) string {
 }
 
 func (s *Server) importDocument(w http.ResponseWriter, r *http.Request) {
-	apply, n := r.URL.Query().Get("apply") == "true", toRead
-	if apply {
+	q, n := r.URL.Query(), toRead
+	how := ui.ImportOptions{Apply: q.Get("apply") == "true", Replace: q.Get("replace") == "true"}
+	if how.Apply {
 		n = toWeaken
 	}
 	var document []byte
@@ -265,5 +266,5 @@ func (s *Server) importDocument(w http.ResponseWriter, r *http.Request) {
 		}
 		return nil
 	}
-	s.reply(w, r, n, read, func(ctx context.Context) (any, error) { return s.Control.Import(ctx, document, apply) })
+	s.reply(w, r, n, read, func(ctx context.Context) (any, error) { return s.Control.Import(ctx, document, how) })
 }

@@ -61,22 +61,29 @@ func (c *Control) Export(context.Context) ([]byte, error) {
 	return document, c.reachable()
 }
 
-// Import implements [ui.Control]. It adds rules, and neither changes nor
-// removes any.
-func (c *Control) Import(_ context.Context, document []byte, apply bool) (d ui.Difference, err error) {
+// Import implements [ui.Control]. It adds rules, or with Replace also removes
+// those that the document does not have; it changes none.
+func (c *Control) Import(_ context.Context, document []byte, how ui.ImportOptions) (d ui.Difference, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	named := map[string]bool{}
 	for i, line := range bytes.Split(bytes.TrimSpace(document), []byte("\n")) {
 		var r ui.Rule
 		if err := json.Unmarshal(line, &r); err != nil {
 			return d, fmt.Errorf("line %d: %w: %w", i+1, err, ui.ErrInvalid)
 		}
+		named[r.ID] = true
 		if !slices.ContainsFunc(c.rules, func(known ui.Rule) bool { return known.ID == r.ID }) {
 			d.Added = append(d.Added, r)
 		}
 	}
-	if apply && len(d.Added) > 0 {
-		c.rules = append(c.rules, d.Added...)
+	for _, r := range c.rules {
+		if how.Replace && !named[r.ID] {
+			d.Removed = append(d.Removed, r)
+		}
+	}
+	if how.Apply && len(d.Added)+len(d.Removed) > 0 {
+		c.rules = slices.DeleteFunc(append(slices.Clone(c.rules), d.Added...), func(r ui.Rule) bool { return how.Replace && !named[r.ID] })
 		c.sent++
 		c.changed()
 	}
