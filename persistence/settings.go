@@ -197,18 +197,32 @@ func (s *Store) SetSetting(name, value string) error {
 	return err
 }
 
-func (u Update) applySettings(tx *bbolt.Tx) error {
+func (u Update) applySettings(tx *bbolt.Tx, trail *trail) error {
 	b := tx.Bucket(settingsBucket)
+	store := func(name, value string) error {
+		sealed, err := seal([]byte(name), value)
+		if err != nil {
+			return err
+		}
+		trail.changes(settingsBucket, []byte(name), b.Get([]byte(name)), sealed)
+		return b.Put([]byte(name), sealed)
+	}
+	for _, name := range u.Unset {
+		trail.changes(settingsBucket, []byte(name), b.Get([]byte(name)), nil)
+		if err := b.Delete([]byte(name)); err != nil {
+			return err
+		}
+	}
 	for name, value := range u.Settings {
 		if err := checkSetting(name, value, new(Settings)); err != nil {
 			return err
 		}
-		if err := put(b, []byte(name), value); err != nil {
+		if err := store(name, value); err != nil {
 			return err
 		}
 	}
 	if u.Mode != nil {
-		return put(b, []byte(modeSetting), u.Mode.String())
+		return store(modeSetting, u.Mode.String())
 	}
 	return nil
 }
