@@ -17,6 +17,9 @@ func (c *Control) Export(context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range d.Rules { // who made them is of this computer
+		d.Rules[i].By = firewall.Author{}
+	}
 	return d.Encode()
 }
 
@@ -32,6 +35,8 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 	if err != nil {
 		return ui.Difference{}, err
 	}
+	ctx = by(ctx, firewall.WayImport)
+	authors(ctx, now, d)
 	settings, err := c.store.SettingList()
 	if err != nil {
 		return ui.Difference{}, err
@@ -42,7 +47,9 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 	}
 	what := fmt.Sprintf("import: %d rules added, %d removed, %d changed, %d settings changed",
 		len(diff.Added), len(diff.Removed), len(diff.Changed), len(diff.Settings))
-	put, removed, err := c.journal.Replace(d, changeBy(ctx, what))
+	change := changeBy(ctx, what)
+	change.Import = true
+	put, removed, err := c.journal.Replace(d, change)
 	if err != nil {
 		return ui.Difference{}, err
 	}
@@ -56,6 +63,22 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 	// Reading ten thousand rules takes memory that is not needed any more.
 	defer debug.FreeOSMemory()
 	return diff, c.enforce(ctx, &st, put, removed, what)
+}
+
+// authors says who made the rules of a document: those that stay as they are
+// have the author that they have, the others come with the import.
+func authors(ctx context.Context, now, then persistence.Document) {
+	old := make(map[firewall.RuleID]firewall.Rule, len(now.Rules))
+	for _, r := range now.Rules {
+		old[r.ID] = r
+	}
+	for i := range then.Rules {
+		r := &then.Rules[i]
+		r.By = author(ctx)
+		if was, ok := old[r.ID]; ok && meaning(was) == meaning(*r) {
+			r.By = was.By
+		}
+	}
 }
 
 // difference lists what a document changes. A setting that it does not name
@@ -98,7 +121,7 @@ func difference(now, then persistence.Document, settings []persistence.Setting) 
 
 // meaning is a rule without what its use changes, as a comparable value.
 func meaning(r firewall.Rule) firewall.Rule {
-	r.Hits, r.LastUsed, r.Created = 0, time.Time{}, time.Time{}
+	r.Hits, r.LastUsed, r.Created, r.By = 0, time.Time{}, time.Time{}, firewall.Author{}
 	r.Until.Started, r.Until.At = r.Until.Started.UTC(), r.Until.At.UTC()
 	return r
 }

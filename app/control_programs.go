@@ -101,14 +101,14 @@ func (c *Control) moved(from string, to firewall.Identity) {
 	u := persistence.Update{Identities: []firewall.Identity{to}}
 	for r := range c.state.Load().rules.All() {
 		if r.Program == from && !r.Until.Exit {
-			r.ID, r.Program, r.Created, r.LastUsed, r.Hits = "", to.Path, to.Since, time.Time{}, 0
+			r.ID, r.Program, r.Created, r.LastUsed, r.Hits, r.By = "", to.Path, to.Since, time.Time{}, 0, firewall.Author{}
 			u.Put = append(u.Put, r)
 		}
 	}
 	if len(u.Put) == 0 {
 		return
 	}
-	if _, err := c.update(context.Background(), u, "rules of "+from+" count for "+to.Path); err != nil {
+	if _, err := c.update(by(context.Background(), firewall.WayCarried), u, "rules of "+from+" count for "+to.Path); err != nil {
 		slog.Error("another version of a program is not carried over", "path", to.Path, "err", err)
 		return
 	}
@@ -126,7 +126,7 @@ func (c *Control) carried(i firewall.Identity) {
 	} else {
 		text += ", signed by " + i.Proof.Signer
 	}
-	change := changeBy(context.Background(), text)
+	change := changeBy(by(context.Background(), firewall.WayCarried), text)
 	change.Carried = i.Path
 	c.journal.Note(change)
 }

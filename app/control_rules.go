@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -63,25 +64,48 @@ func (c *Control) ChangeRule(ctx context.Context, r ui.Rule) error {
 		in.Until = old.Until
 	}
 	in.Proposed, in.Builtin = false, old.Builtin
-	in.Created, in.LastUsed, in.Hits = old.Created, old.LastUsed, old.Hits
+	in.By, in.Created, in.LastUsed, in.Hits = old.By, old.Created, old.LastUsed, old.Hits
 	_, err = c.putRule(ctx, in, old, "change rule "+r.ID+": "+describe(in))
 	return err
 }
 
-// RemoveRule removes a rule; a built-in one too.
-func (c *Control) RemoveRule(ctx context.Context, id string) error {
+// RemoveRule removes rules; built-in ones too.
+func (c *Control) RemoveRule(ctx context.Context, ids ...string) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	old, err := c.find(id)
-	if err != nil {
-		return err
+	var u persistence.Update
+	var what string
+	for _, id := range ids {
+		old, err := c.find(id)
+		if err != nil {
+			return err
+		}
+		u.Remove = append(u.Remove, old.ID)
+		what = "remove rule " + id + ": " + describe(old)
 	}
-	_, err = c.update(ctx, persistence.Update{Remove: []firewall.RuleID{old.ID}}, "remove rule "+id+": "+describe(old))
+	if len(ids) == 0 {
+		return fmt.Errorf("%w: no rule is named", ui.ErrInvalid)
+	}
+	if len(ids) > 1 {
+		what = fmt.Sprintf("remove %d rules: %s", len(ids), listed(ids))
+	}
+	_, err := c.update(ctx, u, what)
 	return err
+}
+
+// listed is the first of some names, and how many more there are.
+func listed(names []string) string {
+	const most = 20
+	s := strings.Join(names[:min(len(names), most)], ", ")
+	if more := len(names) - most; more > 0 {
+		s += fmt.Sprintf(" and %d more", more)
+	}
+	return s
 }
 
 // Confirm ends the review of proposed rules.
 func (c *Control) Confirm(ctx context.Context, allow, block []string) error {
+	ctx = by(ctx, firewall.WayReview)
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	rules, err := c.store.Rules()
@@ -112,7 +136,7 @@ func (c *Control) Confirm(ctx context.Context, allow, block []string) error {
 		case !ok:
 			u.Remove = append(u.Remove, r.ID)
 		default:
-			r.Proposed, r.Verdict = false, verdict
+			r.Proposed, r.Verdict, r.By = false, verdict, author(ctx)
 			u.Put = append(u.Put, r)
 		}
 	}
@@ -122,6 +146,7 @@ func (c *Control) Confirm(ctx context.Context, allow, block []string) error {
 
 // Answer decides a prompt, and stores the rule if it is to be remembered.
 func (c *Control) Answer(ctx context.Context, a ui.Answer) error {
+	ctx = by(ctx, firewall.WayAnswer)
 	if a.Verdict != firewall.Allow && a.Verdict != firewall.Block {
 		return fmt.Errorf("%w: an answer allows or blocks", ui.ErrInvalid)
 	}
@@ -205,7 +230,7 @@ func (c *Control) expire(id firewall.RuleID) {
 	if !ok {
 		return
 	}
-	ctx, what := context.Background(), "rule "+string(id)+" ended: "+describe(old)
+	ctx, what := by(context.Background(), firewall.WayEnded), "rule "+string(id)+" ended: "+describe(old)
 	remove := persistence.Update{Remove: []firewall.RuleID{id}}
 	if _, err := c.update(ctx, remove, what); err != nil {
 		st := *c.state.Load()

@@ -28,7 +28,7 @@ func (c *Control) SetMode(ctx context.Context, m firewall.Mode) error {
 		}
 		for _, s := range seen {
 			u.Put = append(u.Put, firewall.Rule{
-				Program: s.Program, Direction: s.Direction, Verdict: firewall.Allow, Proposed: true, Note: "seen before asking began",
+				Program: s.Program, Direction: s.Direction, Verdict: firewall.Allow, Proposed: true, Note: "seen before asking began", By: firewall.Author{Way: firewall.WaySeen},
 			})
 			u.Unsee = append(u.Unsee, s.Program)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -167,20 +168,29 @@ func addRuleCommand(e *env) *cobra.Command {
 }
 
 func removeRuleCommand(e *env) *cobra.Command {
-	return eachRuleCommand(e, "remove", "Remove rules", func(ctx context.Context, c ui.Control, r ui.Rule) error {
-		return c.RemoveRule(ctx, r.ID)
+	return rulesNamedCommand(e, "remove", "Remove rules", func(ctx context.Context, c ui.Control, rules []ui.Rule) error {
+		var ids []string
+		for _, r := range rules {
+			ids = append(ids, r.ID)
+		}
+		return c.RemoveRule(ctx, ids...)
 	})
 }
 
 func enableRuleCommand(e *env, name, short string, enabled bool) *cobra.Command {
-	return eachRuleCommand(e, name, short, func(ctx context.Context, c ui.Control, r ui.Rule) error {
-		r.Enabled = enabled
-		return c.ChangeRule(ctx, r)
+	return rulesNamedCommand(e, name, short, func(ctx context.Context, c ui.Control, rules []ui.Rule) error {
+		for _, r := range rules {
+			r.Enabled = enabled
+			if err := c.ChangeRule(ctx, r); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// eachRuleCommand acts on the rules named, if there are all of them.
-func eachRuleCommand(e *env, name, short string, act func(context.Context, ui.Control, ui.Rule) error) *cobra.Command {
+// rulesNamedCommand acts on the rules named, if there are all of them.
+func rulesNamedCommand(e *env, name, short string, act func(context.Context, ui.Control, []ui.Rule) error) *cobra.Command {
 	return &cobra.Command{
 		Use: name + " ID…", Short: short, Args: arguments(1, 1<<20, "the ID of a rule"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -193,17 +203,17 @@ func eachRuleCommand(e *env, name, short string, act func(context.Context, ui.Co
 			for _, r := range rules {
 				byID[r.ID] = r
 			}
+			var named []ui.Rule
 			for _, id := range args {
-				if _, ok := byID[id]; !ok {
+				r, ok := byID[id]
+				if !ok {
 					return fmt.Errorf("%w: there is no rule %q: list them with: sallyport rules", ui.ErrNotFound, id)
 				}
-			}
-			for _, id := range args {
-				if err := act(cmd.Context(), c, byID[id]); err != nil {
-					return err
+				if !slices.ContainsFunc(named, func(r ui.Rule) bool { return r.ID == id }) {
+					named = append(named, r)
 				}
 			}
-			return nil
+			return act(cmd.Context(), c, named)
 		},
 	}
 }

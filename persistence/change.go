@@ -20,7 +20,9 @@ type Change struct {
 	ID  ChangeID     `json:"id,omitempty"`
 	Way firewall.Way `json:"way,omitempty"`
 	// Automatic: the engine made it by itself.
-	Automatic bool `json:"automatic,omitempty"`
+	Automatic bool   `json:"automatic,omitempty"`
+	User      string `json:"user,omitempty"`   // as in firewall.Author
+	Import    bool   `json:"import,omitempty"` // it took everything from a file, or took that back
 	// Carried is the path at which another version took a program's place,
 	// where that is the change.
 	Carried string `json:"carried,omitempty"`

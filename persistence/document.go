@@ -216,7 +216,7 @@ func replace(tx *bbolt.Tx, d Document, trail *trail) (stored []firewall.Rule, re
 		return nil, nil, err
 	}
 	err = tx.Bucket(settingsBucket).ForEach(func(k, _ []byte) error {
-		if _, named := d.Settings[string(k)]; !named && string(k) != modeSetting {
+		if _, named := d.Settings[string(k)]; !named && string(k) != ModeSetting {
 			u.Unset = append(u.Unset, string(k))
 		}
 		return nil

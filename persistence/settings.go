@@ -141,7 +141,8 @@ func parseSize(s string, low, high int64) (int64, error) {
 	return 0, fmt.Errorf("want a size such as 256MB, from %dMB to %dGB", low/1e6, high/1e9)
 }
 
-const modeSetting = "mode"
+// ModeSetting is the name under which the mode is kept among the settings.
+const ModeSetting = "mode"
 
 // readSettings returns what differs from the defaults, without the mode.
 func readSettings(tx *bbolt.Tx) (map[string]string, error) {
@@ -151,7 +152,7 @@ func readSettings(tx *bbolt.Tx) (map[string]string, error) {
 		if err := unseal(k, v, &value); err != nil {
 			return fmt.Errorf("setting %q: %w", k, err)
 		}
-		if string(k) != modeSetting {
+		if string(k) != ModeSetting {
 			values[string(k)] = value
 		}
 		return nil
@@ -222,7 +223,7 @@ func (u Update) applySettings(tx *bbolt.Tx, trail *trail) error {
 		}
 	}
 	if u.Mode != nil {
-		return store(modeSetting, u.Mode.String())
+		return store(ModeSetting, u.Mode.String())
 	}
 	return nil
 }
@@ -238,7 +239,7 @@ func (s *Store) Mode() (m firewall.Mode, chosen bool, err error) {
 
 func readMode(tx *bbolt.Tx) (m firewall.Mode, chosen bool, err error) {
 	var name string
-	if err = take(tx.Bucket(settingsBucket), []byte(modeSetting), &name); err != nil || name == "" {
+	if err = take(tx.Bucket(settingsBucket), []byte(ModeSetting), &name); err != nil || name == "" {
 		return firewall.ModeAllow, false, err
 	}
 	err = m.UnmarshalText([]byte(name))

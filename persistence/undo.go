@@ -110,7 +110,7 @@ func (e edit) what() string {
 	switch {
 	case e.Bucket == string(rulesBucket):
 		return fmt.Sprintf("rule %s", e.Key)
-	case string(e.Key) == modeSetting:
+	case string(e.Key) == ModeSetting:
 		return "the mode"
 	}
 	return fmt.Sprintf("setting %s", e.Key)
@@ -143,7 +143,7 @@ func (t *changeText) reverse(tx *bbolt.Tx) (u Update, err error) {
 				return u, err
 			case value == nil:
 				u.Unset = append(u.Unset, string(e.Key))
-			case string(e.Key) == modeSetting:
+			case string(e.Key) == ModeSetting:
 				u.Mode = new(firewall.Mode)
 				if err := u.Mode.UnmarshalText([]byte(*value)); err != nil {
 					return u, err

@@ -41,6 +41,14 @@ func (p *Prover) Accept(program firewall.Program, store func(...firewall.Identit
 	return store(accepted...)
 }
 
+// Restore lets restore put back what was known of programs; meanwhile nobody
+// else changes an identity.
+func (p *Prover) Restore(restore func() error) error {
+	p.deciding.Lock()
+	defer p.deciding.Unlock()
+	return restore()
+}
+
 // At returns the program that the file is which was met last at a path.
 func (p *Prover) At(path string) firewall.Program {
 	p.mu.Lock()

@@ -1,0 +1,60 @@
+package link
+
+import (
+	"context"
+	"net/http"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/ui"
+)
+
+// undoRequest names the change that is to be taken back.
+type undoRequest struct {
+	ID string `json:"id"`
+}
+
+// handleHistory answers what concerns the past.
+func (s *Server) handleHistory(mux *http.ServeMux) {
+	c := s.Control
+	handle(mux, s, "POST /v1/changes", toRead, c.Changes)
+	handle(mux, s, "POST /v1/undo", toRead, func(ctx context.Context, r undoRequest) (change ui.Change, err error) {
+		of, err := c.Changes(ctx, ui.ChangeQuery{ID: r.ID})
+		if err != nil {
+			return change, err
+		}
+		err = s.guarded(ctx, needOfUndo(of[0]), func() error {
+			change, err = c.Undo(ctx, r.ID)
+			return err
+		})
+		return change, err
+	})
+}
+
+// needOfUndo tells what taking a change back asks for: what making it what it
+// was before would.
+func needOfUndo(c ui.Change) need {
+	n := toManage
+	if c.Import {
+		n = toWeaken
+	}
+	for name, before := range c.Before {
+		of := needOfSetting(name)
+		if name == "mode" {
+			var m firewall.Mode
+			if before != "" && m.UnmarshalText([]byte(before)) != nil {
+				m = firewall.ModeOff // what is not understood is the most
+			}
+			of = needOfMode(m)
+		}
+		n = max(n, of)
+	}
+	return n
+}
+
+func (c *Client) Changes(ctx context.Context, q ui.ChangeQuery) (cs []ui.Change, err error) {
+	return cs, c.call(ctx, readPatience, "POST", "/v1/changes", q, &cs)
+}
+
+func (c *Client) Undo(ctx context.Context, id string) (change ui.Change, err error) {
+	return change, c.call(ctx, changePatience, "POST", "/v1/undo", undoRequest{id}, &change)
+}

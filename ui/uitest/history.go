@@ -1,0 +1,62 @@
+package uitest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/ui"
+)
+
+// past is a change, and what there was before it.
+type past struct {
+	ui.Change
+	rules []ui.Rule
+	mode  firewall.Mode
+}
+
+// record keeps what there is before a change; c.mu is held.
+func (c *Control) record(what string, rules ...string) {
+	c.past = append(c.past, past{
+		Change: ui.Change{ID: strconv.Itoa(len(c.past) + 1), Time: Start, What: what, Way: "window", User: "user", UID: 1000, Rules: rules, Count: len(rules), Undoable: true},
+		rules:  slices.Clone(c.rules), mode: c.status.Mode,
+	})
+}
+
+// Changes implements [ui.Control].
+func (c *Control) Changes(_ context.Context, q ui.ChangeQuery) ([]ui.Change, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []ui.Change
+	for _, p := range slices.Backward(c.past) {
+		if q.ID == "" || q.ID == p.ID {
+			all = append(all, p.Change)
+		}
+	}
+	return all, c.reachable()
+}
+
+// Undo implements [ui.Control]. Only the newest change can be taken back.
+func (c *Control) Undo(_ context.Context, id string) (ui.Change, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.reachable(); err != nil {
+		return ui.Change{}, err
+	}
+	i := slices.IndexFunc(c.past, func(p past) bool { return p.ID == id })
+	if i < 0 {
+		return ui.Change{}, fmt.Errorf("there is no change %q: %w", id, ui.ErrNotFound)
+	}
+	p := &c.past[i]
+	if !p.Undoable {
+		return ui.Change{}, fmt.Errorf("%w: it was taken back already", ui.ErrConflict)
+	}
+	c.rules, c.status.Mode = p.rules, p.mode
+	p.Undoable, p.Undone = false, strconv.Itoa(len(c.past)+1)
+	undone := p.Change
+	c.sent++
+	c.changed()
+	return undone, nil
+}
