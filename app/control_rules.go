@@ -297,8 +297,9 @@ func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, l
 }
 
 // describe says in a line what a rule does.
-func describe(r firewall.Rule) string {
-	out := ruleOut(r)
+func describe(r firewall.Rule) string { return describeOut(ruleOut(r)) }
+
+func describeOut(out ui.Rule) string {
 	s := out.Verdict.String() + " " + out.Program
 	if out.Direction == firewall.In {
 		s += " in"
@@ -315,7 +316,7 @@ func describe(r firewall.Rule) string {
 	if out.Until != "always" {
 		s += " until " + out.Until
 	}
-	if r.Disabled {
+	if !out.Enabled {
 		s += " (disabled)"
 	}
 	return s

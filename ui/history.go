@@ -3,6 +3,8 @@ package ui
 import (
 	"context"
 	"time"
+
+	"sallyport.dev/sallyport/firewall"
 )
 
 // History is the part of a [Control] that looks back: what was changed and by
@@ -13,6 +15,8 @@ type History interface {
 	// Undo takes a change back and returns it. If something of it was changed
 	// since (ErrConflict), nothing is changed.
 	Undo(ctx context.Context, id string) (Change, error)
+	// Explain says why the line of the log that has the ID came about.
+	Explain(ctx context.Context, line string) (Explanation, error)
 }
 
 // ChangeQuery selects changes. Zero fields select everything.
@@ -52,4 +56,28 @@ func LastChange(changes []Change) (c Change, ok bool) {
 		}
 	}
 	return c, false
+}
+
+// Explanation is why a line of the log came about.
+type Explanation struct {
+	Line   LogLine `json:"line"`
+	RuleID string  `json:"rule_id,omitempty"` // the rule that decided, or that had a person asked; "" if none did
+	Rule   *Rule   `json:"rule,omitempty"`    // as it was then; nil if that is not known
+	// Since is what became of the rule: "", "changed", "disabled" or "removed";
+	// "unknown": how it was then is not known.
+	Since string         `json:"since,omitempty"`
+	Met   []firewall.Met `json:"met,omitempty"`
+	// Without is what would have happened without the rule, or in mode ask where
+	// no rule decided (WithoutMode); nil if the log does not keep enough to say.
+	Without     *Outcome `json:"without,omitempty"`
+	WithoutMode bool     `json:"without_mode,omitempty"`
+	Change      *Change  `json:"change,omitempty"` // the last change of the rule; of a line that is a change, that
+	Sentences   []string `json:"sentences"`        // all of it, for a person
+}
+
+// Outcome is what becomes of a flow.
+type Outcome struct {
+	Verdict firewall.Verdict `json:"verdict"`
+	Reason  string           `json:"reason"`
+	Rule    string           `json:"rule,omitempty"`
 }

@@ -8,8 +8,8 @@ import (
 	"sallyport.dev/sallyport/ui"
 )
 
-// undoRequest names the change that is to be taken back.
-type undoRequest struct {
+// idRequest names a change or a line of the log.
+type idRequest struct {
 	ID string `json:"id"`
 }
 
@@ -17,7 +17,8 @@ type undoRequest struct {
 func (s *Server) handleHistory(mux *http.ServeMux) {
 	c := s.Control
 	handle(mux, s, "POST /v1/changes", toRead, c.Changes)
-	handle(mux, s, "POST /v1/undo", toRead, func(ctx context.Context, r undoRequest) (change ui.Change, err error) {
+	handle(mux, s, "POST /v1/explain", toRead, func(ctx context.Context, r idRequest) (ui.Explanation, error) { return c.Explain(ctx, r.ID) })
+	handle(mux, s, "POST /v1/undo", toRead, func(ctx context.Context, r idRequest) (change ui.Change, err error) {
 		of, err := c.Changes(ctx, ui.ChangeQuery{ID: r.ID})
 		if err != nil {
 			return change, err
@@ -56,5 +57,9 @@ func (c *Client) Changes(ctx context.Context, q ui.ChangeQuery) (cs []ui.Change,
 }
 
 func (c *Client) Undo(ctx context.Context, id string) (change ui.Change, err error) {
-	return change, c.call(ctx, changePatience, "POST", "/v1/undo", undoRequest{id}, &change)
+	return change, c.call(ctx, changePatience, "POST", "/v1/undo", idRequest{id}, &change)
+}
+
+func (c *Client) Explain(ctx context.Context, line string) (x ui.Explanation, err error) {
+	return x, c.call(ctx, readPatience, "POST", "/v1/explain", idRequest{line}, &x)
 }

@@ -60,3 +60,39 @@ func (c *Control) Undo(_ context.Context, id string) (ui.Change, error) {
 	c.changed()
 	return undone, nil
 }
+
+// Explain implements [ui.Control].
+func (c *Control) Explain(ctx context.Context, line string) (ui.Explanation, error) {
+	lines, err := c.Log(ctx, ui.LogQuery{})
+	if err != nil {
+		return ui.Explanation{}, err
+	}
+	for _, l := range lines {
+		if l.ID != line {
+			continue
+		}
+		x := ui.Explanation{Line: l, RuleID: l.Rule, Sentences: []string{"No rule decided: the mode was ask."}}
+		if l.Kind == "change" && l.Change != "" {
+			all, err := c.Changes(ctx, ui.ChangeQuery{ID: l.Change})
+			if err != nil || len(all) == 0 {
+				return x, err
+			}
+			x.Change, x.Sentences = &all[0], []string{"User changed this in the windows."}
+		}
+		if r, ok := c.Rule(l.Rule); ok {
+			x.Rule = &r
+			x.Sentences = []string{"Rule " + r.ID + " decided: " + r.Verdict.String() + " " + r.Program + ".", "User made it by an answer on 14 Mar 2026, 08:00:00.",
+				"It matched: program " + r.Program + ", direction out.", "Without it a person would have been asked."}
+			c.mu.Lock()
+			for _, p := range slices.Backward(c.past) {
+				if slices.Contains(p.Rules, r.ID) && x.Change == nil {
+					change := p.Change
+					x.Change = &change
+				}
+			}
+			c.mu.Unlock()
+		}
+		return x, nil
+	}
+	return ui.Explanation{}, fmt.Errorf("line %q: %w", line, ui.ErrNotFound)
+}
