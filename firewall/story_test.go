@@ -31,6 +31,7 @@ import (
 //	gone PROGRAM DESTINATION             the program gives up
 //	known PROGRAM PROGRAM                the first turns out to be the second
 //	explain PROGRAM DESTINATION [as dial] [in]   prints why it is decided as it is
+//	propose rule|remove|mode …           prints what that would have changed of what was dialled
 //	exit PID                             a process ends
 //	releases PROGRAM DESTINATION         prints how many packets were released
 //	crowd N                              N programs dial, which is not printed
@@ -108,6 +109,8 @@ func (s *story) command(name string, args []string) {
 			a.Direction = firewall.In
 		}
 		s.explain(a)
+	case "propose":
+		s.propose(args)
 	case "wait":
 		s.wait(s.duration(words[0]))
 	case "prompts":
