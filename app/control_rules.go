@@ -53,20 +53,29 @@ func (c *Control) ChangeRule(ctx context.Context, r ui.Rule) error {
 	if err != nil {
 		return err
 	}
+	in, err := replaced(r, old)
+	if err != nil {
+		return err
+	}
+	_, err = c.putRule(ctx, in, old, "change rule "+r.ID+": "+describe(in))
+	return err
+}
+
+// replaced is what takes the place of a rule.
+func replaced(r ui.Rule, old firewall.Rule) (firewall.Rule, error) {
 	if r.Until == untilOut(old.Until) {
 		r.Until = "" // it may name a process that has ended since
 	}
 	in, err := ruleIn(r)
 	if err != nil {
-		return err
+		return in, err
 	}
 	if r.Until == "" {
 		in.Until = old.Until
 	}
 	in.Proposed, in.Builtin = false, old.Builtin
 	in.By, in.Created, in.LastUsed, in.Hits = old.By, old.Created, old.LastUsed, old.Hits
-	_, err = c.putRule(ctx, in, old, "change rule "+r.ID+": "+describe(in))
-	return err
+	return in, validate(in)
 }
 
 // RemoveRule removes rules; built-in ones too.
@@ -246,7 +255,7 @@ func (c *Control) expire(id firewall.RuleID) {
 func (c *Control) find(id string) (firewall.Rule, error) {
 	r, ok, err := c.store.Rule(firewall.RuleID(id))
 	if err == nil && !ok {
-		err = fmt.Errorf("%w: there is no rule %q: list them with: sallyport rules", ui.ErrNotFound, id)
+		err = noRule(id)
 	}
 	return r, err
 }

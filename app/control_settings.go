@@ -17,14 +17,27 @@ import (
 func (c *Control) SetMode(ctx context.Context, m firewall.Mode) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	u, err := c.modeUpdate(ctx, m)
+	if err != nil {
+		return err
+	}
+	_, err = c.update(ctx, u, "mode "+m.String())
+	if err != nil && m == firewall.ModeLock && c.state.Load().mode != m {
+		return c.lockForNow(ctx, err)
+	}
+	return err
+}
+
+// modeUpdate is what a change of the mode stores.
+func (c *Control) modeUpdate(ctx context.Context, m firewall.Mode) (persistence.Update, error) {
 	u := persistence.Update{Mode: &m}
 	if m == firewall.ModeAsk {
 		if err := c.journal.Flush(ctx); err != nil {
-			return err
+			return u, err
 		}
 		seen, err := c.store.Seen()
 		if err != nil {
-			return err
+			return u, err
 		}
 		for _, s := range seen {
 			u.Put = append(u.Put, firewall.Rule{
@@ -33,11 +46,7 @@ func (c *Control) SetMode(ctx context.Context, m firewall.Mode) error {
 			u.Unsee = append(u.Unsee, s.Program)
 		}
 	}
-	_, err := c.update(ctx, u, "mode "+m.String())
-	if err != nil && m == firewall.ModeLock && c.state.Load().mode != m {
-		return c.lockForNow(ctx, err)
-	}
-	return err
+	return u, nil
 }
 
 // lockForNow locks although the mode could not be stored: who locks the

@@ -106,6 +106,7 @@ func addRuleCommand(e *env) *cobra.Command {
 	var r ui.Rule
 	var verdict, protocol, direction, lasts string
 	var named programFlags
+	var dry *bool
 	c := withJSON(&cobra.Command{
 		Use: "add --program PATH --verdict allow|block|ask", Short: "Add a rule", Args: arguments(0, 0, ""),
 		Example: "  sallyport rules add --program /usr/bin/curl --verdict allow --host example.org --port 443\n" +
@@ -142,6 +143,9 @@ func addRuleCommand(e *env) *cobra.Command {
 				return usageError{err}
 			}
 			r.Until = untilOut(in.Until)
+			if *dry {
+				return e.forecast(cmd, ui.Proposal{Put: []ui.Rule{r}})
+			}
 			stored, err := e.client().AddRule(cmd.Context(), r)
 			if err != nil {
 				return asUsage(err)
@@ -153,6 +157,7 @@ func addRuleCommand(e *env) *cobra.Command {
 			return nil
 		},
 	})
+	dry = dryRunFlag(c)
 	f := c.Flags()
 	named.add(c)
 	f.StringVar(&verdict, "verdict", "", "allow, block or ask")
@@ -168,30 +173,31 @@ func addRuleCommand(e *env) *cobra.Command {
 }
 
 func removeRuleCommand(e *env) *cobra.Command {
-	return rulesNamedCommand(e, "remove", "Remove rules", func(ctx context.Context, c ui.Control, rules []ui.Rule) error {
-		var ids []string
+	return rulesNamedCommand(e, "remove", "Remove rules", func(rules []ui.Rule) ui.Proposal {
+		var p ui.Proposal
 		for _, r := range rules {
-			ids = append(ids, r.ID)
+			p.Remove = append(p.Remove, r.ID)
 		}
-		return c.RemoveRule(ctx, ids...)
+		return p
 	})
 }
 
 func enableRuleCommand(e *env, name, short string, enabled bool) *cobra.Command {
-	return rulesNamedCommand(e, name, short, func(ctx context.Context, c ui.Control, rules []ui.Rule) error {
+	return rulesNamedCommand(e, name, short, func(rules []ui.Rule) ui.Proposal {
+		var p ui.Proposal
 		for _, r := range rules {
 			r.Enabled = enabled
-			if err := c.ChangeRule(ctx, r); err != nil {
-				return err
-			}
+			p.Put = append(p.Put, r)
 		}
-		return nil
+		return p
 	})
 }
 
-// rulesNamedCommand acts on the rules named, if there are all of them.
-func rulesNamedCommand(e *env, name, short string, act func(context.Context, ui.Control, []ui.Rule) error) *cobra.Command {
-	return &cobra.Command{
+// rulesNamedCommand makes the change that is proposed for the rules named, if
+// there are all of them.
+func rulesNamedCommand(e *env, name, short string, propose func([]ui.Rule) ui.Proposal) *cobra.Command {
+	var dry *bool
+	c := withJSON(&cobra.Command{
 		Use: name + " ID…", Short: short, Args: arguments(1, 1<<20, "the ID of a rule"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c := e.client()
@@ -207,15 +213,39 @@ func rulesNamedCommand(e *env, name, short string, act func(context.Context, ui.
 			for _, id := range args {
 				r, ok := byID[id]
 				if !ok {
-					return fmt.Errorf("%w: there is no rule %q: list them with: sallyport rules", ui.ErrNotFound, id)
+					return noRule(id)
 				}
 				if !slices.ContainsFunc(named, func(r ui.Rule) bool { return r.ID == id }) {
 					named = append(named, r)
 				}
 			}
-			return act(cmd.Context(), c, named)
+			p := propose(named)
+			if *dry {
+				return e.forecast(cmd, p)
+			}
+			if len(p.Remove) > 0 {
+				if err := c.RemoveRule(cmd.Context(), p.Remove...); err != nil {
+					return err
+				}
+			}
+			for _, r := range p.Put {
+				if err := c.ChangeRule(cmd.Context(), r); err != nil {
+					return err
+				}
+			}
+			if !e.json {
+				return nil
+			}
+			for _, r := range slices.Concat(p.Put, named[:len(p.Remove)]) {
+				if err := e.printJSON(r); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
-	}
+	})
+	dry = dryRunFlag(c)
+	return c
 }
 
 func confirmCommand(e *env) *cobra.Command {

@@ -37,7 +37,8 @@ func exportCommand(e *env) *cobra.Command {
 
 func importCommand(e *env) *cobra.Command {
 	var yes bool
-	c := &cobra.Command{
+	var dry *bool
+	c := withJSON(&cobra.Command{
 		Use: "import FILE", Short: "Make the rules and settings those of a file (- is the input)", Args: arguments(1, 1, "a file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			document, err := e.readFile(args[0])
@@ -49,9 +50,31 @@ func importCommand(e *env) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("import %s: %w", args[0], err)
 			}
+			if e.json && *dry {
+				f, err := c.WhatIf(cmd.Context(), ui.Proposal{Import: document})
+				if err != nil {
+					return err
+				}
+				return e.printJSON(struct {
+					ui.Difference
+					Forecast ui.Forecast `json:"forecast"`
+				}{d, f})
+			}
+			if e.json && !yes {
+				return usagef("rules import --json goes with --yes or --dry-run")
+			}
+			if e.json {
+				if _, err = c.Import(cmd.Context(), document, true); err != nil {
+					return err
+				}
+				return e.printJSON(d)
+			}
 			if !e.showDifference(d) {
 				fmt.Fprintln(e.out, "nothing to change")
 				return nil
+			}
+			if *dry {
+				return e.forecast(cmd, ui.Proposal{Import: document})
 			}
 			if !yes && !e.agreed("Make these changes? [y/N] ") {
 				return fmt.Errorf("nothing was changed: to make these changes, say --yes")
@@ -59,7 +82,8 @@ func importCommand(e *env) *cobra.Command {
 			_, err = c.Import(cmd.Context(), document, true)
 			return err
 		},
-	}
+	})
+	dry = dryRunFlag(c)
 	c.Flags().BoolVar(&yes, "yes", false, "make the changes without asking")
 	return c
 }

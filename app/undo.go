@@ -14,6 +14,7 @@ import (
 func undoCommand(e *env) *cobra.Command {
 	var list bool
 	var limit int
+	var dry *bool
 	c := withJSON(&cobra.Command{
 		Use: "undo [ID]", Short: "Take back the last change of rules, mode or settings, or another one",
 		Long: "Take back the last change of rules, mode or settings, or the one that has the ID.\n" +
@@ -41,6 +42,9 @@ func undoCommand(e *env) *cobra.Command {
 				}
 				args = []string{id}
 			}
+			if *dry {
+				return e.forecast(cmd, ui.Proposal{Undo: args[0]})
+			}
 			change, err := c.Undo(ctx, args[0])
 			if err != nil {
 				return asUsage(err)
@@ -52,6 +56,7 @@ func undoCommand(e *env) *cobra.Command {
 			return nil
 		},
 	})
+	dry = dryRunFlag(c)
 	f := c.Flags()
 	f.BoolVar(&list, "list", false, "show the changes instead, newest first")
 	f.IntVar(&limit, "limit", 20, "with --list: at most so many")

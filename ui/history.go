@@ -17,6 +17,9 @@ type History interface {
 	Undo(ctx context.Context, id string) (Change, error)
 	// Explain says why the line of the log that has the ID came about.
 	Explain(ctx context.Context, line string) (Explanation, error)
+	// WhatIf says what a change would have changed in the last seven days of
+	// the log; it changes nothing.
+	WhatIf(ctx context.Context, p Proposal) (Forecast, error)
 }
 
 // ChangeQuery selects changes. Zero fields select everything.

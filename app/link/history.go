@@ -18,6 +18,7 @@ func (s *Server) handleHistory(mux *http.ServeMux) {
 	c := s.Control
 	handle(mux, s, "POST /v1/changes", toRead, c.Changes)
 	handle(mux, s, "POST /v1/explain", toRead, func(ctx context.Context, r idRequest) (ui.Explanation, error) { return c.Explain(ctx, r.ID) })
+	handleUpTo(mux, s, "POST /v1/whatif", toRead, maxDocument*3/2, c.WhatIf) // a document grows by a third in JSON
 	handle(mux, s, "POST /v1/undo", toRead, func(ctx context.Context, r idRequest) (change ui.Change, err error) {
 		of, err := c.Changes(ctx, ui.ChangeQuery{ID: r.ID})
 		if err != nil {
@@ -62,4 +63,8 @@ func (c *Client) Undo(ctx context.Context, id string) (change ui.Change, err err
 
 func (c *Client) Explain(ctx context.Context, line string) (x ui.Explanation, err error) {
 	return x, c.call(ctx, readPatience, "POST", "/v1/explain", idRequest{line}, &x)
+}
+
+func (c *Client) WhatIf(ctx context.Context, p ui.Proposal) (f ui.Forecast, err error) {
+	return f, c.call(ctx, readPatience, "POST", "/v1/whatif", p, &f)
 }

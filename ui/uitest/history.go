@@ -96,3 +96,15 @@ func (c *Control) Explain(ctx context.Context, line string) (ui.Explanation, err
 	}
 	return ui.Explanation{}, fmt.Errorf("line %q: %w", line, ui.ErrNotFound)
 }
+
+// WhatIf implements [ui.Control]: whatever is proposed concerns firefox.
+func (c *Control) WhatIf(_ context.Context, p ui.Proposal) (ui.Forecast, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := ui.Forecast{Since: Start.AddDate(0, 0, -7), Connections: 18745, Complete: true}
+	f.Effects = []ui.Effect{
+		{Program: "/usr/lib/firefox/firefox", Name: "firefox", Before: firewall.Allow, After: firewall.Block, Connections: 3, Hosts: 2, Examples: []string{"example.org", "www.example.org"}},
+		{Program: "/usr/bin/curl", Name: "curl", Before: firewall.Allow, After: firewall.Ask, Connections: 1, Hosts: 1, Examples: []string{"192.0.2.7"}},
+	}
+	return f, c.reachable()
+}
