@@ -22,7 +22,7 @@ func rulesCommand(e *env) *cobra.Command {
 		Use: "rules", Short: "Show, add and change rules", RunE: list,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("rules has no command %q: want list, add, remove, enable, disable, confirm, export or import", args[0])
+				return usagef("rules has no command %q: want list, add, change, remove, enable, disable, confirm, export or import", args[0])
 			}
 			return nil
 		},
@@ -31,7 +31,7 @@ func rulesCommand(e *env) *cobra.Command {
 	for _, with := range []*cobra.Command{c, l} {
 		with.Flags().BoolVar(&proposed, "proposed", false, "only those that wait to be confirmed")
 	}
-	c.AddCommand(l, addRuleCommand(e), removeRuleCommand(e), enableRuleCommand(e, "enable", "Put rules into force again", true),
+	c.AddCommand(l, addRuleCommand(e), changeRuleCommand(e), removeRuleCommand(e), enableRuleCommand(e, "enable", "Put rules into force again", true),
 		enableRuleCommand(e, "disable", "Keep rules without force", false), confirmCommand(e), exportCommand(e), importCommand(e))
 	return c
 }
