@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,56 +15,24 @@ import (
 )
 
 func rulesCommand(e *env) *cobra.Command {
-	var proposed bool
-	list := func(cmd *cobra.Command, _ []string) error { return e.listRules(cmd.Context(), proposed) }
+	var l ruleList
+	list := func(cmd *cobra.Command, _ []string) error { return e.listRules(cmd.Context(), l) }
 	c := withJSON(&cobra.Command{
 		Use: "rules", Short: "Show, add and change rules", RunE: list,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("rules has no command %q: want list, add, change, remove, enable, disable, confirm, export or import", args[0])
+				return usagef("rules has no command %q: want list, add, change, remove, enable, disable, confirm, clean, export or import", args[0])
 			}
 			return nil
 		},
 	})
-	l := withJSON(&cobra.Command{Use: "list", Short: "Show the rules", Args: arguments(0, 0, ""), RunE: list})
-	for _, with := range []*cobra.Command{c, l} {
-		with.Flags().BoolVar(&proposed, "proposed", false, "only those that wait to be confirmed")
+	below := withJSON(&cobra.Command{Use: "list", Short: "Show the rules", Args: arguments(0, 0, ""), RunE: list})
+	for _, with := range []*cobra.Command{c, below} {
+		l.flags(with)
 	}
-	c.AddCommand(l, addRuleCommand(e), changeRuleCommand(e), removeRuleCommand(e), enableRuleCommand(e, "enable", "Put rules into force again", true),
-		enableRuleCommand(e, "disable", "Keep rules without force", false), confirmCommand(e), exportCommand(e), importCommand(e))
+	c.AddCommand(below, addRuleCommand(e), changeRuleCommand(e), removeRuleCommand(e), enableRuleCommand(e, "enable", "Put rules into force again", true),
+		enableRuleCommand(e, "disable", "Keep rules without force", false), confirmCommand(e), cleanRulesCommand(e), exportCommand(e), importCommand(e))
 	return c
-}
-
-func (e *env) listRules(ctx context.Context, proposed bool) error {
-	rules, err := e.client().Rules(ctx)
-	if err != nil {
-		return err
-	}
-	t := &table{env: e}
-	t.row("ID", "VERDICT", "PROGRAM", "WHERE", "UNTIL", "STATE", "HITS", "NOTE")
-	n := 0
-	for _, r := range rules {
-		if proposed && !r.Proposed {
-			continue
-		}
-		n++
-		if e.json {
-			if err := e.printJSON(r); err != nil {
-				return err
-			}
-			continue
-		}
-		t.row(ruleRow(r)...)
-	}
-	if e.json {
-		return nil
-	}
-	if n == 0 {
-		fmt.Fprintln(e.out, "no rules")
-		return nil
-	}
-	t.print()
-	return nil
 }
 
 func ruleRow(r ui.Rule) []string {

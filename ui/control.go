@@ -55,6 +55,7 @@ type Control interface {
 	Log(ctx context.Context, q LogQuery) ([]LogLine, error)
 
 	History
+	Cleaning
 
 	// Watch calls on for each change until ctx ends or the engine is gone,
 	// which it returns as ErrGone. The first calls give the present state

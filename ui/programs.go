@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -101,7 +100,7 @@ func (p *programsPage) arrange() {
 	var programs []string
 	for i := range p.all {
 		r := &p.all[i]
-		if !ruleContains(*r, text) {
+		if !r.Contains(text) {
 			continue
 		}
 		if byProgram[r.Program] == nil {
@@ -136,15 +135,6 @@ func (p *programsPage) arrange() {
 		}
 		p.list.ScrollTo(i)
 	}
-}
-
-func ruleContains(r Rule, text string) bool {
-	for _, s := range []string{r.Program, programName(r.Program, ""), r.Host, r.Remote, r.Note, r.ID} {
-		if strings.Contains(strings.ToLower(s), text) {
-			return true
-		}
-	}
-	return r.Port != 0 && strconv.Itoa(int(r.Port)) == text
 }
 
 func (p *programsPage) draw(i int, o fyne.CanvasObject) {

@@ -13,9 +13,10 @@ type idRequest struct {
 	ID string `json:"id"`
 }
 
-// handleHistory answers what concerns the past.
+// handleHistory answers what concerns the past, and what is to be cleaned up.
 func (s *Server) handleHistory(mux *http.ServeMux) {
 	c := s.Control
+	handle(mux, s, "POST /v1/stale", toRead, c.Stale)
 	handle(mux, s, "POST /v1/changes", toRead, c.Changes)
 	handle(mux, s, "POST /v1/explain", toRead, func(ctx context.Context, r idRequest) (ui.Explanation, error) { return c.Explain(ctx, r.ID) })
 	handleUpTo(mux, s, "POST /v1/whatif", toRead, maxDocument*3/2, c.WhatIf) // a document grows by a third in JSON
@@ -67,4 +68,8 @@ func (c *Client) Explain(ctx context.Context, line string) (x ui.Explanation, er
 
 func (c *Client) WhatIf(ctx context.Context, p ui.Proposal) (f ui.Forecast, err error) {
 	return f, c.call(ctx, readPatience, "POST", "/v1/whatif", p, &f)
+}
+
+func (c *Client) Stale(ctx context.Context, q ui.StaleQuery) (rs []ui.StaleRule, err error) {
+	return rs, c.call(ctx, readPatience, "POST", "/v1/stale", q, &rs)
 }
