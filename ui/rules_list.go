@@ -89,3 +89,19 @@ func usedAt(r Rule) time.Time {
 	}
 	return *r.LastUsed
 }
+
+// textMadeBy says who made a rule and when, "" if that is not known.
+func textMadeBy(r Rule) string {
+	if r.Builtin || r.By == "" {
+		return ""
+	}
+	s := "made"
+	if r.User != "" {
+		s += " by " + shown(r.User)
+	}
+	s += map[string]string{
+		"answer": " by an answer", "window": " in the windows", "command": " by a command", "import": " by an import", "review": " in the review",
+		"seen": " for a program seen before asking began", "carried": " for another version of the program",
+	}[r.By]
+	return s + ", " + momentText(r.Created)
+}
