@@ -142,7 +142,7 @@ func (c *Control) pastOf(l persistence.Line) (*before, error) {
 		}
 		for _, p := range page {
 			from = p.ID
-			if p.Line < l.ID && p.Line != 0 {
+			if p.Line != 0 && p.Line < l.ID || p.Line == 0 && p.Time.Before(l.Entry.Time) {
 				b.rules, b.modes = append(b.rules, rules), append(b.modes, mode)
 				if p.Time.Before(l.Entry.Time.Add(-inForceDelay)) || len(b.rules) > 20 {
 					return b, nil

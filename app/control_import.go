@@ -74,9 +74,14 @@ func authors(ctx context.Context, now, then persistence.Document) {
 	}
 	for i := range then.Rules {
 		r := &then.Rules[i]
-		r.By = author(ctx)
-		if was, ok := old[r.ID]; ok && meaning(was) == meaning(*r) {
+		was, ok := old[r.ID]
+		switch {
+		case ok && meaning(was) == meaning(*r):
 			r.By = was.By
+		case r.Builtin:
+			r.By = firewall.Author{}
+		default:
+			r.By = author(ctx)
 		}
 	}
 }
