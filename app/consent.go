@@ -29,7 +29,7 @@ func (c consent) SetMode(ctx context.Context, m firewall.Mode) error {
 // Undo is part of [ui.Control].
 func (c consent) Undo(ctx context.Context, id string) (ui.Change, error) {
 	change, err := c.Control.Undo(ctx, id)
-	if !errors.Is(err, ui.ErrRefused) {
+	if _, wrong := changeID(id); wrong != nil || !errors.Is(err, ui.ErrRefused) {
 		return change, err
 	}
 	if err := c.run(ctx, "undo", id); err != nil {

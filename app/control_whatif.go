@@ -21,6 +21,17 @@ const (
 
 // WhatIf says what a change would have changed in the last seven days of the log.
 func (c *Control) WhatIf(ctx context.Context, p ui.Proposal) (ui.Forecast, error) {
+	return c.forecast(ctx, p, forecastPatience)
+}
+
+// forecast looks for so long. Only one does at a time: it takes a processor.
+func (c *Control) forecast(ctx context.Context, p ui.Proposal, patience time.Duration) (ui.Forecast, error) {
+	select {
+	case c.forecasts <- struct{}{}:
+		defer func() { <-c.forecasts }()
+	case <-ctx.Done():
+		return ui.Forecast{}, ctx.Err()
+	}
 	then, mode, err := c.proposed(ctx, p)
 	if err != nil {
 		return ui.Forecast{}, err
@@ -32,7 +43,7 @@ func (c *Control) WhatIf(ctx context.Context, p ui.Proposal) (ui.Forecast, error
 	replay := firewall.NewReplay(now.rules, now.mode, then, mode)
 	f := ui.Forecast{Since: time.Now().Add(-forecastSpan).UTC(), Effects: []ui.Effect{}}
 	reached := time.Now()
-	brief, cancel := context.WithTimeout(ctx, forecastPatience)
+	brief, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, err = c.store.Log(brief, persistence.Query{Since: f.Since, Limit: 1 << 62, Match: func(l persistence.Line) bool {
 		if l.Change == nil {

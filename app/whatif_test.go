@@ -82,6 +82,24 @@ func TestAProposalIsHeldAgainstTheLog(t *testing.T) {
 	}
 }
 
+// Who looks too long says how far it got; that is no error.
+func TestAForecastEndsInTime(t *testing.T) {
+	r := newRig(t, firewall.ModeAllow, onlyUs)
+	for range 3000 {
+		r.journal.Append(firewall.Entry{Attempt: attempt("/usr/bin/nc", "192.0.2.9:443"), Decision: firewall.Decision{Verdict: firewall.Allow}, Count: 1})
+	}
+	lock := firewall.ModeLock
+	f, err := r.forecast(t.Context(), ui.Proposal{Mode: &lock}, time.Nanosecond)
+	if err != nil || f.Complete || f.Connections >= 3000 || !strings.Contains(f.Sentences()[0], "there was no time") {
+		t.Errorf("%+v, %v", f, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.WhatIf(ended, ui.Proposal{Mode: &lock}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
 // A log of 100,000 lines is looked at in well under the time that a person
 // waits, with 1000 rules.
 func BenchmarkWhatIf(b *testing.B) {

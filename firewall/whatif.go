@@ -5,11 +5,15 @@ import (
 	"slices"
 )
 
-// maxHosts bounds the hosts that an effect counts, and with them its memory.
-const maxHosts = 10_000
+// Bounds of a replay, and with them of its memory.
+const (
+	maxHosts    = 50_000 // that are counted, of all effects together
+	maxEffects  = 5_000  // those of further programs are counted as one
+	maxExamples = 5      // hosts that an effect names
+)
 
-// maxExamples is how many of them it names.
-const maxExamples = 5
+// otherPrograms is what the programs are called that have no effect of their own.
+const otherPrograms = "other programs"
 
 // Effect is what other rules, or another mode, make of some attempts of a
 // program: all that are decided the same way now, and the same other way then.
@@ -19,7 +23,7 @@ type Effect struct {
 	Direction     Direction
 	Before, After Verdict // Ask: a person is asked
 	Connections   int
-	Hosts         int      // names, or else addresses; at most 10,000 are counted
+	Hosts         int      // names, or else addresses; there may be more if there are very many
 	Examples      []string // the first of them
 }
 
@@ -29,7 +33,7 @@ type Replay struct {
 	nowRules, thenRules Ruleset
 	nowMode, thenMode   Mode
 	effects             map[effectKey]*effect
-	total               int
+	total, hosts        int
 }
 
 type effectKey struct {
@@ -62,6 +66,11 @@ func (r *Replay) Add(e Entry) {
 	}
 	key := effectKey{e.Program.ID(), e.Direction, before, after}
 	f := r.effects[key]
+	if f == nil && len(r.effects) >= maxEffects {
+		key.program = otherPrograms
+		e.Program = Program{Path: otherPrograms}
+		f = r.effects[key]
+	}
 	if f == nil {
 		f = &effect{Effect{Program: key.program, Name: e.Program.Name(), Direction: key.direction, Before: before, After: after}, map[string]bool{}}
 		r.effects[key] = f
@@ -71,8 +80,9 @@ func (r *Replay) Add(e Entry) {
 	if host == "" && e.Remote.Addr().IsValid() {
 		host = e.Remote.Addr().WithZone("").String()
 	}
-	if host != "" && !f.hosts[host] && len(f.hosts) < maxHosts {
+	if host != "" && !f.hosts[host] && r.hosts < maxHosts {
 		f.hosts[host] = true
+		r.hosts++
 		if len(f.Examples) < maxExamples {
 			f.Examples = append(f.Examples, host)
 		}

@@ -48,6 +48,28 @@ func without(rules []firewall.Rule, id firewall.RuleID) (rest []firewall.Rule) {
 	return rest
 }
 
+// However many programs and hosts the log has, the memory is bounded, and every
+// connection is counted.
+func TestAReplayIsBounded(t *testing.T) {
+	r := firewall.NewReplay(firewall.Ruleset{}, firewall.ModeAllow, firewall.Ruleset{}, firewall.ModeBlock)
+	for i := range 70_000 {
+		var e firewall.Entry
+		e.Program = firewall.Program{Kind: firewall.Executable, Path: fmt.Sprintf("/build/%d", i%7000)}
+		e.Host = fmt.Sprintf("h%d.example", i)
+		r.Add(e)
+	}
+	connections, hosts, others := 0, 0, 0
+	for _, f := range r.Effects() {
+		connections, hosts = connections+f.Connections, hosts+f.Hosts
+		if f.Name == "other programs" {
+			others = f.Connections
+		}
+	}
+	if n := len(r.Effects()); n != 5001 || connections != 70_000 || hosts != 50_000 || others != 20_000 {
+		t.Errorf("%d effects, %d connections, %d hosts, %d of other programs", n, connections, hosts, others)
+	}
+}
+
 // What is replayed costs microseconds a line.
 func BenchmarkReplay(b *testing.B) {
 	var rules []firewall.Rule
