@@ -44,7 +44,7 @@ func (f Forecast) Sentences() []string {
 		of += " (there was no time to look at older ones)"
 	}
 	if len(f.Effects) == 0 {
-		return []string{"It would have changed nothing: " + of + "."}
+		return []string{"It would have changed nothing of " + of + "."}
 	}
 	said := []string{"It would have changed, of " + of + ":"}
 	for _, e := range f.Effects {
