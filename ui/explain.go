@@ -42,7 +42,9 @@ func (p *activityPage) showDetail(l LogLine, x *Explanation) {
 	}
 	if x != nil {
 		for _, s := range x.Sentences {
-			lines.Add(newText(fit(shown(s), 800, sizeRow, false), sizeRow, theme.ColorNameForeground))
+			for _, line := range wrapped(shownWhole(s), 800, sizeRow) {
+				lines.Add(newText(line, sizeRow, theme.ColorNameForeground))
+			}
 		}
 		if buttons := p.explainButtons(l, x); len(buttons) > 0 {
 			lines.Add(container.NewHBox(append([]fyne.CanvasObject{layout.NewSpacer()}, buttons...)...))

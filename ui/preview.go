@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"strings"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -60,7 +61,9 @@ func (p *preview) show(lines []string, wrong bool) {
 		case i == 0:
 			c = colorMuted
 		}
-		list.Add(newText(fit(s, p.width-16, sizeRow, false), sizeRow, c))
+		for _, line := range wrapped(s, p.width-16, sizeRow) {
+			list.Add(newText(line, sizeRow, c))
+		}
 	}
 	if more := len(lines) - maxPreview; more > 0 {
 		list.Add(newText("and "+countText(uint64(more))+" more", sizeRow, colorMuted))
@@ -69,6 +72,23 @@ func (p *preview) show(lines []string, wrong bool) {
 	p.box.Objects = []fyne.CanvasObject{scrolled}
 	p.box.Refresh()
 	p.drawn()
+}
+
+// wrapped breaks a text into lines that fit a width; a word that is too long is
+// cut.
+func wrapped(s string, width, size float32) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(s) {
+		longer := line + " " + word
+		if line == "" {
+			longer = word
+		} else if fyne.MeasureText(longer, size, fyne.TextStyle{}).Width > width {
+			lines = append(lines, fit(line, width, size, false))
+			longer = "    " + word
+		}
+		line = longer
+	}
+	return append(lines, fit(line, width, size, false))
 }
 
 // previewMode shows what each mode would have changed, and lets one be chosen.

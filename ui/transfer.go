@@ -71,6 +71,7 @@ func (u *UI) exportTo(to io.WriteCloser) {
 // importFrom reads a file, shows what it would change, and asks.
 func (u *UI) importFrom(from io.ReadCloser) {
 	var document []byte
+	var would Forecast
 	fetch(u, func(ctx context.Context) (Difference, error) {
 		var err error
 		document, err = io.ReadAll(io.LimitReader(from, maxDocument+1))
@@ -80,7 +81,11 @@ func (u *UI) importFrom(from io.ReadCloser) {
 		if err != nil {
 			return Difference{}, fmt.Errorf("read the file: %w", err)
 		}
-		return u.control.Import(ctx, document, false)
+		d, err := u.control.Import(ctx, document, false)
+		if err == nil {
+			would, err = u.control.WhatIf(ctx, Proposal{Import: document})
+		}
+		return d, err
 	}, func(d Difference, err error) {
 		lines := differenceLines(d)
 		switch {
@@ -97,6 +102,12 @@ func (u *UI) importFrom(from io.ReadCloser) {
 		}
 		if more := len(lines) - maxDifference; more > 0 {
 			list.Add(newText("and "+countText(uint64(more))+" more", sizeRow, colorMuted))
+		}
+		list.Add(gap(4))
+		for _, s := range would.Sentences() {
+			for _, line := range wrapped(s, 404, sizeRow) {
+				list.Add(newText(line, sizeRow, colorMuted))
+			}
 		}
 		scrolled := container.New(sized{424, min(300, list.MinSize().Height+8)}, container.NewVScroll(list))
 		confirmAbout(u.main.window, textImportTitle, scrolled, textImportNow, func() {
