@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -100,16 +99,6 @@ func (c *Control) RemoveRule(ctx context.Context, ids ...string) error {
 	}
 	_, err := c.update(ctx, u, what)
 	return err
-}
-
-// listed is the first of some names, and how many more there are.
-func listed(names []string) string {
-	const most = 20
-	s := strings.Join(names[:min(len(names), most)], ", ")
-	if more := len(names) - most; more > 0 {
-		s += fmt.Sprintf(" and %d more", more)
-	}
-	return s
 }
 
 // Confirm ends the review of proposed rules.
@@ -303,30 +292,4 @@ func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, l
 		r.Until.At = time.Now().Add(d)
 	}
 	return r, nil
-}
-
-// describe says in a line what a rule does.
-func describe(r firewall.Rule) string { return describeOut(ruleOut(r)) }
-
-func describeOut(out ui.Rule) string {
-	s := out.Verdict.String() + " " + out.Program
-	if out.Direction == firewall.In {
-		s += " in"
-	}
-	if out.Protocol != firewall.AnyProtocol {
-		s += " " + out.Protocol.String()
-	}
-	if to := cmp.Or(out.Host, out.Remote); to != "" {
-		s += " to " + to
-	}
-	if out.Port != 0 {
-		s += fmt.Sprintf(" port %d", out.Port)
-	}
-	if out.Until != "always" {
-		s += " until " + out.Until
-	}
-	if !out.Enabled {
-		s += " (disabled)"
-	}
-	return s
 }

@@ -163,11 +163,7 @@ func (s *Store) Changes(before ChangeID, most int) (all []PastChange, err error)
 			if err != nil {
 				return err
 			}
-			one, err := t.past(tx)
-			if err != nil {
-				return err
-			}
-			all = append(all, one)
+			all = append(all, t.past(tx))
 		}
 		return nil
 	})
@@ -189,9 +185,8 @@ func (s *Store) PastChange(id ChangeID) (p PastChange, ok bool, err error) {
 		if err != nil {
 			return err
 		}
-		ok = true
-		p, err = t.past(tx)
-		return err
+		p, ok = t.past(tx), true
+		return nil
 	})
 	if err != nil {
 		err = fmt.Errorf("read change %d: %w", id, err)
@@ -216,33 +211,41 @@ func decodeChange(k, v []byte) (t changeText, err error) {
 }
 
 // past shows a stored change.
-func (t changeText) past(tx *bbolt.Tx) (PastChange, error) {
+func (t changeText) past(tx *bbolt.Tx) PastChange {
 	p := PastChange{Change: t.Change, Line: t.Line, Undoes: t.Undoes, Undone: t.Undone, Hindrance: t.hindrance(tx)}
 	for _, e := range t.Edits {
-		switch e.Bucket {
-		case string(rulesBucket):
-			before, err := e.rule(e.Before)
-			if err != nil {
-				return p, err
-			}
-			after, err := e.rule(e.After)
-			if err != nil {
-				return p, err
-			}
-			p.Rules = append(p.Rules, RuleEdit{firewall.RuleID(e.Key), before, after})
-		case string(settingsBucket):
-			before, err := setting(e.Before)
-			if err != nil {
-				return p, err
-			}
-			after, err := setting(e.After)
-			if err != nil {
-				return p, err
-			}
-			p.Settings = append(p.Settings, SettingEdit{string(e.Key), before, after})
+		if err := p.add(e); err != nil { // by a version that took other rules
+			p.Hindrance = errors.Join(p.Hindrance, err)
 		}
 	}
-	return p, nil
+	return p
+}
+
+// add adds an edit, unless it cannot be read any more.
+func (p *PastChange) add(e edit) error {
+	switch e.Bucket {
+	case string(rulesBucket):
+		before, err := e.rule(e.Before)
+		if err != nil {
+			return err
+		}
+		after, err := e.rule(e.After)
+		if err != nil {
+			return err
+		}
+		p.Rules = append(p.Rules, RuleEdit{firewall.RuleID(e.Key), before, after})
+	case string(settingsBucket):
+		before, err := setting(e.Before)
+		if err != nil {
+			return err
+		}
+		after, err := setting(e.After)
+		if err != nil {
+			return err
+		}
+		p.Settings = append(p.Settings, SettingEdit{string(e.Key), before, after})
+	}
+	return nil
 }
 
 func (e edit) rule(text json.RawMessage) (*firewall.Rule, error) {

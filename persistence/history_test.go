@@ -3,6 +3,7 @@ package persistence
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"sallyport.dev/sallyport/firewall"
 )
@@ -206,6 +209,35 @@ func TestTheEngineSOwnChangesAreNotTakenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := h.undo(h.newest().ID); !errors.Is(err, ErrAutomatic) {
+		t.Error(err)
+	}
+}
+
+// A change that another version made of rules that this one does not take is
+// shown, cannot be taken back, and keeps nobody from the others.
+func TestAChangeThatCannotBeReadHidesNoOther(t *testing.T) {
+	h := newHistory(t)
+	id := h.change(Update{Put: []firewall.Rule{curl(1)}}, "a rule")
+	odd := h.change(Update{Remove: []firewall.RuleID{"r1"}}, "an odd one")
+	if err := h.store.update(func(tx *bbolt.Tx) error {
+		k := number(uint64(odd))
+		c, err := decodeChange(k, tx.Bucket(changesBucket).Get(k))
+		if err != nil {
+			return err
+		}
+		c.Edits[0].Before = json.RawMessage(`{"id":"r1","program":"of no kind"}`)
+		return put(tx.Bucket(changesBucket), k, c)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	all, err := h.store.Changes(0, 0)
+	if err != nil || len(all) != 2 || all[0].Hindrance == nil || all[0].Text != "an odd one" || len(all[1].Rules) != 1 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if err := h.undo(odd); err == nil || len(h.document().Rules) != 0 {
+		t.Errorf("undone: %v", err)
+	}
+	if err := h.undo(id); !errors.Is(err, ErrNothing) {
 		t.Error(err)
 	}
 }
