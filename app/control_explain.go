@@ -59,7 +59,8 @@ func (c *Control) explainEntry(l persistence.Line) (ui.Explanation, error) {
 	}
 	e, rules := past.explain(l.Entry)
 	x := ui.Explanation{Line: lineOut(l), Without: &ui.Outcome{Verdict: e.Without.Verdict, Reason: string(e.Without.Reason), Rule: string(e.Without.Rule)}, WithoutMode: e.WithoutMode}
-	if agrees(e.Decision, l.Entry.Decision) {
+	agreed := agrees(e.Decision, l.Entry.Decision)
+	if agreed {
 		x.Met = e.Met
 	} else {
 		x.Without, x.WithoutMode = nil, false
@@ -71,7 +72,7 @@ func (c *Control) explainEntry(l persistence.Line) (ui.Explanation, error) {
 	if id != "" {
 		x.RuleID = string(id)
 		then, wasThere := rules.Rule(id)
-		if wasThere {
+		if wasThere = wasThere && (agreed || !past.forgotten); wasThere {
 			r := ruleOut(then)
 			x.Rule = &r
 		}
@@ -113,6 +114,8 @@ func agrees(d, happened firewall.Decision) bool {
 type before struct {
 	rules []firewall.Ruleset
 	modes []firewall.Mode
+	// forgotten: some changes since the line are not kept any more.
+	forgotten bool
 }
 
 // explain returns the first explanation that agrees with what happened, and the
@@ -153,7 +156,7 @@ func (c *Control) pastOf(l persistence.Line) (*before, error) {
 			}
 		}
 		if len(page) < 50 {
-			b.rules, b.modes = append(b.rules, rules), append(b.modes, mode)
+			b.rules, b.modes, b.forgotten = append(b.rules, rules), append(b.modes, mode), from > 1
 			return b, nil
 		}
 	}

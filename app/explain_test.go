@@ -2,11 +2,13 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/persistence"
 	"sallyport.dev/sallyport/ui"
 )
 
@@ -98,6 +100,40 @@ func TestALineIsExplainedByTheRuleAsItWasThen(t *testing.T) {
 	}
 	if x, _ = r.explainedLine(t, line); x.Since != "changed" {
 		t.Errorf("%+v", x)
+	}
+}
+
+// The history is bounded: how a rule was before it began is not known, and that
+// is said.
+func TestARuleOfForgottenTimesIsNotMadeUp(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	rule, err := r.AddRule(t.Context(), ui.Rule{Program: "/usr/bin/curl", Verdict: firewall.Allow, Enabled: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.decided(t, r.memory.Dial(attempt("/usr/bin/curl", "192.0.2.1:443")), firewall.Allow, firewall.ByRule)
+	line := r.log(t, ui.LogQuery{Program: "/usr/bin/curl"})[0].ID
+	rule.Verdict = firewall.Block
+	if err := r.ChangeRule(t.Context(), rule); err != nil {
+		t.Fatal(err)
+	}
+	var many []firewall.Rule
+	for i := range 4500 {
+		many = append(many, firewall.Rule{ID: firewall.RuleID(fmt.Sprint("m", i)), Program: "*", Port: uint16(i + 1), Verdict: firewall.Block, Note: strings.Repeat("x", 4000)})
+	}
+	r.changing.Lock()
+	for range 2 { // the second alone is as large as the history may be
+		for i := range many {
+			many[i].Disabled = !many[i].Disabled
+		}
+		if _, err := r.update(t.Context(), persistence.Update{Put: many}, "many rules"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.changing.Unlock()
+	x, said := r.explainedLine(t, line)
+	if x.Since != "unknown" || x.Rule != nil || !strings.HasPrefix(said, "Rule r1 decided. Nothing is kept of how it was then.") {
+		t.Errorf("%+v\n%s", x, said)
 	}
 }
 

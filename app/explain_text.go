@@ -36,7 +36,7 @@ func entrySentences(x ui.Explanation, d firewall.Decision, m firewall.Mode) (sai
 	case x.RuleID == "":
 		say("No rule decided: %s.", reasonSaid(d))
 	case x.Rule == nil:
-		say("Rule %s decided. It is no longer there, and nothing is kept of how it was.", x.RuleID)
+		say("Rule %s decided. Nothing is kept of how it was then.", x.RuleID)
 	default:
 		verb := "decided"
 		if d.Reason != firewall.ByRule {
