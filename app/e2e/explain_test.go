@@ -24,14 +24,8 @@ func TestALineIsExplainedAndUndoneByClicks(t *testing.T) {
 	p.decided("/opt/x", "allow", 1)
 	d.waitForNone()
 	s.Focus(d.inspect().Windows["main"].XID)
-	d.until("its line is shown", func(i inspection) bool { return i.count("x") == 2 }) // asked, and allowed
-	line := func() {
-		t.Helper()
-		// The newest line of the program is the first of the list: the last
-		// text that begins so is of an older one, which says the same.
-		d.click("main", "www.example.org:443")
-	}
-	line()
+	d.until("its line is shown", func(i inspection) bool { return i.count("Allowed") == 2 }) // the figure, and the line
+	d.click("main", "Allowed")
 	d.sees("main", "Rule r1 decided: allow /opt/x.")
 	d.sees("main", "It matched: program /opt/x, direction out.")
 	d.sees("main", "Without it a person would have been asked.")
@@ -65,8 +59,8 @@ func TestALineIsExplainedAndUndoneByClicks(t *testing.T) {
 	if st, err := c.Status(t.Context()); err != nil || st.Mode != firewall.ModeAsk {
 		t.Errorf("status %+v, %v", st, err)
 	}
-	s.press(xscreen.Escape)
-	d.until("Escape closes it", func(i inspection) bool { return !i.reads("main", "What another mode") })
+	d.click("main", "Cancel")
+	d.until("it is closed", func(i inspection) bool { return !i.reads("main", "What another mode") })
 }
 
 // A rule is seen through before it is made, and rules whose program is gone are
