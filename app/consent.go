@@ -26,6 +26,22 @@ func (c consent) SetMode(ctx context.Context, m firewall.Mode) error {
 	return err
 }
 
+// Undo is part of [ui.Control].
+func (c consent) Undo(ctx context.Context, id string) (ui.Change, error) {
+	change, err := c.Control.Undo(ctx, id)
+	if _, wrong := changeID(id); wrong != nil || !errors.Is(err, ui.ErrRefused) {
+		return change, err
+	}
+	if err := c.run(ctx, "undo", id); err != nil {
+		return change, err
+	}
+	all, err := c.Control.Changes(ctx, ui.ChangeQuery{ID: id})
+	if err != nil {
+		return change, err
+	}
+	return all[0], nil
+}
+
 // SetSetting is part of [ui.Control].
 func (c consent) SetSetting(ctx context.Context, name, value string) error {
 	err := c.Control.SetSetting(ctx, name, value)

@@ -20,6 +20,7 @@ type refusing struct {
 
 func (r refusing) SetMode(context.Context, firewall.Mode) error     { return r.err }
 func (r refusing) SetSetting(context.Context, string, string) error { return r.err }
+func (r refusing) Undo(context.Context, string) (ui.Change, error)  { return ui.Change{}, r.err }
 
 func TestWhatIsRefusedIsAskedOfAnAdministrator(t *testing.T) {
 	var ran []string
@@ -33,6 +34,12 @@ func TestWhatIsRefusedIsAskedOfAnAdministrator(t *testing.T) {
 		if !errors.Is(err, declined) {
 			t.Errorf("got %v", err)
 		}
+	}
+	if _, err := no.Undo(t.Context(), "17"); !errors.Is(err, declined) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := no.Undo(t.Context(), "17 & calc"); !errors.Is(err, ui.ErrRefused) {
+		t.Errorf("got %v", err)
 	}
 	// Only words of ours become part of a command.
 	for name, value := range map[string]string{"fail": "open & calc", "patience": "20s", "user": "ann"} {
@@ -48,7 +55,7 @@ func TestWhatIsRefusedIsAskedOfAnAdministrator(t *testing.T) {
 	if err := gone.SetMode(t.Context(), firewall.ModeLock); !errors.Is(err, ui.ErrGone) {
 		t.Errorf("without an engine: %v", err)
 	}
-	if want := []string{"mode lock", "settings fail closed"}; !slices.Equal(ran, want) {
+	if want := []string{"mode lock", "settings fail closed", "undo 17"}; !slices.Equal(ran, want) {
 		t.Errorf("ran %q, want %q", ran, want)
 	}
 }

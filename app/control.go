@@ -27,7 +27,11 @@ type Control struct {
 	prover  *identity.Prover
 	hub     *hub
 	started time.Time
-	notes   []string // what a person should know since the start
+	first   firewall.Mode // until a person chooses one
+
+	forecasts chan struct{} // holds whoever looks at what a change would have changed
+
+	notes []string // what a person should know since the start
 
 	changing  sync.Mutex // held by whoever makes a change
 	reapplies bool       // what the backend has cached is about to be judged again; under changing
@@ -50,7 +54,7 @@ var _ ui.Control = (*Control)(nil)
 // NewControl puts what the store holds into force. first is the mode until a
 // person chooses one. Nothing happens before Run.
 func NewControl(s *persistence.Store, b firewall.Backend, first firewall.Mode) (*Control, error) {
-	c := &Control{store: s, journal: persistence.NewJournal(s), backend: b, started: time.Now()}
+	c := &Control{store: s, journal: persistence.NewJournal(s), backend: b, started: time.Now(), first: first, forecasts: make(chan struct{}, 1)}
 	c.hub = newHub(c)
 	c.expiry = &expiry{ended: c.expire, waits: map[firewall.RuleID]wait{}}
 	c.journal.Written = c.hub.written

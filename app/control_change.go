@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"sallyport.dev/sallyport/app/link"
@@ -19,6 +20,12 @@ func (c *Control) update(ctx context.Context, u persistence.Update, what string)
 	for _, r := range u.Put {
 		if err := validate(r); err != nil {
 			return nil, err
+		}
+	}
+	u.Put = slices.Clone(u.Put)
+	for i := range u.Put {
+		if r := &u.Put[i]; r.ID == "" && r.By == (firewall.Author{}) {
+			r.By = author(ctx)
 		}
 	}
 	put, err := c.journal.Update(u, changeBy(ctx, what))
@@ -76,7 +83,8 @@ func (c *Control) note(ctx context.Context, what string) { c.journal.Note(change
 
 // changeBy is a change of now by whoever ctx says.
 func changeBy(ctx context.Context, what string) persistence.Change {
-	change := persistence.Change{Time: time.Now(), UID: os.Getuid(), PID: os.Getpid(), Text: what}
+	a := author(ctx)
+	change := persistence.Change{Time: time.Now(), UID: os.Getuid(), PID: os.Getpid(), Text: what, Way: a.Way, User: a.User, Automatic: automatic(a.Way)}
 	if p, ok := link.PeerFrom(ctx); ok {
 		change.UID, change.PID, change.Program = p.UID, p.PID, p.Program
 	} else {

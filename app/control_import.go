@@ -17,6 +17,9 @@ func (c *Control) Export(context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range d.Rules { // who made them is of this computer
+		d.Rules[i].By = firewall.Author{}
+	}
 	return d.Encode()
 }
 
@@ -37,13 +40,17 @@ func (c *Control) Import(ctx context.Context, document []byte, how ui.ImportOpti
 		return ui.Difference{}, err
 	}
 	d := withPolicy(now, file, how.Replace)
+	ctx = by(ctx, firewall.WayImport)
+	authors(ctx, now, d)
 	diff := difference(now, d, settings)
 	if !how.Apply {
 		return diff, nil
 	}
 	what := fmt.Sprintf("import: %d rules added, %d removed, %d changed, %d settings changed",
 		len(diff.Added), len(diff.Removed), len(diff.Changed), len(diff.Settings))
-	put, removed, err := c.journal.Replace(d, changeBy(ctx, what))
+	change := changeBy(ctx, what)
+	change.Import = true
+	put, removed, err := c.journal.Replace(d, change)
 	if err != nil {
 		return ui.Difference{}, err
 	}
@@ -57,6 +64,27 @@ func (c *Control) Import(ctx context.Context, document []byte, how ui.ImportOpti
 	// Reading ten thousand rules takes memory that is not needed any more.
 	defer debug.FreeOSMemory()
 	return diff, c.enforce(ctx, &st, put, removed, what)
+}
+
+// authors says who made the rules of a document: those that stay as they are
+// have the author that they have, the others come with the import.
+func authors(ctx context.Context, now, then persistence.Document) {
+	old := make(map[firewall.RuleID]firewall.Rule, len(now.Rules))
+	for _, r := range now.Rules {
+		old[r.ID] = r
+	}
+	for i := range then.Rules {
+		r := &then.Rules[i]
+		was, ok := old[r.ID]
+		switch {
+		case ok && meaning(was) == meaning(*r):
+			r.By = was.By
+		case r.Builtin:
+			r.By = firewall.Author{}
+		default:
+			r.By = author(ctx)
+		}
+	}
 }
 
 // difference lists what a document changes. A setting that it does not name
@@ -101,7 +129,7 @@ func difference(now, then persistence.Document, settings []persistence.Setting) 
 
 // meaning is a rule without what its use changes, as a comparable value.
 func meaning(r firewall.Rule) firewall.Rule {
-	r.Hits, r.LastUsed, r.Created = 0, time.Time{}, time.Time{}
+	r.Hits, r.LastUsed, r.Created, r.By = 0, time.Time{}, time.Time{}, firewall.Author{}
 	r.Until.Started, r.Until.At = r.Until.Started.UTC(), r.Until.At.UTC()
 	return r
 }

@@ -106,14 +106,14 @@ func (c *Control) moved(from string, to firewall.Identity) {
 	u := persistence.Update{Identities: []firewall.Identity{to}}
 	for r := range c.state.Load().rules.All() {
 		if r.Program == from && !r.Until.Exit {
-			r.ID, r.Program, r.Created, r.LastUsed, r.Hits = "", to.Program, to.Since, time.Time{}, 0
+			r.ID, r.Program, r.Created, r.LastUsed, r.Hits, r.By = "", to.Program, to.Since, time.Time{}, 0, firewall.Author{}
 			u.Put = append(u.Put, r)
 		}
 	}
 	if len(u.Put) == 0 {
 		return
 	}
-	if _, err := c.update(context.Background(), u, "rules of "+from+" count for "+to.Program); err != nil {
+	if _, err := c.update(by(context.Background(), firewall.WayCarried), u, "rules of "+from+" count for "+to.Program); err != nil {
 		slog.Error("another version of a program is not carried over", "program", to.Program, "err", err)
 		return
 	}
@@ -131,7 +131,7 @@ func (c *Control) carried(i firewall.Identity) {
 	} else {
 		text += ", signed by " + i.Proof.Signer
 	}
-	change := changeBy(context.Background(), text)
+	change := changeBy(by(context.Background(), firewall.WayCarried), text)
 	change.Carried = i.Program
 	c.journal.Note(change)
 }

@@ -52,36 +52,58 @@ func (c *Control) ChangeRule(ctx context.Context, r ui.Rule) error {
 	if err != nil {
 		return err
 	}
+	in, err := replaced(r, old)
+	if err != nil {
+		return err
+	}
+	_, err = c.putRule(ctx, in, old, "change rule "+r.ID+": "+describe(in))
+	return err
+}
+
+// replaced is what takes the place of a rule.
+func replaced(r ui.Rule, old firewall.Rule) (firewall.Rule, error) {
 	if r.Until == untilOut(old.Until) {
 		r.Until = "" // it may name a process that has ended since
 	}
 	in, err := ruleIn(r)
 	if err != nil {
-		return err
+		return in, err
 	}
 	if r.Until == "" {
 		in.Until = old.Until
 	}
 	in.Proposed, in.Builtin = false, old.Builtin
-	in.Created, in.LastUsed, in.Hits = old.Created, old.LastUsed, old.Hits
-	_, err = c.putRule(ctx, in, old, "change rule "+r.ID+": "+describe(in))
-	return err
+	in.By, in.Created, in.LastUsed, in.Hits = old.By, old.Created, old.LastUsed, old.Hits
+	return in, validate(in)
 }
 
-// RemoveRule removes a rule; a built-in one too.
-func (c *Control) RemoveRule(ctx context.Context, id string) error {
+// RemoveRule removes rules; built-in ones too.
+func (c *Control) RemoveRule(ctx context.Context, ids ...string) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	old, err := c.find(id)
-	if err != nil {
-		return err
+	var u persistence.Update
+	var what string
+	for _, id := range ids {
+		old, err := c.find(id)
+		if err != nil {
+			return err
+		}
+		u.Remove = append(u.Remove, old.ID)
+		what = "remove rule " + id + ": " + describe(old)
 	}
-	_, err = c.update(ctx, persistence.Update{Remove: []firewall.RuleID{old.ID}}, "remove rule "+id+": "+describe(old))
+	if len(ids) == 0 {
+		return fmt.Errorf("%w: no rule is named", ui.ErrInvalid)
+	}
+	if len(ids) > 1 {
+		what = fmt.Sprintf("remove %d rules: %s", len(ids), listed(ids))
+	}
+	_, err := c.update(ctx, u, what)
 	return err
 }
 
 // Confirm ends the review of proposed rules.
 func (c *Control) Confirm(ctx context.Context, allow, block []string) error {
+	ctx = by(ctx, firewall.WayReview)
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	rules, err := c.store.Rules()
@@ -112,7 +134,7 @@ func (c *Control) Confirm(ctx context.Context, allow, block []string) error {
 		case !ok:
 			u.Remove = append(u.Remove, r.ID)
 		default:
-			r.Proposed, r.Verdict = false, verdict
+			r.Proposed, r.Verdict, r.By = false, verdict, author(ctx)
 			u.Put = append(u.Put, r)
 		}
 	}
@@ -122,6 +144,7 @@ func (c *Control) Confirm(ctx context.Context, allow, block []string) error {
 
 // Answer decides a prompt, and stores the rule if it is to be remembered.
 func (c *Control) Answer(ctx context.Context, a ui.Answer) error {
+	ctx = by(ctx, firewall.WayAnswer)
 	if a.Verdict != firewall.Allow && a.Verdict != firewall.Block {
 		return fmt.Errorf("%w: an answer allows or blocks", ui.ErrInvalid)
 	}
@@ -205,7 +228,7 @@ func (c *Control) expire(id firewall.RuleID) {
 	if !ok {
 		return
 	}
-	ctx, what := context.Background(), "rule "+string(id)+" ended: "+describe(old)
+	ctx, what := by(context.Background(), firewall.WayEnded), "rule "+string(id)+" ended: "+describe(old)
 	remove := persistence.Update{Remove: []firewall.RuleID{id}}
 	if _, err := c.update(ctx, remove, what); err != nil {
 		st := *c.state.Load()
@@ -221,7 +244,7 @@ func (c *Control) expire(id firewall.RuleID) {
 func (c *Control) find(id string) (firewall.Rule, error) {
 	r, ok, err := c.store.Rule(firewall.RuleID(id))
 	if err == nil && !ok {
-		err = fmt.Errorf("%w: there is no rule %q: list them with: sallyport rules", ui.ErrNotFound, id)
+		err = noRule(id)
 	}
 	return r, err
 }
@@ -269,29 +292,4 @@ func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, l
 		r.Until.At = time.Now().Add(d)
 	}
 	return r, nil
-}
-
-// describe says in a line what a rule does.
-func describe(r firewall.Rule) string {
-	out := ruleOut(r)
-	s := out.Verdict.String() + " " + out.Program
-	if out.Direction == firewall.In {
-		s += " in"
-	}
-	if out.Protocol != firewall.AnyProtocol {
-		s += " " + out.Protocol.String()
-	}
-	if to := cmp.Or(out.Host, out.Remote); to != "" {
-		s += " to " + to
-	}
-	if out.Port != 0 {
-		s += fmt.Sprintf(" port %d", out.Port)
-	}
-	if out.Until != "always" {
-		s += " until " + out.Until
-	}
-	if r.Disabled {
-		s += " (disabled)"
-	}
-	return s
 }

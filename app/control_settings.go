@@ -17,27 +17,36 @@ import (
 func (c *Control) SetMode(ctx context.Context, m firewall.Mode) error {
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	u := persistence.Update{Mode: &m}
-	if m == firewall.ModeAsk {
-		if err := c.journal.Flush(ctx); err != nil {
-			return err
-		}
-		seen, err := c.store.Seen()
-		if err != nil {
-			return err
-		}
-		for _, s := range seen {
-			u.Put = append(u.Put, firewall.Rule{
-				Program: s.Program, Direction: s.Direction, Verdict: firewall.Allow, Proposed: true, Note: "seen before asking began",
-			})
-			u.Unsee = append(u.Unsee, s.Program)
-		}
+	u, err := c.modeUpdate(ctx, m)
+	if err != nil {
+		return err
 	}
-	_, err := c.update(ctx, u, "mode "+m.String())
+	_, err = c.update(ctx, u, "mode "+m.String())
 	if err != nil && m == firewall.ModeLock && c.state.Load().mode != m {
 		return c.lockForNow(ctx, err)
 	}
 	return err
+}
+
+// modeUpdate is what a change of the mode stores.
+func (c *Control) modeUpdate(ctx context.Context, m firewall.Mode) (persistence.Update, error) {
+	u := persistence.Update{Mode: &m}
+	if m == firewall.ModeAsk {
+		if err := c.journal.Flush(ctx); err != nil {
+			return u, err
+		}
+		seen, err := c.store.Seen()
+		if err != nil {
+			return u, err
+		}
+		for _, s := range seen {
+			u.Put = append(u.Put, firewall.Rule{
+				Program: s.Program, Direction: s.Direction, Verdict: firewall.Allow, Proposed: true, Note: "seen before asking began", By: firewall.Author{Way: firewall.WaySeen},
+			})
+			u.Unsee = append(u.Unsee, s.Program)
+		}
+	}
+	return u, nil
 }
 
 // lockForNow locks although the mode could not be stored: who locks the

@@ -37,6 +37,10 @@ func ruleOut(r firewall.Rule) ui.Rule {
 	case r.Remote.IsValid():
 		out.Remote = r.Remote.String()
 	}
+	out.By, out.User = string(r.By.Way), userName(r.By.User)
+	if r.Builtin && out.By == "" {
+		out.By = string(firewall.WayBuiltin)
+	}
 	if !r.LastUsed.IsZero() {
 		used := r.LastUsed.UTC()
 		out.LastUsed = &used
@@ -166,7 +170,7 @@ func lineOut(l persistence.Line) ui.LogLine {
 	if c := l.Change; c != nil {
 		out.Kind, out.Time, out.UID, out.PID, out.Program, out.Note = "change", c.Time.UTC(), c.UID, c.PID, c.Program, c.Text
 		out.Name, out.Reason, out.Count = firewall.Program{Path: c.Program}.Name(), string(firewall.ConfigChange), 1
-		out.Carried = c.Carried
+		out.Carried, out.Change, out.Way = c.Carried, numberOut(uint64(c.ID)), string(c.Way)
 		return out
 	}
 	e := l.Entry

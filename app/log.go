@@ -96,7 +96,7 @@ func newer(id, than string) bool {
 	return cmp.Or(cmp.Compare(len(id), len(than)), cmp.Compare(id, than)) > 0
 }
 
-var lineWidths = []int{19, 5, 24, 30, 7}
+var lineWidths = []int{6, 19, 5, 24, 30, 7}
 
 func (e *env) showLine(l ui.LogLine) error {
 	if e.json {
@@ -104,7 +104,7 @@ func (e *env) showLine(l ui.LogLine) error {
 	}
 	at := l.Time.Local().Format(time.DateTime)
 	if l.Kind == "change" {
-		e.line(lineWidths, []string{at, "-", clean(cmp.Or(l.Program, l.Name)), clean(l.Note), fmt.Sprintf("uid %d pid %d", l.UID, l.PID)})
+		e.line(lineWidths, []string{l.ID, at, "-", clean(cmp.Or(l.Program, l.Name)), clean(l.Note), fmt.Sprintf("uid %d pid %d", l.UID, l.PID)})
 		return nil
 	}
 	why := l.Reason
@@ -118,7 +118,7 @@ func (e *env) showLine(l ui.LogLine) error {
 	if l.Direction == firewall.In {
 		to = "from " + to
 	}
-	e.line(lineWidths, []string{at, l.Verdict, clean(cmp.Or(l.Program, l.Name)), clean(to), l.Protocol.String(), clean(why)})
+	e.line(lineWidths, []string{l.ID, at, l.Verdict, clean(cmp.Or(l.Program, l.Name)), clean(to), l.Protocol.String(), clean(why)})
 	e.showFacts(l.Warnings, l.Facts)
 	return nil
 }

@@ -6,10 +6,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/ui"
 )
 
 func modeCommand(e *env) *cobra.Command {
-	return &cobra.Command{
+	var dry *bool
+	c := withJSON(&cobra.Command{
 		Use:   "mode [ask|allow|block|off|lock]",
 		Short: "Show or change what happens to programs that no rule decides",
 		Long: `Show or change what happens to programs that no rule decides:
@@ -26,12 +28,17 @@ func modeCommand(e *env) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintln(e.out, s.Mode)
-				return nil
+				if *dry {
+					return usagef("--dry-run goes with the mode that it is about")
+				}
+				return e.showMode(s)
 			}
 			var m firewall.Mode
 			if err := m.UnmarshalText([]byte(args[0])); err != nil {
 				return usageError{err}
+			}
+			if *dry {
+				return e.forecast(cmd, ui.Proposal{Mode: &m})
 			}
 			if err := c.SetMode(ctx, m); err != nil {
 				return err
@@ -40,7 +47,9 @@ func modeCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(e.out, s.Mode)
+			if err := e.showMode(s); err != nil || e.json {
+				return err
+			}
 			if m == firewall.ModeAsk && s.Proposed > 0 {
 				fmt.Fprintf(e.out, "%d rules allow the programs that were seen before. Look at them and confirm:\n"+
 					"  sallyport rules list --proposed\n"+
@@ -49,5 +58,18 @@ func modeCommand(e *env) *cobra.Command {
 			}
 			return nil
 		},
+	})
+	dry = dryRunFlag(c)
+	return c
+}
+
+func (e *env) showMode(s ui.Status) error {
+	if e.json {
+		return e.printJSON(struct {
+			Mode     firewall.Mode `json:"mode"`
+			Proposed int           `json:"proposed"`
+		}{s.Mode, s.Proposed})
 	}
+	fmt.Fprintln(e.out, s.Mode)
+	return nil
 }

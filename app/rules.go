@@ -2,10 +2,10 @@ package app
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -15,56 +15,24 @@ import (
 )
 
 func rulesCommand(e *env) *cobra.Command {
-	var proposed bool
-	list := func(cmd *cobra.Command, _ []string) error { return e.listRules(cmd.Context(), proposed) }
+	var l ruleList
+	list := func(cmd *cobra.Command, _ []string) error { return e.listRules(cmd.Context(), l) }
 	c := withJSON(&cobra.Command{
 		Use: "rules", Short: "Show, add and change rules", RunE: list,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("rules has no command %q: want list, add, remove, enable, disable, confirm, export or import", args[0])
+				return usagef("rules has no command %q: want list, add, change, remove, enable, disable, confirm, clean, export or import", args[0])
 			}
 			return nil
 		},
 	})
-	l := withJSON(&cobra.Command{Use: "list", Short: "Show the rules", Args: arguments(0, 0, ""), RunE: list})
-	for _, with := range []*cobra.Command{c, l} {
-		with.Flags().BoolVar(&proposed, "proposed", false, "only those that wait to be confirmed")
+	below := withJSON(&cobra.Command{Use: "list", Short: "Show the rules", Args: arguments(0, 0, ""), RunE: list})
+	for _, with := range []*cobra.Command{c, below} {
+		l.flags(with)
 	}
-	c.AddCommand(l, addRuleCommand(e), removeRuleCommand(e), enableRuleCommand(e, "enable", "Put rules into force again", true),
-		enableRuleCommand(e, "disable", "Keep rules without force", false), confirmCommand(e), exportCommand(e), importCommand(e))
+	c.AddCommand(below, addRuleCommand(e), changeRuleCommand(e), removeRuleCommand(e), enableRuleCommand(e, "enable", "Put rules into force again", true),
+		enableRuleCommand(e, "disable", "Keep rules without force", false), confirmCommand(e), cleanRulesCommand(e), exportCommand(e), importCommand(e))
 	return c
-}
-
-func (e *env) listRules(ctx context.Context, proposed bool) error {
-	rules, err := e.client().Rules(ctx)
-	if err != nil {
-		return err
-	}
-	t := &table{env: e}
-	t.row("ID", "VERDICT", "PROGRAM", "WHERE", "UNTIL", "STATE", "HITS", "NOTE")
-	n := 0
-	for _, r := range rules {
-		if proposed && !r.Proposed {
-			continue
-		}
-		n++
-		if e.json {
-			if err := e.printJSON(r); err != nil {
-				return err
-			}
-			continue
-		}
-		t.row(ruleRow(r)...)
-	}
-	if e.json {
-		return nil
-	}
-	if n == 0 {
-		fmt.Fprintln(e.out, "no rules")
-		return nil
-	}
-	t.print()
-	return nil
 }
 
 func ruleRow(r ui.Rule) []string {
@@ -105,6 +73,7 @@ func addRuleCommand(e *env) *cobra.Command {
 	var r ui.Rule
 	var verdict, protocol, direction, lasts string
 	var named programFlags
+	var dry *bool
 	c := withJSON(&cobra.Command{
 		Use: "add --program PATH --verdict allow|block|ask", Short: "Add a rule", Args: arguments(0, 0, ""),
 		Example: "  sallyport rules add --program /usr/bin/curl --verdict allow --host example.org --port 443\n" +
@@ -141,6 +110,9 @@ func addRuleCommand(e *env) *cobra.Command {
 				return usageError{err}
 			}
 			r.Until = untilOut(in.Until)
+			if *dry {
+				return e.forecast(cmd, ui.Proposal{Put: []ui.Rule{r}})
+			}
 			stored, err := e.client().AddRule(cmd.Context(), r)
 			if err != nil {
 				return asUsage(err)
@@ -152,6 +124,7 @@ func addRuleCommand(e *env) *cobra.Command {
 			return nil
 		},
 	})
+	dry = dryRunFlag(c)
 	f := c.Flags()
 	named.add(c)
 	f.StringVar(&verdict, "verdict", "", "allow, block or ask")
@@ -167,21 +140,31 @@ func addRuleCommand(e *env) *cobra.Command {
 }
 
 func removeRuleCommand(e *env) *cobra.Command {
-	return eachRuleCommand(e, "remove", "Remove rules", func(ctx context.Context, c ui.Control, r ui.Rule) error {
-		return c.RemoveRule(ctx, r.ID)
+	return rulesNamedCommand(e, "remove", "Remove rules", func(rules []ui.Rule) ui.Proposal {
+		var p ui.Proposal
+		for _, r := range rules {
+			p.Remove = append(p.Remove, r.ID)
+		}
+		return p
 	})
 }
 
 func enableRuleCommand(e *env, name, short string, enabled bool) *cobra.Command {
-	return eachRuleCommand(e, name, short, func(ctx context.Context, c ui.Control, r ui.Rule) error {
-		r.Enabled = enabled
-		return c.ChangeRule(ctx, r)
+	return rulesNamedCommand(e, name, short, func(rules []ui.Rule) ui.Proposal {
+		var p ui.Proposal
+		for _, r := range rules {
+			r.Enabled = enabled
+			p.Put = append(p.Put, r)
+		}
+		return p
 	})
 }
 
-// eachRuleCommand acts on the rules named, if there are all of them.
-func eachRuleCommand(e *env, name, short string, act func(context.Context, ui.Control, ui.Rule) error) *cobra.Command {
-	return &cobra.Command{
+// rulesNamedCommand makes the change that is proposed for the rules named, if
+// there are all of them.
+func rulesNamedCommand(e *env, name, short string, propose func([]ui.Rule) ui.Proposal) *cobra.Command {
+	var dry *bool
+	c := withJSON(&cobra.Command{
 		Use: name + " ID…", Short: short, Args: arguments(1, 1<<20, "the ID of a rule"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c := e.client()
@@ -193,19 +176,43 @@ func eachRuleCommand(e *env, name, short string, act func(context.Context, ui.Co
 			for _, r := range rules {
 				byID[r.ID] = r
 			}
+			var named []ui.Rule
 			for _, id := range args {
-				if _, ok := byID[id]; !ok {
-					return fmt.Errorf("%w: there is no rule %q: list them with: sallyport rules", ui.ErrNotFound, id)
+				r, ok := byID[id]
+				if !ok {
+					return noRule(id)
+				}
+				if !slices.ContainsFunc(named, func(r ui.Rule) bool { return r.ID == id }) {
+					named = append(named, r)
 				}
 			}
-			for _, id := range args {
-				if err := act(cmd.Context(), c, byID[id]); err != nil {
+			p := propose(named)
+			if *dry {
+				return e.forecast(cmd, p)
+			}
+			if len(p.Remove) > 0 {
+				if err := c.RemoveRule(cmd.Context(), p.Remove...); err != nil {
+					return err
+				}
+			}
+			for _, r := range p.Put {
+				if err := c.ChangeRule(cmd.Context(), r); err != nil {
+					return err
+				}
+			}
+			if !e.json {
+				return nil
+			}
+			for _, r := range slices.Concat(p.Put, named[:len(p.Remove)]) {
+				if err := e.printJSON(r); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
-	}
+	})
+	dry = dryRunFlag(c)
+	return c
 }
 
 func confirmCommand(e *env) *cobra.Command {

@@ -70,13 +70,17 @@ func importCommand(e *env) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("import %s: %w", args[0], err)
 			}
+			in.Difference = d
+			if dryRun {
+				return e.forecastImport(cmd, in, how)
+			}
 			changes := len(d.Added)+len(d.Removed)+len(d.Changed)+len(d.Settings) > 0
-			if in.Difference = d; e.json {
+			if e.json {
 				err = e.printJSON(in)
 			} else {
 				e.showDifference(in, how)
 			}
-			if err != nil || dryRun || !changes {
+			if err != nil || !changes {
 				return err
 			}
 			if !yes && !e.agreed("Make these changes? [y/N] ") {
@@ -90,9 +94,26 @@ func importCommand(e *env) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&from, "from", "", "whose file it is: sallyport, opensnitch, simplewall or portmaster; told by its content if not said")
 	f.BoolVar(&how.Replace, "replace", false, "remove what the file does not name: rules, and settings that become their default")
-	f.BoolVar(&dryRun, "dry-run", false, "only show what would change")
+	f.BoolVar(&dryRun, "dry-run", false, "change nothing; show what would change, and what it would have changed in the last 7 days of the log")
 	f.BoolVar(&yes, "yes", false, "make the changes without asking")
 	return c
+}
+
+// forecastImport prints what an import changes, and would have changed.
+func (e *env) forecastImport(cmd *cobra.Command, in imported, how ui.ImportOptions) error {
+	p := ui.Proposal{Import: in.document, Replace: how.Replace}
+	if !e.json {
+		e.showDifference(in, how)
+		return e.forecast(cmd, p)
+	}
+	f, err := e.client().WhatIf(cmd.Context(), p)
+	if err != nil {
+		return err
+	}
+	return e.printJSON(struct {
+		imported
+		Forecast ui.Forecast `json:"forecast"`
+	}{in, f})
 }
 
 // showDifference prints what an import changes.

@@ -57,6 +57,9 @@ func is(value any, kind string) bool {
 	switch kind {
 	case "text":
 		return text
+	case "list":
+		l, ok := value.([]any)
+		return ok && len(l) > 0
 	case "id":
 		return text && s != ""
 	case "bool":

@@ -57,6 +57,10 @@
 // port, what started the process, and process. A rule that asks does so in the
 // modes ask, allow and block. Without a rule the mode asks, allows or blocks.
 //
+// [Explain] says which of these decided an attempt, and what would have without
+// it; a [Replay] says what other rules, or another mode, would have made of
+// attempts of the past. Both only look.
+//
 // # What fails closed
 //
 // The zero [Verdict] blocks, the zero [Scope] is this flow only, the zero

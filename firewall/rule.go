@@ -48,6 +48,7 @@ type Rule struct {
 	// still wait for the person to confirm them.
 	Proposed bool
 	Note     string
+	By       Author
 	Created  time.Time
 	LastUsed time.Time
 	Hits     uint64

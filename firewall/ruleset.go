@@ -51,7 +51,7 @@ func (rs Ruleset) Rule(id RuleID) (r Rule, ok bool) {
 func (rs Ruleset) Like(r Rule) (found Rule, ok bool) {
 	for _, have := range rs.of(r.name(), r.Direction) {
 		like := r
-		like.ID, like.Builtin, like.Proposed, like.Note = have.ID, have.Builtin, have.Proposed, have.Note
+		like.ID, like.Builtin, like.Proposed, like.Note, like.By = have.ID, have.Builtin, have.Proposed, have.Note, have.By
 		like.Created, like.LastUsed, like.Hits = have.Created, have.LastUsed, have.Hits
 		if like == *have {
 			return *have, true

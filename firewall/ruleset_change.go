@@ -219,6 +219,6 @@ func (r *Rule) exempts() bool {
 		place = AnyPlace
 	}
 	bare := Rule{ID: r.ID, Program: AnyProgram, Direction: r.Direction, Place: place, Builtin: true,
-		Verdict: Allow, Note: r.Note, Created: r.Created, LastUsed: r.LastUsed, Hits: r.Hits}
+		Verdict: Allow, Note: r.Note, By: r.By, Created: r.Created, LastUsed: r.LastUsed, Hits: r.Hits}
 	return *r == bare
 }

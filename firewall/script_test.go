@@ -62,6 +62,7 @@ type story struct {
 	connections []*connection
 	read        firewall.PromptID // what a person has before their eyes
 	answers     int               // rules made by answers
+	log         []firewall.Entry
 }
 
 // connection is one that the story opened.
@@ -139,6 +140,7 @@ func (s *story) Prompts([]firewall.Prompt) {}
 
 // Decided prints a line of the activity log.
 func (s *story) Decided(e firewall.Entry) {
+	s.log = append(s.log, e)
 	line := fmt.Sprintf("%-5s %s", e.Verdict, describe(e.Attempt))
 	switch e.Reason {
 	case firewall.Asked:

@@ -30,6 +30,8 @@ import (
 //	resend PROGRAM DESTINATION           sends the held first packet again
 //	gone PROGRAM DESTINATION             the program gives up
 //	known PROGRAM PROGRAM                the first turns out to be the second
+//	explain PROGRAM DESTINATION [as dial] [in]   prints why it is decided as it is
+//	propose rule|remove|mode …           prints what that would have changed of what was dialled
 //	exit PID                             a process ends
 //	releases PROGRAM DESTINATION         prints how many packets were released
 //	crowd N                              N programs dial, which is not printed
@@ -100,6 +102,15 @@ func (s *story) command(name string, args []string) {
 		s.engine.Known(program(words[0]), program(words[1]))
 	case "exit":
 		s.removeRules(func(r firewall.Rule) bool { return r.Until.PID == s.number(words[0]) })
+	case "explain":
+		a := s.attempt(words[0], words[1], options)
+		_, in := options["in"]
+		if a.Time = time.Now(); in {
+			a.Direction = firewall.In
+		}
+		s.explain(a)
+	case "propose":
+		s.propose(args)
 	case "wait":
 		s.wait(s.duration(words[0]))
 	case "prompts":

@@ -19,8 +19,9 @@ var (
 	asideBucket    = []byte("aside")
 
 	identitiesBucket = []byte("identities")
+	changesBucket    = []byte("changes")
 
-	buckets = [][]byte{metaBucket, rulesBucket, usedBucket, settingsBucket, seenBucket, logBucket, programsBucket, indexBucket, asideBucket, identitiesBucket}
+	buckets = [][]byte{metaBucket, rulesBucket, usedBucket, settingsBucket, seenBucket, logBucket, programsBucket, indexBucket, asideBucket, identitiesBucket, changesBucket}
 
 	formatKey = []byte("format")
 	tallyKey  = []byte("rules")
@@ -105,8 +106,9 @@ func audit(tx *bbolt.Tx) ([]badRecord, error) {
 		string(seenBucket):     func(k, v []byte) error { _, err := decodeSeen(k, v); return err },
 
 		string(identitiesBucket): func(k, v []byte) error { _, err := decodeIdentity(k, v); return err },
+		string(changesBucket):    func(k, v []byte) error { _, err := decodeChange(k, v); return err },
 	}
-	for _, name := range [][]byte{rulesBucket, usedBucket, settingsBucket, seenBucket, identitiesBucket} {
+	for _, name := range [][]byte{rulesBucket, usedBucket, settingsBucket, seenBucket, identitiesBucket, changesBucket} {
 		err := tx.Bucket(name).ForEach(func(k, v []byte) error {
 			if err := readable[string(name)](k, v); err != nil {
 				bad = append(bad, badRecord{name, append([]byte{}, k...), err})

@@ -15,6 +15,14 @@ type Change struct {
 	PID     int       `json:"pid"`
 	Program string    `json:"program"`
 	Text    string    `json:"text"` // what was changed
+	// ID is the number under which the change is kept, 0 if it changed nothing
+	// or is not kept; the journal sets it.
+	ID  ChangeID     `json:"id,omitempty"`
+	Way firewall.Way `json:"way,omitempty"`
+	// Automatic: the engine made it by itself.
+	Automatic bool   `json:"automatic,omitempty"`
+	User      string `json:"user,omitempty"`   // as in firewall.Author
+	Import    bool   `json:"import,omitempty"` // it took everything from a file, or took that back
 	// Carried is the path at which another version took a program's place,
 	// where that is the change.
 	Carried string `json:"carried,omitempty"`
@@ -34,17 +42,21 @@ func (j *Journal) Replace(d Document, c Change) ([]firewall.Rule, []firewall.Rul
 // noting is a transaction that notes the change too. A log that is damaged
 // keeps nobody from changing a rule: the line waits then, as with Note.
 func (j *Journal) noting(c Change) transaction {
-	return func(f func(tx *bbolt.Tx) error) error {
+	return func(f func(tx *bbolt.Tx, t *trail) error) error {
 		c.Time = c.Time.UTC()
 		line, noted := Line{Change: &c}, false
 		j.writing.Lock()
 		defer j.writing.Unlock()
-		err := j.store.update(func(tx *bbolt.Tx) error {
-			if err := f(tx); err != nil {
+		err := j.store.update(func(tx *bbolt.Tx) (err error) {
+			var t trail
+			if err := f(tx, &t); err != nil {
+				return err
+			}
+			if c.ID, err = t.number(tx); err != nil {
 				return err
 			}
 			noted = note(tx, &line) == nil
-			return nil
+			return t.keep(tx, c, line.ID)
 		})
 		switch {
 		case err != nil:

@@ -18,7 +18,7 @@ import (
 
 // TestMain plays another process when a test starts the tests again.
 func TestMain(m *testing.M) {
-	roles := map[string]func(path string) error{"writer": writer, "changer": changer, "full disk": fillDisk}
+	roles := map[string]func(path string) error{"writer": writer, "changer": changer, "full disk": fillDisk, "doer": doer}
 	if role := roles[os.Getenv("PERSISTENCE_TEST_ROLE")]; role != nil {
 		if err := role(os.Getenv("PERSISTENCE_TEST_PATH")); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -17,6 +17,7 @@
 //	settings    name → sealed text; among them "mode"
 //	seen        direction, program → sealed first, last, count
 //	identities  path → sealed proof and stamp of the program that rules for it were made for
+//	changes     number of a change → sealed change: who made it, what was before and after
 //	log         line number → sealed line
 //	programs    program → sealed number and count of its lines
 //	index       program's number, line number → nothing: the lines of one program

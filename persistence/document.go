@@ -2,7 +2,6 @@ package persistence
 
 import (
 	"fmt"
-	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -47,12 +46,12 @@ func (s *Store) Document() (d Document, err error) {
 // it has keep their hits. It returns the rules as they are stored, and which
 // ones were removed.
 func (s *Store) Replace(d Document) (stored []firewall.Rule, removed []firewall.RuleID, err error) {
-	return s.replaceIn(s.update, d)
+	return s.replaceIn(s.untold, d)
 }
 
 func (s *Store) replaceIn(in transaction, d Document) (stored []firewall.Rule, removed []firewall.RuleID, err error) {
-	err = in(func(tx *bbolt.Tx) (err error) {
-		stored, removed, err = replace(tx, d)
+	err = in(func(tx *bbolt.Tx, t *trail) (err error) {
+		stored, removed, err = replace(tx, d, t)
 		return err
 	})
 	if err != nil {
@@ -62,7 +61,7 @@ func (s *Store) replaceIn(in transaction, d Document) (stored []firewall.Rule, r
 	return stored, removed, nil
 }
 
-func replace(tx *bbolt.Tx, d Document) (stored []firewall.Rule, removed []firewall.RuleID, err error) {
+func replace(tx *bbolt.Tx, d Document, trail *trail) (stored []firewall.Rule, removed []firewall.RuleID, err error) {
 	keep := map[string]bool{}
 	for _, r := range d.Rules {
 		keep[string(r.ID)] = true
@@ -77,24 +76,18 @@ func replace(tx *bbolt.Tx, d Document) (stored []firewall.Rule, removed []firewa
 	if err != nil {
 		return nil, nil, err
 	}
-	var names [][]byte
 	err = tx.Bucket(settingsBucket).ForEach(func(k, _ []byte) error {
-		if string(k) != modeSetting {
-			names = append(names, slices.Clone(k))
+		if _, named := d.Settings[string(k)]; !named && string(k) != ModeSetting {
+			u.Unset = append(u.Unset, string(k))
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, name := range names {
-		if err := tx.Bucket(settingsBucket).Delete(name); err != nil {
-			return nil, nil, err
-		}
-	}
 	if err := skipIDs(tx, min(d.LastID, maxID)); err != nil {
 		return nil, nil, err
 	}
-	stored, err = u.apply(tx)
+	stored, err = u.apply(tx, trail)
 	return stored, u.Remove, err
 }

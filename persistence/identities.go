@@ -97,7 +97,7 @@ func (s *Store) PutIdentities(put []firewall.Identity, forget []string) error {
 				return err
 			}
 		}
-		return putIdentities(tx, put)
+		return putIdentities(tx, put, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("store what programs are: %w", err)
@@ -105,13 +105,19 @@ func (s *Store) PutIdentities(put []firewall.Identity, forget []string) error {
 	return nil
 }
 
-func putIdentities(tx *bbolt.Tx, all []firewall.Identity) error {
+func putIdentities(tx *bbolt.Tx, all []firewall.Identity, trail *trail) error {
 	for _, i := range all {
 		if err := validIdentity(i); err != nil {
 			return err
 		}
 		t := identityText{proofText(i.Proof), proofText(i.Before), stampText(i.Stamp), i.Since.UTC(), []byte(i.From), i.Strict}
-		if err := put(tx.Bucket(identitiesBucket), []byte(i.Program), t); err != nil {
+		key, b := []byte(i.Program), tx.Bucket(identitiesBucket)
+		value, err := seal(key, t)
+		if err != nil {
+			return err
+		}
+		trail.changes(identitiesBucket, key, b.Get(key), value)
+		if err := b.Put(key, value); err != nil {
 			return err
 		}
 	}

@@ -60,6 +60,7 @@ type lineText struct {
 	Scope   firewall.Scope       `json:"sc,omitempty"`
 	Count   int                  `json:"n,omitempty"`
 	Change  *Change              `json:"c,omitempty"`
+	Starter []byte               `json:"sb,omitempty"`
 	Warn    []string             `json:"wa,omitempty"`
 	Facts   []string             `json:"fa,omitempty"`
 }
@@ -71,7 +72,7 @@ func (l Line) text() lineText {
 	e := l.Entry
 	p := e.Program
 	return lineText{e.Time.UTC(), p.Kind, []byte(p.Path), p.File, p.Why, p.Service, p.Package, p.Signer, p.Product, p.Family, []byte(p.Script), p.Replaceable, e.PID, e.Started.UTC(), e.UID,
-		uint8(e.Protocol), e.Direction, e.Local, e.Remote, e.Place, e.Host, e.Verdict, e.Reason, e.Rule, e.Scope, e.Count, nil, l.Warnings, l.Facts}
+		uint8(e.Protocol), e.Direction, e.Local, e.Remote, e.Place, e.Host, e.Verdict, e.Reason, e.Rule, e.Scope, e.Count, nil, []byte(e.StartedBy), l.Warnings, l.Facts}
 }
 
 // decodeLine reads a stored line. One that cannot be read becomes a change
@@ -90,7 +91,7 @@ func decodeLine(key, value []byte) Line {
 	l.Entry.Attempt = firewall.Attempt{
 		Flow:    firewall.Flow{Protocol: firewall.Protocol(t.Proto), Direction: t.Dir, Local: t.Local, Remote: t.Remote},
 		Program: firewall.Program{Kind: t.Kind, Path: string(t.Path), File: t.File, Why: t.Why, Service: t.Service, Package: t.Package, Signer: t.Signer, Product: t.Product, Family: t.Family, Script: string(t.Script), Replaceable: t.Own},
-		PID:     t.PID, Started: t.Started, UID: t.UID, Place: t.Place, Host: t.Host, Time: t.Time}
+		PID:     t.PID, Started: t.Started, UID: t.UID, Place: t.Place, Host: t.Host, StartedBy: string(t.Starter), Time: t.Time}
 	l.Entry.Decision = firewall.Decision{Verdict: t.Verdict, Reason: t.Reason, Rule: t.Rule, Scope: t.Scope}
 	l.Entry.Count = t.Count
 	l.Warnings, l.Facts = t.Warn, t.Facts
@@ -165,7 +166,7 @@ func (s *Store) Log(ctx context.Context, q Query) (lines []Line, err error) {
 			return eachOfProgram(tx, q.Program, uint64(q.Before), take)
 		}
 		c := tx.Bucket(logBucket).Cursor()
-		for k, v := before(c, number(uint64(q.Before))); k != nil && take(k, v); k, v = c.Prev() {
+		for k, v := keyBefore(c, number(uint64(q.Before))); k != nil && take(k, v); k, v = c.Prev() {
 		}
 		return nil
 	})
@@ -175,8 +176,8 @@ func (s *Store) Log(ctx context.Context, q Query) (lines []Line, err error) {
 	return lines, nil
 }
 
-// before moves the cursor to the last key that is less than key.
-func before(c *bbolt.Cursor, key []byte) (k, v []byte) {
+// keyBefore moves the cursor to the last key that is less than key.
+func keyBefore(c *bbolt.Cursor, key []byte) (k, v []byte) {
 	if k, _ := c.Seek(key); k == nil {
 		return c.Last()
 	}
@@ -197,7 +198,7 @@ func eachOfProgram(tx *bbolt.Tx, name string, older uint64, f func(k, v []byte) 
 	}
 	prefix, log := number(p.Number), tx.Bucket(logBucket)
 	c := tx.Bucket(indexBucket).Cursor()
-	for k, _ := before(c, append(number(p.Number), number(older)...)); len(k) == 16 && bytes.HasPrefix(k, prefix); k, _ = c.Prev() {
+	for k, _ := keyBefore(c, append(number(p.Number), number(older)...)); len(k) == 16 && bytes.HasPrefix(k, prefix); k, _ = c.Prev() {
 		if v := log.Get(k[8:]); v != nil && !f(k[8:], v) {
 			return nil
 		}

@@ -16,6 +16,10 @@ var steps = []step{
 		_, err := tx.CreateBucketIfNotExists(identitiesBucket) // of programs that rules name; filled as they are met
 		return err
 	},
+	func(tx *bbolt.Tx) error {
+		_, err := tx.CreateBucketIfNotExists(changesBucket) // what was changed before is not known
+		return err
+	},
 }
 
 // migrate takes a database of the format from through the steps that it lacks,

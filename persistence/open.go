@@ -236,7 +236,7 @@ func create(path string, d Document) error {
 		if err := put(tx.Bucket(metaBucket), logKey, logSize{}); err != nil {
 			return err
 		}
-		_, _, err := replace(tx, d)
+		_, _, err := replace(tx, d, nil)
 		return err
 	})
 	if err := errors.Join(err, db.Close()); err != nil {

@@ -36,6 +36,8 @@ type ruleText struct {
 	Builtin      bool               `json:"builtin,omitempty"`
 	Proposed     bool               `json:"proposed,omitempty"`
 	Note         string             `json:"note"`
+	By           firewall.Way       `json:"by,omitempty"`
+	User         string             `json:"user,omitempty"` // who made it: a UID or a SID
 	Created      time.Time          `json:"created,omitzero"`
 	LastUsed     time.Time          `json:"last_used,omitzero"`
 	Hits         uint64             `json:"hits,omitempty"`
@@ -46,7 +48,7 @@ var places = map[firewall.Place]string{firewall.AnyPlace: "", firewall.Loopback:
 func textOf(r firewall.Rule) ruleText {
 	t := ruleText{ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Place: places[r.Place],
 		Host: r.Host, Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: "always", Enabled: !r.Disabled,
-		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, Created: r.Created.UTC(), LastUsed: r.LastUsed.UTC(), Hits: r.Hits}
+		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, By: r.By.Way, User: r.By.User, Created: r.Created.UTC(), LastUsed: r.LastUsed.UTC(), Hits: r.Hits}
 	if !utf8.ValidString(r.Program) {
 		t.Program, t.ProgramBytes = "", []byte(r.Program)
 	}
@@ -68,7 +70,7 @@ func textOf(r firewall.Rule) ruleText {
 func (t ruleText) rule() (firewall.Rule, error) {
 	r := firewall.Rule{ID: firewall.RuleID(t.ID), Program: t.Program, Direction: t.Direction, Protocol: t.Protocol,
 		Host: t.Host, Port: t.Port, LocalPort: t.LocalPort, Verdict: t.Verdict, Disabled: !t.Enabled, Builtin: t.Builtin,
-		Proposed: t.Proposed, Note: t.Note, Created: t.Created, LastUsed: t.LastUsed, Hits: t.Hits}
+		Proposed: t.Proposed, Note: t.Note, By: firewall.Author{Way: t.By, User: t.User}, Created: t.Created, LastUsed: t.LastUsed, Hits: t.Hits}
 	if len(t.ProgramBytes) > 0 {
 		if t.Program != "" {
 			return r, errors.New("program and program_base64 exclude each other")
@@ -220,6 +222,7 @@ type Update struct {
 	Put      []firewall.Rule   // as in PutRules
 	Remove   []firewall.RuleID // as in PutRules
 	Settings map[string]string // as in SetSetting
+	Unset    []string          // settings that become their default again; "mode": nobody has chosen one
 	Mode     *firewall.Mode    // as in SetMode
 	Unsee    []string          // programs to take from those seen
 
@@ -228,11 +231,11 @@ type Update struct {
 
 // Update makes all changes of u in one durable transaction, or none. It
 // returns the rules put as they are stored.
-func (s *Store) Update(u Update) ([]firewall.Rule, error) { return s.updateIn(s.update, u) }
+func (s *Store) Update(u Update) ([]firewall.Rule, error) { return s.updateIn(s.untold, u) }
 
 func (s *Store) updateIn(in transaction, u Update) (stored []firewall.Rule, err error) {
-	err = in(func(tx *bbolt.Tx) error {
-		stored, err = u.apply(tx)
+	err = in(func(tx *bbolt.Tx, t *trail) error {
+		stored, err = u.apply(tx, t)
 		return err
 	})
 	if err != nil {
@@ -250,7 +253,7 @@ func (s *Store) touch() {
 	}
 }
 
-func (u Update) apply(tx *bbolt.Tx) ([]firewall.Rule, error) {
+func (u Update) apply(tx *bbolt.Tx, trail *trail) ([]firewall.Rule, error) {
 	rules, used := tx.Bucket(rulesBucket), tx.Bucket(usedBucket)
 	var t tally
 	if err := take(tx.Bucket(metaBucket), tallyKey, &t); err != nil {
@@ -267,6 +270,8 @@ func (u Update) apply(tx *bbolt.Tx) ([]firewall.Rule, error) {
 		if id == "" {
 			continue
 		}
+		trail.changes(rulesBucket, []byte(id), rules.Get([]byte(id)), nil)
+		trail.changes(usedBucket, []byte(id), used.Get([]byte(id)), nil)
 		count([]byte(id), rules.Get([]byte(id)), minus)
 		if err := errors.Join(rules.Delete([]byte(id)), used.Delete([]byte(id))); err != nil {
 			return nil, err
@@ -291,6 +296,7 @@ func (u Update) apply(tx *bbolt.Tx) ([]firewall.Rule, error) {
 		if err != nil {
 			return nil, err
 		}
+		trail.changes(rulesBucket, key, rules.Get(key), value)
 		count(key, rules.Get(key), minus)
 		count(key, value, plus)
 		if err := rules.Put(key, value); err != nil {
@@ -305,11 +311,11 @@ func (u Update) apply(tx *bbolt.Tx) ([]firewall.Rule, error) {
 	if err := put(tx.Bucket(metaBucket), tallyKey, t); err != nil {
 		return nil, err
 	}
-	if err := u.applySettings(tx); err != nil {
+	if err := u.applySettings(tx, trail); err != nil {
 		return nil, err
 	}
-	if err := putIdentities(tx, u.Identities); err != nil {
+	if err := putIdentities(tx, u.Identities, trail); err != nil {
 		return nil, err
 	}
-	return stored, unsee(tx, u.Unsee)
+	return stored, unsee(tx, u.Unsee, trail)
 }

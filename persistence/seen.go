@@ -105,10 +105,12 @@ func forgetOldest(b *bbolt.Bucket) error {
 	return b.Delete(slices.Clone(key))
 }
 
-func unsee(tx *bbolt.Tx, programs []string) error {
+func unsee(tx *bbolt.Tx, programs []string, trail *trail) error {
 	for _, p := range programs {
 		for _, d := range []firewall.Direction{firewall.Out, firewall.In} {
-			if err := tx.Bucket(seenBucket).Delete(seenKey(p, d)); err != nil {
+			b, key := tx.Bucket(seenBucket), seenKey(p, d)
+			trail.changes(seenBucket, key, b.Get(key), nil)
+			if err := b.Delete(key); err != nil {
 				return err
 			}
 		}

@@ -149,7 +149,8 @@ func parseSize(s string, low, high int64) (int64, error) {
 	return 0, fmt.Errorf("want a size such as 256MB, from %dMB to %dGB", low/1e6, high/1e9)
 }
 
-const modeSetting = "mode"
+// ModeSetting is the name under which the mode is kept among the settings.
+const ModeSetting = "mode"
 
 // readSettings returns what differs from the defaults, without the mode.
 func readSettings(tx *bbolt.Tx) (map[string]string, error) {
@@ -159,7 +160,7 @@ func readSettings(tx *bbolt.Tx) (map[string]string, error) {
 		if err := unseal(k, v, &value); err != nil {
 			return fmt.Errorf("setting %q: %w", k, err)
 		}
-		if string(k) != modeSetting {
+		if string(k) != ModeSetting {
 			values[string(k)] = value
 		}
 		return nil
@@ -205,18 +206,32 @@ func (s *Store) SetSetting(name, value string) error {
 	return err
 }
 
-func (u Update) applySettings(tx *bbolt.Tx) error {
+func (u Update) applySettings(tx *bbolt.Tx, trail *trail) error {
 	b := tx.Bucket(settingsBucket)
+	store := func(name, value string) error {
+		sealed, err := seal([]byte(name), value)
+		if err != nil {
+			return err
+		}
+		trail.changes(settingsBucket, []byte(name), b.Get([]byte(name)), sealed)
+		return b.Put([]byte(name), sealed)
+	}
+	for _, name := range u.Unset {
+		trail.changes(settingsBucket, []byte(name), b.Get([]byte(name)), nil)
+		if err := b.Delete([]byte(name)); err != nil {
+			return err
+		}
+	}
 	for name, value := range u.Settings {
 		if err := checkSetting(name, value, new(Settings)); err != nil {
 			return err
 		}
-		if err := put(b, []byte(name), value); err != nil {
+		if err := store(name, value); err != nil {
 			return err
 		}
 	}
 	if u.Mode != nil {
-		return put(b, []byte(modeSetting), u.Mode.String())
+		return store(ModeSetting, u.Mode.String())
 	}
 	return nil
 }
@@ -232,7 +247,7 @@ func (s *Store) Mode() (m firewall.Mode, chosen bool, err error) {
 
 func readMode(tx *bbolt.Tx) (m firewall.Mode, chosen bool, err error) {
 	var name string
-	if err = take(tx.Bucket(settingsBucket), []byte(modeSetting), &name); err != nil || name == "" {
+	if err = take(tx.Bucket(settingsBucket), []byte(ModeSetting), &name); err != nil || name == "" {
 		return firewall.ModeAllow, false, err
 	}
 	err = m.UnmarshalText([]byte(name))

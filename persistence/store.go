@@ -44,10 +44,16 @@ func (s *Store) view(f func(tx *bbolt.Tx) error) error {
 	return s.guarded(func() error { return s.db.View(f) })
 }
 
-// update runs f in a writing transaction, which is on disk when it returns.
-// transaction runs a function in one durable transaction.
-type transaction func(f func(tx *bbolt.Tx) error) error
+// transaction runs a function in one durable transaction. The function says in
+// its trail what it changes; nil: nobody wants to know.
+type transaction func(f func(tx *bbolt.Tx, t *trail) error) error
 
+// untold is a transaction of which there is no history.
+func (s *Store) untold(f func(tx *bbolt.Tx, t *trail) error) error {
+	return s.update(func(tx *bbolt.Tx) error { return f(tx, nil) })
+}
+
+// update runs f in a writing transaction, which is on disk when it returns.
 func (s *Store) update(f func(tx *bbolt.Tx) error) error {
 	return s.guarded(func() error { return s.db.Update(f) })
 }

@@ -251,24 +251,8 @@ func (p *activityPage) choose(i int) {
 		return
 	}
 	p.chosen = l.ID
-	first, second := lineDetail(l)
-	lines := container.NewVBox(newText(fit(first, 800, sizeRow, false), sizeRow, theme.ColorNameForeground),
-		newText(fit(second, 800, sizeRow, false), sizeRow, colorMuted))
-	worrying, facts := lineFacts(l)
-	if worrying != "" {
-		lines.Add(container.NewBorder(nil, nil, container.NewCenter(newIcon("warning", 14, colorAsk)), nil,
-			newText(fit(worrying, 780, sizeRow, false), sizeRow, colorAsk)))
-	}
-	if facts != "" {
-		lines.Add(newText(fit(facts, 800, sizeRow, false), sizeRow, colorMuted))
-	}
-	before := p.detail.MinSize()
-	p.detail.Objects = []fyne.CanvasObject{padded(0, 6, 0, 0, newCard(10, lines))}
-	if p.detail.Hidden || p.detail.MinSize() != before {
-		p.detail.Show()
-		p.root.Refresh()
-	}
-	p.detail.Refresh()
+	p.showDetail(l, nil)
+	p.explain(l)
 	p.list.Refresh()
 }
 

@@ -29,7 +29,9 @@ type Control interface {
 	AddRule(ctx context.Context, r Rule) (Rule, error)
 	// ChangeRule replaces the rule that has r.ID.
 	ChangeRule(ctx context.Context, r Rule) error
-	RemoveRule(ctx context.Context, id string) error
+	// RemoveRule removes the rules that have these IDs, all of them or none, in
+	// one change.
+	RemoveRule(ctx context.Context, ids ...string) error
 	// Identities returns what is known of the programs that rules name.
 	Identities(ctx context.Context) ([]Identity, error)
 	// UndoCarried takes back that another version took the place of a program: it
@@ -52,6 +54,9 @@ type Control interface {
 	// Log returns matching lines, newest first.
 	Log(ctx context.Context, q LogQuery) ([]LogLine, error)
 
+	History
+	Cleaning
+
 	// Watch calls on for each change until ctx ends or the engine is gone,
 	// which it returns as ErrGone. The first calls give the present state
 	// (prompts and status). on is called from one goroutine.
@@ -64,6 +69,7 @@ var (
 	ErrRefused   = errors.New("not permitted")
 	ErrNotFound  = errors.New("no such thing")
 	ErrInvalid   = errors.New("invalid")
+	ErrConflict  = errors.New("not possible any more")
 	ErrNotStored = errors.New("the answer counts once: it could not be stored")
 )
 
@@ -169,6 +175,8 @@ type Rule struct {
 	Builtin   bool               `json:"builtin,omitempty"`
 	Proposed  bool               `json:"proposed,omitempty"`
 	Note      string             `json:"note"`
+	By        string             `json:"by,omitempty"`   // the way in which it was made, as Change.Way, or seen or builtin
+	User      string             `json:"user,omitempty"` // who made it
 	Created   time.Time          `json:"created"`
 	LastUsed  *time.Time         `json:"last_used"`
 	Hits      uint64             `json:"hits"`
@@ -194,6 +202,8 @@ type LogLine struct {
 	Rule      string             `json:"rule"`
 	Count     int                `json:"count"`
 	Note      string             `json:"note,omitempty"`     // for a change: what was changed
+	Change    string             `json:"change,omitempty"`   // for a change: its ID, see Undo
+	Way       string             `json:"way,omitempty"`      // for a change: as in Change
 	Carried   string             `json:"carried,omitempty"`  // for a change: the program whose place another version took, see UndoCarried
 	Warnings  []string           `json:"warnings,omitempty"` // as in Prompt, where the flow was asked about
 	Facts     []string           `json:"facts,omitempty"`

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -26,6 +25,7 @@ type programsPage struct {
 	chosen  string
 	reveals string // a rule to scroll to once the rules are read
 
+	choice                 *ruleChooser
 	list                   *rowList
 	field                  *widget.Entry
 	empty                  *canvas.Text
@@ -45,6 +45,7 @@ func newProgramsPage(u *UI) *programsPage {
 	p.list = newRowList(func() int { return len(p.lines) }, func() fyne.CanvasObject { return newRuleRow(u.icons, p.menu) }, p.draw)
 	p.list.choose = p.choose
 	p.list.act = p.edit
+	p.choice = newRuleChooser(p)
 	p.field = widget.NewEntry()
 	p.field.SetPlaceHolder(textSearchRules)
 	p.field.OnChanged = func(string) { p.arrange(); u.main.heading() }
@@ -63,7 +64,7 @@ func newProgramsPage(u *UI) *programsPage {
 	table := newCard(1, container.NewStack(withoutGaps(p.list), p.empty))
 	transfer := widget.NewButton(textTransfer, nil)
 	transfer.OnTapped = func() { p.transferMenu(transfer) }
-	p.root = container.NewBorder(container.NewVBox(container.NewBorder(nil, nil, nil, container.NewHBox(transfer, add), container.NewVBox(layout.NewSpacer(), p.field, layout.NewSpacer())), gap(2)), padded(0, 6, 0, 0, actions), nil, nil, table)
+	p.root = container.NewBorder(container.NewVBox(container.NewBorder(nil, nil, nil, container.NewHBox(p.choice.object(), transfer, add), container.NewVBox(layout.NewSpacer(), p.field, layout.NewSpacer())), gap(2)), padded(0, 6, 0, 0, actions), nil, nil, table)
 	p.buttons()
 	return p
 }
@@ -81,14 +82,14 @@ func (p *programsPage) opened() {
 			return
 		}
 		p.all = rules
-		p.arrange()
-		p.u.main.heading()
+		p.rearrange()
 	})
 }
 
 // reveal selects a rule once the page opens.
 func (p *programsPage) reveal(id string) {
 	p.chosen, p.reveals = id, id
+	p.choice.showAll()
 	if p.field.Text != "" {
 		p.field.SetText("")
 	}
@@ -101,7 +102,7 @@ func (p *programsPage) arrange() {
 	var programs []string
 	for i := range p.all {
 		r := &p.all[i]
-		if !ruleContains(*r, text) {
+		if !r.Contains(text) || !p.choice.shows(r) {
 			continue
 		}
 		if byProgram[r.Program] == nil {
@@ -115,6 +116,7 @@ func (p *programsPage) arrange() {
 		}
 		return cmp.Or(strings.Compare(strings.ToLower(programName(a, "")), strings.ToLower(programName(b, ""))), strings.Compare(a, b))
 	})
+	p.inOrder(programs, byProgram)
 	p.lines, p.count = p.lines[:0], len(programs)
 	for _, program := range programs {
 		p.lines = append(p.lines, ruleLine{program: program, rules: len(byProgram[program])})
@@ -126,6 +128,7 @@ func (p *programsPage) arrange() {
 	p.empty.Refresh()
 	p.list.Refresh()
 	p.buttons()
+	p.showClean()
 	if p.reveals != "" {
 		i := slices.IndexFunc(p.lines, func(l ruleLine) bool { return l.rule != nil && l.rule.ID == p.reveals })
 		p.reveals = ""
@@ -136,15 +139,6 @@ func (p *programsPage) arrange() {
 		}
 		p.list.ScrollTo(i)
 	}
-}
-
-func ruleContains(r Rule, text string) bool {
-	for _, s := range []string{r.Program, programName(r.Program, ""), r.Host, r.Remote, r.Note, r.ID} {
-		if strings.Contains(strings.ToLower(s), text) {
-			return true
-		}
-	}
-	return r.Port != 0 && strconv.Itoa(int(r.Port)) == text
 }
 
 func (p *programsPage) draw(i int, o fyne.CanvasObject) {
@@ -178,6 +172,9 @@ func (p *programsPage) buttons() {
 	about := textSelectRule
 	if ok {
 		about = textUsed(r)
+		if made := textMadeBy(r); made != "" {
+			about += " · " + made
+		}
 		if r.Note != "" {
 			about = shown(r.Note) + " · " + about
 		}

@@ -34,6 +34,8 @@ type ruleForm struct {
 	protocol, until                            *dialogSelectEntry
 	protocolField, untilField                  *formField
 	problem                                    *canvas.Text
+	seen                                       *preview
+	saved                                      func() // nil: nobody waits for it
 }
 
 // formField is an entry with a label and a place for what is wrong with it.
@@ -113,7 +115,10 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	cancel := f.keys.button(textCancel, f.keys.escape)
 	fields := container.NewVBox(f.program.row, newFormRow(textRuleVerdict, f.verdict), newFormRow(textRuleDirection, f.direction),
 		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.starter.row, f.untilField.row, f.note.row, f.problem)
-	f.popup = newDialog(u.main.window, 520, title, container.New(sized{484, 0}, fields), cancel, save)
+	f.seen = newPreview(u, 484, f.resize)
+	fields.Add(f.seen.box)
+	see := f.keys.button(textPreview, f.previewRule)
+	f.popup = newDialog(u.main.window, 520, title, container.New(sized{484, 0}, fields), see, cancel, save)
 	u.main.window.Canvas().Focus(f.program.entry)
 	return f
 }
@@ -156,7 +161,7 @@ func (f *ruleForm) parse() (Rule, bool) {
 func (f *ruleForm) save() {
 	r, ok := f.parse()
 	if !ok {
-		f.popup.Resize(fyne.NewSize(520, f.popup.MinSize().Height))
+		f.resize()
 		return
 	}
 	f.u.work(func(ctx context.Context) error {
@@ -172,6 +177,9 @@ func (f *ruleForm) save() {
 		}
 		f.close(true)
 		f.u.main.page().opened()
+		if f.saved != nil {
+			f.saved()
+		}
 	})
 }
 
@@ -181,6 +189,8 @@ func (f *ruleForm) close(saved bool) {
 		f.closed(saved)
 	}
 }
+
+func (f *ruleForm) resize() { f.popup.Resize(fyne.NewSize(520, f.popup.MinSize().Height)) }
 
 func parseProgram(s string) (string, error) {
 	s = strings.TrimSpace(s)

@@ -40,7 +40,7 @@ func newSettingsPage(u *UI) *settingsPage {
 	look.SetSelectedIndex(max(0, slices.Index([]Appearance{FollowSystem, Light, Dark}, u.appearance())))
 	look.OnChanged = func(string) { u.setAppearance([]Appearance{FollowSystem, Light, Dark}[look.SelectedIndex()]) }
 	own := container.NewVBox(
-		container.NewVBox(newSettingRow(textMode, p.mode), padded(settingLabel, 0, 0, 0, p.help)), gap(4),
+		container.NewVBox(newSettingRow(textMode, container.NewBorder(nil, nil, nil, widget.NewButton(textPreview, p.previewMode), p.mode)), padded(settingLabel, 0, 0, 0, p.help)), gap(4),
 		container.NewVBox(newSettingRow(textAppearance, look), padded(settingLabel, 0, 0, 0, newText(textLook, sizeSmall, colorMuted))), gap(4),
 		container.NewVBox(newSettingRow(textDesktop, container.NewHBox(widget.NewButton(textQuit, u.quit))), padded(settingLabel, 0, 0, 0, newText(textQuitHelp, sizeSmall, colorMuted))))
 	if u.options.Autostart != nil {

@@ -22,14 +22,19 @@ const maxShown = 200
 // is not printable, among them control characters and those that turn the
 // direction of writing, becomes "□" (which our font has), and what is too long
 // is cut.
-func shown(s string) string {
-	if len(s) <= maxShown && isPlain(s) {
+func shown(s string) string { return readable(s, maxShown) }
+
+// shownWhole is shown for a sentence that may hold several names.
+func shownWhole(s string) string { return readable(s, 5*maxShown) }
+
+func readable(s string, most int) string {
+	if len(s) <= most && isPlain(s) {
 		return s
 	}
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
-		if n++; n > maxShown {
+		if n++; n > most {
 			b.WriteString("…")
 			break
 		}

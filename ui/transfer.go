@@ -94,6 +94,7 @@ type importDialog struct {
 	u     *UI
 	file  Translated
 	how   ImportOptions
+	would Forecast
 	list  *fyne.Container
 	asked int // comparisons: only the last one is shown
 }
@@ -102,11 +103,19 @@ type importDialog struct {
 func (i *importDialog) compare(then func(lines []string)) {
 	i.asked++
 	how, asked := i.how, i.asked
-	fetch(i.u, func(ctx context.Context) (Difference, error) { return i.u.control.Import(ctx, i.file.Document, how) }, func(d Difference, err error) {
+	var would Forecast
+	fetch(i.u, func(ctx context.Context) (Difference, error) {
+		d, err := i.u.control.Import(ctx, i.file.Document, how)
+		if err == nil {
+			would, err = i.u.control.WhatIf(ctx, Proposal{Import: i.file.Document, Replace: how.Replace})
+		}
+		return d, err
+	}, func(d Difference, err error) {
 		switch {
 		case err != nil:
 			i.u.fail(err)
 		case asked == i.asked:
+			i.would = would
 			then(differenceLines(d))
 		}
 	})
@@ -148,6 +157,12 @@ func (i *importDialog) fill(lines []string) {
 		i.list.Add(newParagraph(textLeftOut+shown(l), colorMuted))
 	}
 	i.more(len(i.file.Left))
+	i.list.Add(gap(4))
+	for _, s := range i.would.Sentences() {
+		for _, line := range wrapped(s, 404, sizeRow) {
+			i.list.Add(newText(line, sizeRow, colorMuted))
+		}
+	}
 }
 
 func (i *importDialog) add(lines []string, color fyne.ThemeColorName) {

@@ -51,6 +51,7 @@ func TestRulesGoToAFileAndComeBackAfterTheDifferenceWasShown(t *testing.T) {
 	d.misses("curl")
 	d.ui.ImportFrom("policy.toml", io.NopCloser(strings.NewReader(f.String())))
 	d.sees("Add curl: Block · To anywhere · Always")
+	d.sees("firefox → 3 connections to 2 hosts would be blocked")
 	d.picture("transfer-difference")
 	test.Tap(d.button("Import"))
 	d.loop.Until(t, "the rule is back", func() bool { r, ok := d.theRule("/usr/bin/curl"); return ok && r.Verdict == firewall.Block })

@@ -29,6 +29,17 @@ func ButtonIn(o fyne.CanvasObject) *widget.Button {
 	return nil
 }
 
+// SelectIn is the choice that an object is, or nil.
+func SelectIn(o fyne.CanvasObject) *widget.Select {
+	switch o := o.(type) {
+	case *widget.Select:
+		return o
+	case *dialogSelect:
+		return &o.Select
+	}
+	return nil
+}
+
 // ExportTo is what happens once the person has chosen a file.
 func (u *UI) ExportTo(to io.WriteCloser) { u.exportTo(to) }
 

@@ -201,8 +201,8 @@ func (c *Client) ChangeRule(ctx context.Context, r ui.Rule) error {
 	return c.call(ctx, changePatience, "PUT", "/v1/rules", r, nil)
 }
 
-func (c *Client) RemoveRule(ctx context.Context, id string) error {
-	return c.call(ctx, changePatience, "DELETE", "/v1/rules", ui.Rule{ID: id}, nil)
+func (c *Client) RemoveRule(ctx context.Context, ids ...string) error {
+	return c.call(ctx, changePatience, "DELETE", "/v1/rules", removeRequest{ids}, nil)
 }
 
 func (c *Client) Identities(ctx context.Context) (is []ui.Identity, err error) {

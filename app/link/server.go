@@ -88,7 +88,7 @@ func (s *Server) handler() http.Handler {
 	handle(mux, s, "POST /v1/answer", toManage, plain(c.Answer))
 	handle(mux, s, "POST /v1/rules", toManage, c.AddRule)
 	handle(mux, s, "PUT /v1/rules", toManage, plain(c.ChangeRule))
-	handle(mux, s, "DELETE /v1/rules", toManage, plain(func(ctx context.Context, r ui.Rule) error { return c.RemoveRule(ctx, r.ID) }))
+	handleUpTo(mux, s, "DELETE /v1/rules", toManage, maxDocument, plain(func(ctx context.Context, r removeRequest) error { return c.RemoveRule(ctx, r.IDs...) }))
 	handle(mux, s, "POST /v1/programs/undo", toManage, plain(func(ctx context.Context, i ui.Identity) error { return c.UndoCarried(ctx, i.Program) }))
 	handle(mux, s, "POST /v1/confirm", toManage, plain(func(ctx context.Context, r confirmRequest) error { return c.Confirm(ctx, r.Allow, r.Block) }))
 	handle(mux, s, "POST /v1/mode", toRead, plain(func(ctx context.Context, r modeRequest) error {
@@ -97,6 +97,7 @@ func (s *Server) handler() http.Handler {
 	handle(mux, s, "POST /v1/settings", toRead, plain(func(ctx context.Context, r settingRequest) error {
 		return s.guarded(ctx, needOfSetting(r.Name), func() error { return c.SetSetting(ctx, r.Name, r.Value) })
 	}))
+	s.handleHistory(mux)
 	// What an import would change is only reading; doing it is not.
 	mux.HandleFunc("POST /v1/import", s.importDocument)
 	mux.HandleFunc("GET /v1/watch", s.watch)
@@ -112,13 +113,18 @@ func plain[Q any](f func(context.Context, Q) error) func(context.Context, Q) (no
 // handle answers one kind of request: names the peer, decodes, checks what the
 // peer may, acts, encodes.
 func handle[Q, A any](mux *http.ServeMux, s *Server, pattern string, n need, act func(context.Context, Q) (A, error)) {
+	handleUpTo(mux, s, pattern, n, maxRequest, act)
+}
+
+// handleUpTo is handle for a request of at most so many bytes.
+func handleUpTo[Q, A any](mux *http.ServeMux, s *Server, pattern string, n need, most int64, act func(context.Context, Q) (A, error)) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		var q Q
 		read := func() error {
 			if _, empty := any(q).(none); empty {
 				return nil
 			}
-			return decode(http.MaxBytesReader(w, r.Body, maxRequest), &q)
+			return decode(http.MaxBytesReader(w, r.Body, most), &q)
 		}
 		s.reply(w, r, n, read, func(ctx context.Context) (any, error) { return act(ctx, q) })
 	})

@@ -39,6 +39,9 @@ type (
 		Allow []string `json:"allow"`
 		Block []string `json:"block"`
 	}
+	removeRequest struct {
+		IDs []string `json:"ids"`
+	}
 	settingRequest struct {
 		Name  string `json:"name"`
 		Value string `json:"value"`
@@ -60,6 +63,7 @@ var kinds = []struct {
 	{"not found", ui.ErrNotFound, http.StatusNotFound},
 	{"invalid", ui.ErrInvalid, http.StatusBadRequest},
 	{"not stored", ui.ErrNotStored, http.StatusInsufficientStorage},
+	{"conflict", ui.ErrConflict, http.StatusConflict},
 	{"gone", ui.ErrGone, http.StatusServiceUnavailable},
 }
 

@@ -38,6 +38,14 @@ func (p *Prover) Accept(program firewall.Program, store func(...firewall.Identit
 	return store(accepted...)
 }
 
+// Restore lets restore put back what was known of programs; meanwhile nobody
+// else changes an identity.
+func (p *Prover) Restore(restore func() error) error {
+	p.deciding.Lock()
+	defer p.deciding.Unlock()
+	return restore()
+}
+
 // AcceptMet is Accept for whatever file a program was met with last.
 func (p *Prover) AcceptMet(program string, store func(...firewall.Identity) error) error {
 	p.deciding.Lock()

@@ -24,6 +24,7 @@ type Control struct {
 	settings []ui.Setting
 	answers  []ui.Answer
 	programs []ui.Identity
+	past     []past
 	made     int          // log lines made up on demand
 	added    []ui.LogLine // newer than those, oldest first
 	nextRule int
@@ -150,6 +151,7 @@ func (c *Control) SetMode(_ context.Context, m firewall.Mode) error {
 	if err := c.reachable(); err != nil {
 		return err
 	}
+	c.record("mode " + m.String())
 	c.status.Mode, c.status.FirstRun = m, false
 	c.changed()
 	return nil

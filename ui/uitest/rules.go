@@ -39,6 +39,8 @@ func (c *Control) AddRule(_ context.Context, r ui.Rule) (ui.Rule, error) {
 	c.nextRule++
 	r.ID = "r" + strconv.Itoa(c.nextRule)
 	r.Created = Start
+	c.record("add rule", r.ID)
+	r.By, r.User = "window", "user"
 	c.rules = append(c.rules, r)
 	c.sent++
 	c.changed()
@@ -67,6 +69,7 @@ func (c *Control) ChangeRule(_ context.Context, r ui.Rule) error {
 	}
 	for i := range c.rules {
 		if c.rules[i].ID == r.ID {
+			c.record("change rule "+r.ID, r.ID)
 			c.rules[i] = r
 			c.sent++
 			c.changed()
@@ -77,16 +80,18 @@ func (c *Control) ChangeRule(_ context.Context, r ui.Rule) error {
 }
 
 // RemoveRule implements [ui.Control].
-func (c *Control) RemoveRule(_ context.Context, id string) error {
+func (c *Control) RemoveRule(_ context.Context, ids ...string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.reachable(); err != nil {
 		return err
 	}
+	c.record("remove rule "+ids[0], ids...)
 	n := len(c.rules)
-	c.rules = slices.DeleteFunc(slices.Clone(c.rules), func(r ui.Rule) bool { return r.ID == id })
-	if len(c.rules) == n {
-		return fmt.Errorf("rule %s: %w", id, ui.ErrNotFound)
+	c.rules = slices.DeleteFunc(slices.Clone(c.rules), func(r ui.Rule) bool { return slices.Contains(ids, r.ID) })
+	if len(c.rules) != n-len(ids) {
+		c.past = c.past[:len(c.past)-1]
+		return fmt.Errorf("rule %s: %w", ids[0], ui.ErrNotFound)
 	}
 	c.sent++
 	c.changed()
