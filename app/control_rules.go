@@ -189,6 +189,8 @@ func (c *Control) once(ctx context.Context, a firewall.Answer, p firewall.Prompt
 	switch {
 	case errors.Is(err, firewall.ErrNoPrompt):
 		return fmt.Errorf("%w: question %s was answered or has ended", ui.ErrNotFound, a.Prompt)
+	case errors.Is(err, firewall.ErrNoStarter):
+		return fmt.Errorf("%w: %w: answer it with: --scope program", ui.ErrInvalid, err)
 	case err != nil:
 		return err
 	}
@@ -238,8 +240,10 @@ func scopeIn(s string) (firewall.AnswerScope, error) {
 		return firewall.ScopeDestination, nil
 	case "product":
 		return firewall.ScopeProduct, nil
+	case "starter":
+		return firewall.ScopeStarter, nil
 	}
-	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination or product", ui.ErrInvalid, s)
+	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination, product or starter", ui.ErrInvalid, s)
 }
 
 // ruleOf makes the rule that remembers an answer.
@@ -247,6 +251,9 @@ func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, l
 	r := p.Rule(v, scope)
 	if scope == firewall.ScopeProduct && r.Program == "" && p.Program.ID() != "" {
 		return r, fmt.Errorf("%w: the program has no signature that this computer has verified: answer it with: --scope program", ui.ErrInvalid)
+	}
+	if scope == firewall.ScopeStarter && r.StartedBy == "" && p.Program.ID() != "" {
+		return r, fmt.Errorf("%w: %w: answer it with: --scope program", ui.ErrInvalid, firewall.ErrNoStarter)
 	}
 	if r.Program == "" {
 		return r, fmt.Errorf("%w: %w: answer it with: --for once", ui.ErrInvalid, firewall.ErrUnidentified)
@@ -286,6 +293,9 @@ func describe(r firewall.Rule) string {
 	}
 	if out.Port != 0 {
 		s += fmt.Sprintf(" port %d", out.Port)
+	}
+	if out.StartedBy != "" {
+		s += " when started by " + out.StartedBy
 	}
 	if out.Until != "always" {
 		s += " until " + out.Until

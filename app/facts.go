@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -20,8 +21,10 @@ const (
 
 // facts knows the processes that are asked about: it reads each once.
 type facts struct {
-	read func(pid int) (process.Facts, error) // process.Of
-	late func()                               // called when facts came after factPatience
+	read      func(pid int) (process.Facts, error)        // process.Of
+	starterOf func(pid int, started time.Time) string     // process.StarterOf
+	started   func(pid int, started time.Time, by string) // told what started a process that is asked about
+	late      func()                                      // called when facts came after factPatience
 
 	mu    sync.Mutex
 	of    map[running]*fact
@@ -48,14 +51,18 @@ type fact struct {
 // known are the facts of a process, and what is said of them.
 type known struct {
 	process.Facts
-	words words
+	starter string // see [firewall.Attempt.StartedBy]
+	words   words
 }
 
 // words are facts as prompts and lines of the log say them.
 type words struct{ warnings, facts []string }
 
-func newFacts(late func()) *facts {
-	return &facts{read: process.Of, late: late, of: map[running]*fact{}, slots: make(chan struct{}, factReaders)}
+func newFacts(started func(pid int, started time.Time, by string), late func()) *facts {
+	return &facts{
+		read: process.Of, starterOf: process.StarterOf, started: started, late: late,
+		of: map[running]*fact{}, slots: make(chan struct{}, factReaders),
+	}
 }
 
 // about returns what is known of the prompts' processes, in their order. It
@@ -145,9 +152,10 @@ func (f *facts) learn(one *fact, a firewall.Attempt) {
 	if a.PID > 0 {
 		f.slots <- struct{}{}
 		if now, err := f.read(a.PID); err == nil && (a.Started.IsZero() || near(now.Started, a.Started)) && !otherProgram(now, a) {
-			one.known = known{now, inWords(now, a.Program, time.Now())}
+			one.known = known{now, cmp.Or(a.StartedBy, f.starterOf(a.PID, now.Started)), inWords(now, a.Program, time.Now())}
 		}
 		<-f.slots
+		f.started(a.PID, a.Started, one.starter)
 	}
 	close(one.done)
 	if time.Since(one.begun) >= factPatience {

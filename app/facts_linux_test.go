@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -118,5 +119,40 @@ func TestWhatAProgramIsSaidToBeIsNotSaidTwice(t *testing.T) {
 	said := inWords(f, firewall.Program{Kind: firewall.Foreign, Why: "in another mount namespace"}, f.Started)
 	if !slices.Equal(said.facts, []string{"runs in: its own pid namespace"}) || len(said.warnings) != 1 || len(f.Namespaces) != 2 {
 		t.Errorf("%+v of %q", said, f.Namespaces)
+	}
+}
+
+func TestAnAnswerMayBeForWhatStartedTheProgramOnly(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	pid, program := standIn(t)
+	script := filepath.Join(filepath.Dir(program), "backup.sh")
+	a := attempt(program, "192.0.2.1:443")
+	a.PID = pid
+	c, p := r.ask(t, a)
+	if p.StartedBy != script {
+		t.Errorf("started by %q, want %s", p.StartedBy, script)
+	}
+	if err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow, Scope: "starter"}); err != nil {
+		t.Fatal(err)
+	}
+	r.decided(t, c, firewall.Allow, firewall.ByRule)
+	rules, err := r.Rules(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made := rules[len(rules)-1]; made.Program != program || made.StartedBy != script || made.Remote+made.Host != "" {
+		t.Errorf("the rule is %+v", made)
+	}
+	again := a
+	again.StartedBy = script // as a backend says now that a rule depends on it
+	r.decided(t, r.memory.Dial(again), firewall.Allow, firewall.ByRule)
+
+	alone := attempt(program, "192.0.2.1:443")
+	_, p = r.ask(t, alone)
+	for _, lasts := range []string{"always", "once"} {
+		err := r.Answer(t.Context(), ui.Answer{ID: p.ID, Verdict: firewall.Allow, Scope: "starter", For: lasts})
+		if !errors.Is(err, ui.ErrInvalid) || !errors.Is(err, firewall.ErrNoStarter) {
+			t.Errorf("an answer for what is not known, %s: %v", lasts, err)
+		}
 	}
 }

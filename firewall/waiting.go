@@ -41,9 +41,7 @@ func (w *waitingRoom) take(h Held) {
 			return
 		}
 	}
-	if i := slices.IndexFunc(w.kept, func(a answer) bool { return a.Question == which && a.covers.meets(&h.Attempt) }); i >= 0 {
-		d := Decision{Verdict: w.kept[i].covers.Verdict, Reason: ByAnswer}
-		w.kept = slices.Delete(w.kept, i, i+1)
+	if d, ok := w.answered(which, &h.Attempt); ok {
 		h.Release(d)
 		w.engine.log(h.Attempt, d)
 		return
@@ -240,6 +238,9 @@ func (w *waitingRoom) answer(a Answer) error {
 	if a.Rule != nil && q.Program.ID() == "" {
 		return ErrUnidentified
 	}
+	if a.Scope == ScopeStarter && q.First.StartedBy == "" {
+		return ErrNoStarter
+	}
 	covers := q.Rule(a.Verdict, a.Scope)
 	d := Decision{Verdict: a.Verdict, Reason: ByAnswer}
 	if a.Rule != nil {
@@ -261,6 +262,18 @@ func (w *waitingRoom) keep(a answer) {
 		w.kept = slices.Delete(w.kept, 0, 1)
 	}
 	w.kept = append(w.kept, a)
+}
+
+// answered takes out what a person answered once before, if the attempt is what
+// that was kept for.
+func (w *waitingRoom) answered(which Question, a *Attempt) (Decision, bool) {
+	i := slices.IndexFunc(w.kept, func(k answer) bool { return k.Question == which && k.covers.meets(a) })
+	if i < 0 {
+		return Decision{}, false
+	}
+	d := Decision{Verdict: w.kept[i].covers.Verdict, Reason: ByAnswer}
+	w.kept = slices.Delete(w.kept, i, i+1)
+	return d, true
 }
 
 // close ends the wait of everything so, and forgets the questions.

@@ -116,6 +116,7 @@ type Prompt struct {
 	Signature   string             `json:"signature,omitempty"`   // as in Rule.Program: every version of it; "" if there is none, and then no scope product
 	Description string             `json:"description,omitempty"` // what the file says that it is
 	Parent      string             `json:"parent,omitempty"`      // what started it
+	StartedBy   string             `json:"started_by,omitempty"`  // as in Rule.StartedBy, what scope starter limits an answer to; "" if not known, and then no such scope
 	Command     string             `json:"command,omitempty"`
 	Warnings    []string           `json:"warnings,omitempty"` // what is worrying about the process: sentences without a full stop
 	Facts       []string           `json:"facts,omitempty"`    // what else is known of it: each a label, ": " and words
@@ -135,7 +136,7 @@ type Prompt struct {
 type Answer struct {
 	ID      string           `json:"id"`
 	Verdict firewall.Verdict `json:"verdict"`
-	Scope   string           `json:"scope"` // program, host, port, destination or product; "" is program
+	Scope   string           `json:"scope"` // program, host, port, destination, product or starter; "" is program
 	For     string           `json:"for"`   // once, exit, always or a Go duration such as 1h; "" is always
 }
 

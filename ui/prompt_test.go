@@ -245,6 +245,7 @@ func TestFactsThatComeLateAreShownInTheSameQuestion(t *testing.T) {
 	before := d.Window().Canvas().Size().Height
 	d.control.Ask(question("1", func(p *ui.Prompt) {
 		p.Warnings, p.Facts = []string{"LD_PRELOAD is set: /tmp/x.so"}, []string{"used by: backup.sh", "started by: sh"}
+		p.StartedBy = "/opt/backup.sh"
 	}))
 	d.loop.Until(t, "the facts are shown", func() bool { return d.says("LD_PRELOAD is set: /tmp/x.so") && d.says("backup.sh") && d.says("sh") })
 	if d.says("not known") || d.Scope().Selected != "This host, any port" || d.Shielded() {
@@ -252,6 +253,11 @@ func TestFactsThatComeLateAreShownInTheSameQuestion(t *testing.T) {
 	}
 	if after := d.Window().Canvas().Size().Height; after <= before {
 		t.Errorf("%v high, and %v before", after, before)
+	}
+	d.Scope().SetSelected("Only started by backup.sh")
+	test.Tap(d.Allow())
+	if got := d.answers(1)[0]; got.Scope != "starter" {
+		t.Errorf("answer %+v", got)
 	}
 }
 
@@ -350,6 +356,7 @@ func TestPromptPictures(t *testing.T) {
 		}, 0},
 		"used": {func(p *ui.Prompt) {
 			p.Program, p.Name, p.Remote, p.Port = "/usr/bin/curl", "curl", "192.0.2.7", 443
+			p.StartedBy = "/opt/backup.sh"
 			p.Facts = []string{"used by: backup.sh", "started by: backup.sh, sh, cron (cron.service)", "user: backup", "command: curl -sT /srv/backup.tar https://cdn.example-updates.net/", "runs in: docker 3f2a1b4c5d6e"}
 		}, 0},
 		"everything": {func(p *ui.Prompt) {

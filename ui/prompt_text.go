@@ -111,6 +111,9 @@ func scopeChoices(p Prompt) []choice {
 	if p.Port == 0 {
 		choices = []choice{{"Anywhere", "program"}, {"Only this " + host, "host"}}
 	}
+	if p.StartedBy != "" {
+		choices = append(choices, choice{"Only started by " + shown(lastPart(p.StartedBy)), "starter"})
+	}
 	if p.Signature != "" {
 		choices = append(choices, choice{"Anywhere, all versions of it", "product"})
 	}

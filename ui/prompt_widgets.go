@@ -2,6 +2,7 @@ package ui
 
 import (
 	"image/color"
+	"slices"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -64,6 +65,20 @@ func newPromptSelect(choices []choice, typed func(rune)) *promptSelect {
 		s.Disable()
 	}
 	return s
+}
+
+// offer replaces the choices, unless what the person chose is none of them any
+// more, and tells whether it did.
+func (s *promptSelect) offer(choices []choice) bool {
+	texts := make([]string, len(choices))
+	for i, c := range choices {
+		texts[i] = c.text
+	}
+	if !slices.Contains(texts, s.Selected) {
+		return false
+	}
+	s.SetOptions(texts)
+	return true
 }
 
 // TypedRune hands a letter on.
