@@ -29,6 +29,7 @@ type facts struct {
 	mu    sync.Mutex
 	of    map[running]*fact
 	slots chan struct{} // as many as may read at once
+	users users
 }
 
 // running is a process for as long as it runs one file.
@@ -61,7 +62,7 @@ type words struct{ warnings, facts []string }
 func newFacts(started func(pid int, started time.Time, by string), late func()) *facts {
 	return &facts{
 		read: process.Of, starterOf: process.StarterOf, started: started, late: late,
-		of: map[running]*fact{}, slots: make(chan struct{}, factReaders),
+		of: map[running]*fact{}, slots: make(chan struct{}, factReaders), users: newUsers(),
 	}
 }
 

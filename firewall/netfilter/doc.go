@@ -66,8 +66,16 @@
 // forks are the same program. An interpreter that rules name is made known
 // before it runs only while no rule names a script.
 //
+// A connection is its opener's, whoever holds the socket later: after a fork and
+// an execution, or passed on. The hook on packets that leave compares the
+// executable and the user of who sends with the owner's, and tells once for each
+// socket that they differ ([firewall.PassedOn]). Who connects or sends elsewhere
+// with a socket that another one used before is judged as itself, and flagged. Of
+// MPTCP that is not seen, nor who made a socket that nobody had used.
+//
 // What the kernel decides by itself it counts in one of two maps that the engine
-// empties in turn, so that the log is complete.
+// empties in turn, so that the log is complete. What different processes started
+// is counted apart, by the PID of the parent when the flow was opened.
 //
 // What fails closed: a socket or a verdict that was evicted is judged again; a
 // full queue drops; a queue that nobody reads drops (fail-closed, the default)
