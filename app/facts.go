@@ -181,7 +181,15 @@ func otherProgram(now process.Facts, a firewall.Attempt) bool {
 	default:
 		return false
 	}
-	return now.Path != "" && asWritten(now.Path) != asWritten(a.Program.Path)
+	return now.Path != "" && asWritten(now.Path) != asWritten(inside(a.Program.Path))
+}
+
+// inside is the path as the process itself names it.
+func inside(path string) string {
+	if _, inside, ok := firewall.InContainer(path); ok {
+		return inside
+	}
+	return path
 }
 
 // inWords says what is known of a process that runs the program. What the
@@ -198,7 +206,16 @@ func inWords(f process.Facts, p firewall.Program, now time.Time) (said words) {
 			said.facts = append(said.facts, fact.Text)
 		}
 	}
+	said.facts = append(resolverInWords(p), said.facts...)
 	return said
+}
+
+// resolverInWords says for whom the local resolver asks.
+func resolverInWords(p firewall.Program) []string {
+	if p.Kind == firewall.Changed || !firewall.IsLocalResolver(p.ID()) {
+		return nil
+	}
+	return []string{"asks for: other programs, which of them cannot be known"}
 }
 
 // near tells whether two readings of a process's start are the same one: one of

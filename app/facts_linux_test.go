@@ -160,3 +160,29 @@ func TestAnAnswerMayBeForWhatStartedTheProgramOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLogSaysForWhomTheLocalResolverAsks(t *testing.T) {
+	r := newRig(t, firewall.ModeAllow, onlyUs)
+	resolver, poser := attempt("/usr/lib/systemd/systemd-resolved", "192.0.2.53:53"), attempt("/tmp/systemd-resolved", "192.0.2.53:53")
+	for _, a := range []firewall.Attempt{resolver, poser} {
+		r.decided(t, r.memory.Dial(a), firewall.Allow, firewall.ByMode)
+	}
+	lines := r.log(t, ui.LogQuery{})
+	if len(lines) != 2 || lines[0].Facts != nil || lines[0].Name != "systemd-resolved" {
+		t.Errorf("what only has its name: %+v", lines)
+	}
+	if l := lines[1]; l.Name != "systemd-resolved (local resolver)" || !slices.Equal(l.Facts, []string{"asks for: other programs, which of them cannot be known"}) {
+		t.Errorf("the resolver: %+v", l)
+	}
+}
+
+// A process names its file as it sees it.
+func TestAProgramInAContainerHasItsFacts(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	pid, program := standIn(t)
+	a := attempt(firewall.ContainerPath("docker-3f2a1b4c5d6e", program), "192.0.2.1:443")
+	a.PID = pid
+	if _, p := r.ask(t, a); !slices.Contains(p.Facts, "used by: backup.sh") || p.About != "" || p.OnlyOnce {
+		t.Errorf("%+v", p)
+	}
+}

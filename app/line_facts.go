@@ -29,10 +29,11 @@ func (f *facts) ofLine(e firewall.Entry) func() (warnings, facts []string) {
 		}
 	}
 	one := f.users.of(e.Attempt)
-	if one == nil && hands == nil {
+	resolver := resolverInWords(e.Program)
+	if one == nil && hands == nil && resolver == nil {
 		return nil
 	}
-	return func() (warnings, facts []string) { return hands, one.wait() }
+	return func() (warnings, facts []string) { return hands, append(resolver, one.wait()...) }
 }
 
 // users knows who uses programs to talk for them, by the process that talks.
@@ -87,7 +88,7 @@ func (u *users) of(a firewall.Attempt) *use {
 
 func (u *users) look(one *use, a firewall.Attempt) {
 	u.slots <- struct{}{}
-	if fact, ok := u.usedBy(a.PID, a.Started, a.Program.Path, a.Parent); ok {
+	if fact, ok := u.usedBy(a.PID, a.Started, inside(a.Program.Path), a.Parent); ok {
 		one.facts = []string{fact.Text}
 	}
 	<-u.slots

@@ -126,7 +126,7 @@ func (c *change) done() Ruleset {
 func changePaths(paths []string, moved map[name]int) []string {
 	sign := make(map[string]int)
 	for n, m := range moved {
-		if m != 0 && n.kind == namesFile && isPath(n.text) {
+		if m != 0 && n.kind == namesFile && isFile(n.text) {
 			sign[n.text] = m
 		}
 	}

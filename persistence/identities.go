@@ -40,12 +40,17 @@ type stampText struct {
 // validIdentity tells whether an identity may be stored.
 func validIdentity(i firewall.Identity) error {
 	switch {
-	case !strings.HasPrefix(i.Path, "/") && !strings.Contains(i.Path, `\`):
+	case !strings.HasPrefix(i.Path, "/") && !strings.Contains(i.Path, `\`) && !contained(i.Path):
 		return fmt.Errorf("identity of %q: want an absolute path", i.Path)
 	case i.Stamp != (firewall.Stamp{}) && i.Since.IsZero():
 		return fmt.Errorf("identity of %s: it does not say since when", i.Path)
 	}
 	return errors.Join(validProof(i.Proof), validProof(i.Before))
+}
+
+func contained(path string) bool {
+	_, _, ok := firewall.InContainer(path)
+	return ok
 }
 
 func validProof(p firewall.Proof) error {

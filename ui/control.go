@@ -143,7 +143,7 @@ type Answer struct {
 // Rule is a rule as commands and windows show it.
 type Rule struct {
 	ID        string             `json:"id"`
-	Program   string             `json:"program"` // a path, "kernel", "*", "foreign:…", "service:NAME:PATH", "script:FAMILY:PATH", "inline:FAMILY:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID", "nix:NAME/PATH" or "signer:NAME/product:NAME"
+	Program   string             `json:"program"` // a path, "kernel", "*", "container:CONTAINER/PATH", "foreign:…", "service:NAME:PATH", "script:FAMILY:PATH", "inline:FAMILY:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID", "nix:NAME/PATH" or "signer:NAME/product:NAME"
 	Direction firewall.Direction `json:"direction"`
 	Protocol  firewall.Protocol  `json:"protocol"`
 	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""

@@ -359,6 +359,15 @@ func TestPromptPictures(t *testing.T) {
 			p.StartedBy = "/opt/backup.sh"
 			p.Facts = []string{"used by: backup.sh", "started by: backup.sh, sh, cron (cron.service)", "user: backup", "command: curl -sT /srv/backup.tar https://cdn.example-updates.net/", "runs in: docker 3f2a1b4c5d6e"}
 		}, 0},
+		"contained": {func(p *ui.Prompt) {
+			p.Program, p.Name = "container:docker-3f2a1b4c5d6e/usr/bin/curl", "curl (docker-3f2a1b4c5d6e)"
+			p.Facts = []string{"started by: sh, containerd-shim-runc-v2 (docker-3f2a1b4c5d6e.scope)", "user: root", "runs in: docker 3f2a1b4c5d6e"}
+		}, 0},
+		"passed": {func(p *ui.Prompt) {
+			p.Program, p.Name = "/usr/lib/systemd/systemd-resolved", "systemd-resolved (local resolver)"
+			p.Warnings = []string{"socket opened by systemd-resolved (pid 4821), used by helper (pid 4907)"}
+			p.Facts = []string{"asks for: other programs, which of them cannot be known", "started by: systemd (systemd-resolved.service)", "user: systemd-resolve"}
+		}, 0},
 		"everything": {func(p *ui.Prompt) {
 			p.About, p.Others = "in another mount namespace", 2
 			p.Warnings = []string{"LD_PRELOAD is set: /tmp/a.so", "LD_AUDIT is set: /tmp/b.so", "anyone can change what is in /tmp/x", "its file changed just now"}

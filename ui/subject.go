@@ -3,6 +3,8 @@ package ui
 import (
 	"regexp"
 	"strings"
+
+	"sallyport.dev/sallyport/firewall"
 )
 
 // windowsPath is where a path of Windows begins in a rule's program.
@@ -13,16 +15,26 @@ var windowsPath = regexp.MustCompile(`^(?:[A-Za-z]:)?\\`)
 // package, or a signer with a product. An executable that is not called as its
 // package is shown with it: "curl (firefox)".
 func subjectText(program string) (title, detail string, ok bool) {
+	if firewall.IsLocalResolver(program) && strings.HasPrefix(program, "/") {
+		return shown(lastPart(program)) + textResolverMark, textResolverDetail + " · " + shown(program), true
+	}
 	if windowsPath.MatchString(program) {
 		return shown(program[strings.LastIndexByte(program, '\\')+1:]), shown(program), true
 	}
 	if rest, ok := strings.CutPrefix(program, "service:"); ok {
 		service, host, _ := strings.Cut(rest, ":")
+		if firewall.IsLocalResolver(program) {
+			return shown(service) + textResolverMark, textResolverDetail + " · " + shown(host), true
+		}
 		return shown(service), textServiceDetail + " · " + shown(host), true
 	}
 	if rest, ok := strings.CutPrefix(program, "script:"); ok {
 		family, script, _ := strings.Cut(rest, ":")
 		return shown(lastPart(script) + " (" + family + ")"), textScriptDetail + " · " + shown(script), true
+	}
+	if rest, ok := strings.CutPrefix(program, "container:"); ok {
+		container, _, _ := strings.Cut(rest, "/")
+		return shown(lastPart(rest) + " (" + container + ")"), textContainerDetail + " " + shown(container) + " · " + shown(strings.TrimPrefix(rest, container)), true
 	}
 	if rest, ok := strings.CutPrefix(program, "inline:"); ok {
 		_, path, _ := strings.Cut(rest, ":")
@@ -56,9 +68,12 @@ var linuxPackages = map[string]string{
 }
 
 const (
-	textServiceDetail = "A service"
-	textScriptDetail  = "A script"
-	textInlineDetail  = "Inline code"
-	textPackageDetail = "An installed package"
-	textSignerDetail  = "Every version signed by"
+	textResolverMark    = " (local resolver)"
+	textResolverDetail  = "Asks for names for all programs"
+	textServiceDetail   = "A service"
+	textScriptDetail    = "A script"
+	textInlineDetail    = "Inline code"
+	textContainerDetail = "In the container"
+	textPackageDetail   = "An installed package"
+	textSignerDetail    = "Every version signed by"
 )

@@ -60,6 +60,13 @@
 // process that serves the mount, which the kernel tells since it has
 // fuse_connection in /proc/PID/fdinfo; before that it stays a foreign program.
 //
+// A program in a mount namespace of its own is named by its container, if the
+// path of its cgroup names one and root alone can have made that cgroup
+// (docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, lxc.payload.NAME,
+// machine-NAME.scope): [firewall.ContainerPath]. Its content is proven through a
+// process of the container. Any other stays foreign. Of a container's own network
+// namespace nothing passes our hooks but is let through and counted.
+//
 // Of an interpreter, each execution is a program of its own: what one runs says
 // nothing of the next. Its arguments are noted when it is executed, and the
 // engine finds the script in them at its first connection. The processes that it

@@ -27,13 +27,14 @@ const impostor = 1
 
 // identities turns the kernel's keys of executables into programs.
 type identities struct {
-	paths   *ebpf.Map
-	wanted  *ebpf.Map
-	opened  *link.Iter
-	space   uint64 // number of our mount namespace
-	mu      sync.Mutex
-	known   map[kernelProgram]firewall.Program
-	opening sync.Mutex // one look at an open file at a time
+	paths      *ebpf.Map
+	wanted     *ebpf.Map
+	opened     *link.Iter
+	space      uint64 // number of our mount namespace
+	mu         sync.Mutex
+	known      map[kernelProgram]firewall.Program
+	containers map[string]string // the cgroups of those that were met, by name
+	opening    sync.Mutex        // one look at an open file at a time
 
 	prove firewall.Identify // nil: every file is the program of its path; set before the first use
 
@@ -51,7 +52,7 @@ func newIdentities(k *kernelSide) (*identities, error) {
 	}
 	i := &identities{
 		paths: k.Paths, wanted: k.Wanteds, opened: it, space: st.Ino,
-		known: make(map[kernelProgram]firewall.Program),
+		known: make(map[kernelProgram]firewall.Program), containers: make(map[string]string),
 	}
 	i.interpreters = newInterpreters(k, i)
 	return i, nil
@@ -91,8 +92,8 @@ func (i *identities) file(key kernelProgram, pid uint32) firewall.Program {
 		return p
 	}
 	p = i.packaged(key, pid, i.identify(key, pid))
-	if p.Kind == firewall.Unidentified {
-		return p
+	if p.Kind == firewall.Unidentified || p.Why == elsewhere && !i.runs(key, pid) {
+		return p // a process may tell more
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()

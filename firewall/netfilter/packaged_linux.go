@@ -33,6 +33,8 @@ func (i *identities) packaged(key kernelProgram, pid uint32, p firewall.Program)
 		return p
 	case isFlatpakPath(p.Path):
 		return i.flatpak(key, pid, p)
+	case p.Why == elsewhere:
+		return i.contained(key, pid, p)
 	}
 	return p
 }
