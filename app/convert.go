@@ -129,7 +129,7 @@ func promptOut(p firewall.Prompt, f known) ui.Prompt {
 		Signer: p.Program.Signer, Product: cmp.Or(p.Program.Product, f.Product), Signature: p.Program.Signature(), Description: f.Description,
 		StartedBy: cmp.Or(a.StartedBy, f.starter), Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Port: a.Remote.Port(),
 		Waiting: p.Waiting, Others: p.Others, Asked: p.Asked.UTC(), Deadline: p.Deadline.UTC(),
-		Warnings: append(handsInWords(a.Socket), f.words.warnings...), Facts: f.words.facts,
+		Warnings: append(handsInWords(a.Socket), f.words.warnings...), Facts: append(tunnelInWords(a), f.words.facts...),
 	}
 	if len(f.Chain) > 0 {
 		out.Parent = cmp.Or(f.Chain[0].Path, f.Chain[0].Name)

@@ -186,3 +186,17 @@ func TestAProgramInAContainerHasItsFacts(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+func TestATunnelOfTheKernelIsNamed(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	a := attempt("", "192.0.2.1:0")
+	a.Program, a.Protocol, a.UID = firewall.Program{Kind: firewall.Kernel}, firewall.ESP, -1
+	want := []string{"tunnel: IPsec, whose content is other programs'"}
+	_, p := r.ask(t, a)
+	if !slices.Equal(p.Facts, want) {
+		t.Errorf("the prompt says %q", p.Facts)
+	}
+	if lines := r.log(t, ui.LogQuery{}); len(lines) != 1 || !slices.Equal(lines[0].Facts, want) {
+		t.Errorf("the log says %+v", lines)
+	}
+}

@@ -25,15 +25,15 @@ func (f *facts) ofLine(e firewall.Entry) func() (warnings, facts []string) {
 	if one := f.decided(e); one != nil {
 		return func() (warnings, facts []string) {
 			said := one.read()
-			return append(hands, said.warnings...), said.facts
+			return append(hands, said.warnings...), append(tunnelInWords(e.Attempt), said.facts...)
 		}
 	}
 	one := f.users.of(e.Attempt)
-	resolver := resolverInWords(e.Program)
-	if one == nil && hands == nil && resolver == nil {
+	what := append(resolverInWords(e.Program), tunnelInWords(e.Attempt)...)
+	if one == nil && hands == nil && what == nil {
 		return nil
 	}
-	return func() (warnings, facts []string) { return hands, append(resolver, one.wait()...) }
+	return func() (warnings, facts []string) { return hands, append(what, one.wait()...) }
 }
 
 // users knows who uses programs to talk for them, by the process that talks.
@@ -109,6 +109,17 @@ func (u *use) wait() []string {
 	case <-time.After(time.Until(u.begun.Add(linePatience))):
 		return nil
 	}
+}
+
+// tunnels are the protocols that the kernel itself sends only as a tunnel.
+var tunnels = map[firewall.Protocol]string{4: "IP in IP", 41: "IPv6 in IP", firewall.GRE: "GRE", firewall.ESP: "IPsec", firewall.AH: "IPsec"}
+
+// tunnelInWords says for which kind of tunnel the kernel sends.
+func tunnelInWords(a firewall.Attempt) []string {
+	if kind := tunnels[a.Protocol]; a.Program.Kind == firewall.Kernel && kind != "" {
+		return []string{"tunnel: " + kind + ", whose content is other programs'"}
+	}
+	return nil
 }
 
 // handsInWords says, as a worrying fact, that a socket is in other hands.

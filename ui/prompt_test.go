@@ -394,6 +394,14 @@ func TestPromptPictures(t *testing.T) {
 	}
 }
 
+func TestTheAnswerForWhatStartedItIsReadable(t *testing.T) {
+	d := newDesk(t, ui.Dark)
+	d.ask(question("1", func(p *ui.Prompt) { p.StartedBy = "/opt/backup.sh" }))
+	d.wait(7 * time.Second)
+	d.Scope().SetSelected("Only started by backup.sh")
+	test.AssertImageMatches(t, filepath.Join("prompt", "starter-dark.png"), d.Window().Canvas().Capture())
+}
+
 func save(t *testing.T, file string, w fyne.Window) {
 	t.Helper()
 	f, err := os.Create(file)

@@ -30,6 +30,9 @@ const (
 // promptTitle says what the program wants.
 func promptTitle(p Prompt) string {
 	name := programName(p.Program, p.Name)
+	if strings.HasPrefix(p.Program, "container:") || firewall.IsLocalResolver(p.Program) && strings.HasPrefix(p.Program, "/") {
+		name = shown(lastPart(p.Program)) // the line below says the rest, and has room
+	}
 	if p.Direction == firewall.In {
 		return name + " is called from outside"
 	}

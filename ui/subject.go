@@ -69,7 +69,7 @@ var linuxPackages = map[string]string{
 
 const (
 	textResolverMark    = " (local resolver)"
-	textResolverDetail  = "Asks for names for all programs"
+	textResolverDetail  = "The local resolver"
 	textServiceDetail   = "A service"
 	textScriptDetail    = "A script"
 	textInlineDetail    = "Inline code"
