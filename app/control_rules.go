@@ -228,24 +228,6 @@ func (c *Control) find(id string) (firewall.Rule, error) {
 	return r, err
 }
 
-func scopeIn(s string) (firewall.AnswerScope, error) {
-	switch s {
-	case "", "program":
-		return firewall.ScopeProgram, nil
-	case "host":
-		return firewall.ScopeHost, nil
-	case "port":
-		return firewall.ScopePort, nil
-	case "destination":
-		return firewall.ScopeDestination, nil
-	case "product":
-		return firewall.ScopeProduct, nil
-	case "starter":
-		return firewall.ScopeStarter, nil
-	}
-	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination, product or starter", ui.ErrInvalid, s)
-}
-
 // ruleOf makes the rule that remembers an answer.
 func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, lasts string) (firewall.Rule, error) {
 	r := p.Rule(v, scope)

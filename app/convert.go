@@ -172,3 +172,22 @@ func lineOut(l persistence.Line) ui.LogLine {
 	}
 	return out
 }
+
+// scopeIn reads what an answer covers.
+func scopeIn(s string) (firewall.AnswerScope, error) {
+	switch s {
+	case "", "program":
+		return firewall.ScopeProgram, nil
+	case "host":
+		return firewall.ScopeHost, nil
+	case "port":
+		return firewall.ScopePort, nil
+	case "destination":
+		return firewall.ScopeDestination, nil
+	case "product":
+		return firewall.ScopeProduct, nil
+	case "starter":
+		return firewall.ScopeStarter, nil
+	}
+	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination, product or starter", ui.ErrInvalid, s)
+}
