@@ -22,16 +22,6 @@ func cgroupPath(text string) (path string) {
 	return strings.TrimSuffix(path, " (deleted)")
 }
 
-// unifiedPath is the path of cgroup v2 alone.
-func unifiedPath(text string) string {
-	for line := range strings.Lines(text) {
-		if path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {
-			return path
-		}
-	}
-	return ""
-}
-
 // unitOf is the innermost service or scope of systemd in a cgroup's path.
 func unitOf(path string) string {
 	for path != "" {

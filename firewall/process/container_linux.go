@@ -3,6 +3,7 @@ package process
 import (
 	"path"
 	"path/filepath"
+	"strings"
 )
 
 // Container is a container as the manager named its cgroup.
@@ -22,4 +23,14 @@ func ContainerOf(pid int, tree string) (Container, error) {
 	}
 	c := Container{Name: name, Folder: filepath.Join(tree, folder)}
 	return c, RootsAlone(c.Folder)
+}
+
+// unifiedPath is the path of cgroup v2 alone.
+func unifiedPath(text string) string {
+	for line := range strings.Lines(text) {
+		if path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {
+			return path
+		}
+	}
+	return ""
 }
