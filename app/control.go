@@ -113,18 +113,19 @@ func (w watcher) Prompts(ps []firewall.Prompt) { w.hub.prompts(ps) }
 
 func (w watcher) Decided(e firewall.Entry) {
 	n := uint64(max(e.Count, 1))
-	switch e.Verdict {
-	case firewall.Allow:
+	switch {
+	case e.Reason == firewall.PassedOn: // it was counted when it was decided
+	case e.Verdict == firewall.Allow:
 		w.allowed.Add(n)
-	case firewall.Block:
+	case e.Verdict == firewall.Block:
 		w.blocked.Add(n)
 	}
 	// A changed program has its rules, and is to be asked about.
 	if e.Reason == firewall.ByMode && w.state.Load().mode == firewall.ModeAllow && e.Program.Kind != firewall.Changed {
 		w.journal.Collect(e)
 	}
-	if about := w.hub.facts.decided(e); about != nil {
-		w.journal.AppendAsked(e, func() (warnings, facts []string) { said := about.read(); return said.warnings, said.facts })
+	if known := w.hub.facts.ofLine(e); known != nil {
+		w.journal.AppendKnown(e, known)
 	} else {
 		w.journal.Append(e)
 	}

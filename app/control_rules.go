@@ -212,6 +212,8 @@ func (c *Control) once(ctx context.Context, a firewall.Answer, p firewall.Prompt
 	switch {
 	case errors.Is(err, firewall.ErrNoPrompt):
 		return fmt.Errorf("%w: question %s was answered or has ended", ui.ErrNotFound, a.Prompt)
+	case errors.Is(err, firewall.ErrNoStarter):
+		return fmt.Errorf("%w: %w: answer it with: --scope program", ui.ErrInvalid, err)
 	case err != nil:
 		return err
 	}
@@ -249,27 +251,14 @@ func (c *Control) find(id string) (firewall.Rule, error) {
 	return r, err
 }
 
-func scopeIn(s string) (firewall.AnswerScope, error) {
-	switch s {
-	case "", "program":
-		return firewall.ScopeProgram, nil
-	case "host":
-		return firewall.ScopeHost, nil
-	case "port":
-		return firewall.ScopePort, nil
-	case "destination":
-		return firewall.ScopeDestination, nil
-	case "product":
-		return firewall.ScopeProduct, nil
-	}
-	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination or product", ui.ErrInvalid, s)
-}
-
 // ruleOf makes the rule that remembers an answer.
 func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, lasts string) (firewall.Rule, error) {
 	r := p.Rule(v, scope)
 	if scope == firewall.ScopeProduct && r.Program == "" && p.Program.ID() != "" {
 		return r, fmt.Errorf("%w: the program has no signature that this computer has verified: answer it with: --scope program", ui.ErrInvalid)
+	}
+	if scope == firewall.ScopeStarter && r.StartedBy == "" && p.Program.ID() != "" {
+		return r, fmt.Errorf("%w: %w: answer it with: --scope program", ui.ErrInvalid, firewall.ErrNoStarter)
 	}
 	if r.Program == "" {
 		return r, fmt.Errorf("%w: %w: answer it with: --for once", ui.ErrInvalid, firewall.ErrUnidentified)

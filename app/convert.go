@@ -131,9 +131,9 @@ func promptOut(p firewall.Prompt, f known) ui.Prompt {
 		Changed: p.Program.Kind == firewall.Changed, OnlyOnce: p.Program.ID() == "", Inline: p.Program.ID() != "" && !p.Program.Lasting(),
 		PID: a.PID, UID: a.UID, User: f.User,
 		Signer: p.Program.Signer, Product: cmp.Or(p.Program.Product, f.Product), Signature: p.Program.Signature(), Description: f.Description,
-		Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Port: a.Remote.Port(),
+		StartedBy: cmp.Or(a.StartedBy, f.starter), Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Port: a.Remote.Port(),
 		Waiting: p.Waiting, Others: p.Others, Asked: p.Asked.UTC(), Deadline: p.Deadline.UTC(),
-		Warnings: f.words.warnings, Facts: f.words.facts,
+		Warnings: append(handsInWords(a.Socket), f.words.warnings...), Facts: append(tunnelInWords(a), f.words.facts...),
 	}
 	if len(f.Chain) > 0 {
 		out.Parent = cmp.Or(f.Chain[0].Path, f.Chain[0].Name)
@@ -189,4 +189,23 @@ func lineOut(l persistence.Line) ui.LogLine {
 		}
 	}
 	return out
+}
+
+// scopeIn reads what an answer covers.
+func scopeIn(s string) (firewall.AnswerScope, error) {
+	switch s {
+	case "", "program":
+		return firewall.ScopeProgram, nil
+	case "host":
+		return firewall.ScopeHost, nil
+	case "port":
+		return firewall.ScopePort, nil
+	case "destination":
+		return firewall.ScopeDestination, nil
+	case "product":
+		return firewall.ScopeProduct, nil
+	case "starter":
+		return firewall.ScopeStarter, nil
+	}
+	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination, product or starter", ui.ErrInvalid, s)
 }

@@ -26,6 +26,9 @@ func describeOut(out ui.Rule) string {
 	if out.Port != 0 {
 		s += fmt.Sprintf(" port %d", out.Port)
 	}
+	if out.StartedBy != "" {
+		s += " when started by " + out.StartedBy
+	}
 	if out.Until != "always" {
 		s += " until " + out.Until
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -21,12 +22,15 @@ const (
 
 // facts knows the processes that are asked about: it reads each once.
 type facts struct {
-	read func(pid int) (process.Facts, error) // process.Of
-	late func()                               // called when facts came after factPatience
+	read      func(pid int) (process.Facts, error)        // process.Of
+	starterOf func(pid int, started time.Time) string     // process.StarterOf
+	started   func(pid int, started time.Time, by string) // told what started a process that is asked about
+	late      func()                                      // called when facts came after factPatience
 
 	mu    sync.Mutex
 	of    map[running]*fact
 	slots chan struct{} // as many as may read at once
+	users users
 }
 
 // running is a process for as long as it runs one file.
@@ -49,14 +53,18 @@ type fact struct {
 // known are the facts of a process, and what is said of them.
 type known struct {
 	process.Facts
-	words words
+	starter string // see [firewall.Attempt.StartedBy]
+	words   words
 }
 
 // words are facts as prompts and lines of the log say them.
 type words struct{ warnings, facts []string }
 
-func newFacts(late func()) *facts {
-	return &facts{read: process.Of, late: late, of: map[running]*fact{}, slots: make(chan struct{}, factReaders)}
+func newFacts(started func(pid int, started time.Time, by string), late func()) *facts {
+	return &facts{
+		read: process.Of, starterOf: process.StarterOf, started: started, late: late,
+		of: map[running]*fact{}, slots: make(chan struct{}, factReaders), users: newUsers(),
+	}
 }
 
 // about returns what is known of the prompts' processes, in their order. It
@@ -146,9 +154,10 @@ func (f *facts) learn(one *fact, a firewall.Attempt) {
 	if a.PID > 0 {
 		f.slots <- struct{}{}
 		if now, err := f.read(a.PID); err == nil && (a.Started.IsZero() || near(now.Started, a.Started)) && !otherProgram(now, a) {
-			one.known = known{now, inWords(now, a.Program, time.Now())}
+			one.known = known{now, cmp.Or(a.StartedBy, f.starterOf(a.PID, now.Started)), inWords(now, a.Program, time.Now())}
 		}
 		<-f.slots
+		f.started(a.PID, a.Started, one.starter)
 	}
 	close(one.done)
 	if time.Since(one.begun) >= factPatience {
@@ -173,13 +182,21 @@ func otherProgram(now process.Facts, a firewall.Attempt) bool {
 	default:
 		return false
 	}
-	return now.Path != "" && asWritten(now.Path) != asWritten(a.Program.Path) && !seesItElsewhere(now.Path)
+	return now.Path != "" && asWritten(now.Path) != asWritten(inside(a.Program.Path)) && !seesItElsewhere(now.Path)
 }
 
 // seesItElsewhere tells whether a process has its file at another path than the
 // program that it is: in what an AppImage mounted, or as a Flatpak app.
 func seesItElsewhere(path string) bool {
 	return strings.Contains(path, "/.mount_") || strings.HasPrefix(path, "/app/")
+}
+
+// inside is the path as the process itself names it.
+func inside(path string) string {
+	if _, inside, ok := firewall.InContainer(path); ok {
+		return inside
+	}
+	return path
 }
 
 // inWords says what is known of a process that runs the program. What the
@@ -196,7 +213,16 @@ func inWords(f process.Facts, p firewall.Program, now time.Time) (said words) {
 			said.facts = append(said.facts, fact.Text)
 		}
 	}
+	said.facts = append(resolverInWords(p), said.facts...)
 	return said
+}
+
+// resolverInWords says for whom the local resolver asks.
+func resolverInWords(p firewall.Program) []string {
+	if p.Kind == firewall.Changed || !firewall.IsLocalResolver(p.ID()) {
+		return nil
+	}
+	return []string{"asks for: other programs, which of them cannot be known"}
 }
 
 // near tells whether two readings of a process's start are the same one: one of

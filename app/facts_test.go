@@ -14,10 +14,12 @@ func prompt(id string, pid int) firewall.Prompt {
 	return firewall.Prompt{ID: firewall.PromptID(id), First: firewall.Attempt{PID: pid}}
 }
 
+func nobodyStarted(int, time.Time, string) {}
+
 func TestAQuestionDoesNotWaitForANameThatDoesNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		came, late := make(chan struct{}), 0
-		f := newFacts(func() { late++ })
+		f := newFacts(nobodyStarted, func() { late++ })
 		f.read = func(pid int) (process.Facts, error) {
 			switch pid {
 			case 1:
@@ -53,7 +55,7 @@ func TestAQuestionDoesNotWaitForANameThatDoesNotCome(t *testing.T) {
 }
 
 func TestAProcessThatHasThePIDNowIsNotNamed(t *testing.T) {
-	f := newFacts(func() {})
+	f := newFacts(nobodyStarted, func() {})
 	f.read = func(pid int) (process.Facts, error) {
 		return process.Facts{PID: pid, User: "mallory", Started: time.Unix(2000, 0)}, nil
 	}
@@ -69,7 +71,7 @@ func TestAProcessThatHasThePIDNowIsNotNamed(t *testing.T) {
 func TestAProcessIsRememberedWhileItsFlowsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reads := 0
-		f := newFacts(func() {})
+		f := newFacts(nobodyStarted, func() {})
 		f.read = func(pid int) (process.Facts, error) {
 			reads++
 			return process.Facts{PID: pid, User: "anna", UID: 1000}, nil

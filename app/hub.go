@@ -51,7 +51,7 @@ type watching struct {
 
 func newHub(c *Control) *hub {
 	h := &hub{control: c, wake: make(chan struct{}, 1), watchers: map[*watching]struct{}{}}
-	h.facts = newFacts(h.again)
+	h.facts = newFacts(func(pid int, started time.Time, by string) { c.engine.Started(pid, started, by) }, h.again)
 	return h
 }
 

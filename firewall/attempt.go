@@ -25,13 +25,28 @@ type Attempt struct {
 	PID     int       // 0 if not known
 	Started time.Time // when the process started; tells a reused PID apart; zero if not known
 	UID     int       // user of the process; -1 if not known
+	Parent  int       // PID of what had started the process when it opened the flow; 0 if not known
 	Place   Place     // of the remote address
 	Host    string    // the name that was asked for to get the remote address, or ""
 	// StartedBy is the path of what started the process: a script, or the
 	// executable of another program. It is empty if that is not known, and where
 	// no rule depends on it ([Policy].Starters).
 	StartedBy string
-	Time      time.Time
+	// Socket says whose hands the flow's socket is in, where that is not only the
+	// process's.
+	Socket Hands
+	Time   time.Time
+}
+
+// Hands tells who opened a socket and who sends by it, where these are different
+// programs or users. The zero Hands are: the same, or not known.
+type Hands struct{ Opener, User Holder }
+
+// Holder is a process that has a socket.
+type Holder struct {
+	Program string // the path of the script or executable, or what the program is called
+	PID     int
+	UID     int // -1 if not known
 }
 
 // normal returns the attempt in the form in which rules are matched.

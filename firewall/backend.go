@@ -35,8 +35,8 @@ type Policy struct {
 	// Scripts tells that enabled rules name scripts or inline code: a decision
 	// about an interpreter's path is then not the same for all that it runs.
 	Scripts bool
-	// Programs are the paths of the executables that enabled rules name, in
-	// order, so that a backend can get to know these programs before they run.
+	// Programs are the paths of the executables that enabled rules name, also in
+	// containers, in order, so that a backend can get to know these programs before they run.
 	// The slice is shared: nobody changes it.
 	Programs []string
 	// Interpreters are the paths of the interpreters that enabled rules for

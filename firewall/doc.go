@@ -21,6 +21,8 @@
 //     The question stays open. The program's next flow makes it wait again; an
 //     answer before that holds for the next try, be it a rule or "just this
 //     once", which is then for the next flow that it covers.
+//   - It turns out what the program is ([Engine.Known]), or what started it
+//     ([Engine.Started]), and that decides it.
 //   - The program gives up: its flow is logged as [Gone]. When none is left the
 //     question is unanswered, as above.
 //   - The backend ends and sends on what it holds: the flow is allowed as

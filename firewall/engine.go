@@ -32,6 +32,7 @@ var (
 	ErrNoPrompt     = errors.New("no such question: it was answered or has ended")
 	ErrUnidentified = errors.New("an unidentified program can only be answered once")
 	ErrInline       = errors.New("inline code can only be answered once or until it exits")
+	ErrNoStarter    = errors.New("it is not known what started the program")
 	ErrNoAnswer     = errors.New("an answer allows or blocks")
 	ErrStopped      = errors.New("the engine has stopped")
 )
@@ -190,6 +191,12 @@ func (e *Engine) Answer(a Answer) error {
 // again as such, and asked about as such if that decides nothing.
 func (e *Engine) Known(old, now Program) {
 	e.do(func() { e.room.known(old, now) })
+}
+
+// Started says what started a process, see [Attempt.StartedBy]: what waits of it
+// is judged again as such.
+func (e *Engine) Started(pid int, started time.Time, by string) {
+	e.do(func() { e.room.started(pid, started, by) })
 }
 
 // Hold decides the flow, now or when it is answered. See [Sink].

@@ -41,3 +41,34 @@ func (w *waitingRoom) known(old, now Program) {
 		}
 	}
 }
+
+// started does what [Engine.Started] promises. An answer that was given once to
+// what this starts counts now.
+func (w *waitingRoom) started(pid int, at time.Time, by string) {
+	law := w.engine.law.Load()
+	tell := func(a *Attempt) bool {
+		if a.PID != pid || !sameStart(a.Started, at) || a.StartedBy != "" || by == "" {
+			return false
+		}
+		a.StartedBy = by
+		return true
+	}
+	for _, q := range slices.Clone(w.questions) {
+		first := tell(&q.First)
+		w.changed = w.changed || first
+		released := w.release(q, func(f *waitingFlow) (Decision, bool) {
+			if !tell(&f.Attempt) {
+				return Decision{}, false
+			}
+			if d, ok := w.answered(q.Question, &f.Attempt); ok {
+				return d, true
+			}
+			a := f.Attempt
+			a.Time = time.Now()
+			return law.judge(a)
+		})
+		if released > 0 && (first || len(q.flows) == 0) {
+			w.conclude(q)
+		}
+	}
+}

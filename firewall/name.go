@@ -81,7 +81,7 @@ func parseName(s string) (name, error) {
 		return name{}, nil
 	case s == AnyProgram:
 		return name{kind: namesAny}, nil
-	case s == KernelProgram, strings.HasPrefix(s, foreignPrefix), isPath(s):
+	case s == KernelProgram, strings.HasPrefix(s, foreignPrefix), isFile(s):
 		return name{kind: namesFile, text: s}, nil
 	}
 	var n name
@@ -113,6 +113,8 @@ func parseName(s string) (name, error) {
 		if n = signedName(signer, product); n == (name{}) {
 			return n, fmt.Errorf("program %q: want signer and product as in signer:Mozilla Corporation/product:Firefox", s)
 		}
+	} else if strings.HasPrefix(s, containerPrefix) {
+		return n, fmt.Errorf("program %q: want a program in a container as in container:docker-3f2a1b4c5d6e/usr/bin/curl", s)
 	} else {
 		return n, fmt.Errorf("program %q: want an absolute path, %q, or %q for any program", s, KernelProgram, AnyProgram)
 	}
@@ -255,7 +257,7 @@ func (p *Program) script() name {
 func (p *Program) file() name {
 	switch p.Kind {
 	case Executable, Hosted, Packaged, Changed, Interpreted:
-		if isPath(p.Path) {
+		if isFile(p.Path) {
 			return name{kind: namesFile, text: p.Path}
 		}
 	}

@@ -10,8 +10,9 @@ const (
 	// Unidentified: nobody can say which program this is. It is asked about,
 	// can only be answered once, and matches no rule that names a program.
 	Unidentified ProgramKind = iota
-	// Executable: Path, opened on this computer, is the very file that runs, or
-	// the AppImage that it runs from.
+	// Executable: Path, opened on this computer or in the root folder of the
+	// container that it names, is the very file that runs, or the AppImage that it
+	// runs from.
 	Executable
 	// Foreign: the file that runs is not the one at Path on this computer: it
 	// was started in another mount namespace, replaced, or deleted since.
@@ -41,8 +42,8 @@ const (
 // same program to every rule and question.
 type Program struct {
 	Kind ProgramKind
-	// Path is the executable's path as the kernel names it; empty for the
-	// kernel and where it is not known.
+	// Path is the executable's path as the kernel names it, see [ContainerPath] for
+	// one in a container; empty for the kernel and where it is not known.
 	Path string
 	// File tells programs of the same Path apart where Kind is Foreign
 	// (device:inode:generation:ctime), Changed ("sha256:" and the digest, or the
@@ -75,7 +76,8 @@ type Program struct {
 	Signer, Product string
 }
 
-// ID is the text by which rules name the program: the path, "kernel",
+// ID is the text by which rules name the program: the path,
+// "container:CONTAINER/PATH", "kernel",
 // "foreign:FILE:PATH", "service:NAME:PATH", "script:FAMILY:SCRIPT",
 // "script:PATH:SCRIPT" where the interpreter is Replaceable,
 // "inline:FAMILY:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID" or
@@ -110,8 +112,9 @@ func (p Program) Lasting() bool {
 }
 
 // Name is the last part of the path, or "Kernel", or "unidentified program". A
-// service is named before its host, and a script before its family:
-// "wuauserv (svchost.exe)", "backup.py (python)".
+// service is named before its host, a script before its family, a program before
+// its container, and the local resolver as such: "wuauserv (svchost.exe)",
+// "backup.py (python)", "curl (docker-3f2a1b4c5d6e)", "dnsmasq (local resolver)".
 func (p Program) Name() string {
 	if p.Kind == Kernel {
 		return "Kernel"
@@ -124,6 +127,12 @@ func (p Program) Name() string {
 		return p.Service + " (" + name + ")"
 	case p.isScript():
 		return lastPart(p.Script) + " (" + p.Family + ")"
+	}
+	if container, _, ok := InContainer(p.Path); ok {
+		return name + " (" + container + ")"
+	}
+	if p.Kind == Executable && IsLocalResolver(p.Path) {
+		return name + resolverMark
 	}
 	return name
 }

@@ -38,13 +38,19 @@ type Prompt struct {
 
 // Rule returns the rule that an answer with this verdict and scope stands for.
 // It has no id yet, lasts always, and is invalid for an unidentified program,
-// until it is bound to the process for inline code, and with [ScopeProduct] for a
-// program without a verified signer and product.
+// until it is bound to the process for inline code, with [ScopeProduct] for a
+// program without a verified signer and product, and with [ScopeStarter] while it
+// is not known what started the process.
 func (p Prompt) Rule(v Verdict, s AnswerScope) Rule {
 	first := p.First.normal()
 	r := Rule{Program: p.Program.ID(), Direction: p.Direction, Verdict: v}
 	if s == ScopeProduct {
 		r.Program = p.Program.Signature()
+	}
+	if s == ScopeStarter {
+		if r.StartedBy = first.StartedBy; r.StartedBy == "" {
+			r.Program = ""
+		}
 	}
 	if s == ScopeHost || s == ScopeDestination {
 		r.Host = first.Host
@@ -81,6 +87,7 @@ const (
 	ScopePort                           // the first flow's protocol and remote port; any address
 	ScopeDestination                    // the first flow's host (or address), protocol and port
 	ScopeProduct                        // any destination, and every program of the same verified signer and product
+	ScopeStarter                        // any destination, only when started by what started the first flow's process
 )
 
 // Destination is where flows of one question go.

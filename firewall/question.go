@@ -29,6 +29,28 @@ type answer struct {
 	covers Rule // its conditions are the flows that are covered
 }
 
+// keep remembers an answer for the next flow that it covers. It replaces an
+// earlier one to the same question.
+func (w *waitingRoom) keep(a answer) {
+	w.kept = slices.DeleteFunc(w.kept, func(o answer) bool { return o.Question == a.Question })
+	if len(w.kept) >= w.maxPrompts {
+		w.kept = slices.Delete(w.kept, 0, 1)
+	}
+	w.kept = append(w.kept, a)
+}
+
+// answered takes out what a person answered once before, if the attempt is what
+// that was kept for.
+func (w *waitingRoom) answered(which Question, a *Attempt) (Decision, bool) {
+	i := slices.IndexFunc(w.kept, func(k answer) bool { return k.Question == which && k.covers.meets(a) })
+	if i < 0 {
+		return Decision{}, false
+	}
+	d := Decision{Verdict: w.kept[i].covers.Verdict, Reason: ByAnswer}
+	w.kept = slices.Delete(w.kept, i, i+1)
+	return d, true
+}
+
 // flow returns the waiting flow that a is a packet of, or nil.
 func (q *question) flow(a Attempt) *waitingFlow {
 	i := slices.IndexFunc(q.flows, func(f *waitingFlow) bool {

@@ -148,7 +148,7 @@ func changeRunners(runners []string, enabled shards[name, [2][]*Rule], moved map
 func changePaths(paths []string, moved map[name]int) []string {
 	sign := make(map[string]int)
 	for n, m := range moved {
-		if m != 0 && n.kind == namesFile && isPath(n.text) {
+		if m != 0 && n.kind == namesFile && isFile(n.text) {
 			sign[n.text] = m
 		}
 	}

@@ -30,6 +30,7 @@ import (
 //	resend PROGRAM DESTINATION           sends the held first packet again
 //	gone PROGRAM DESTINATION             the program gives up
 //	known PROGRAM PROGRAM                the first turns out to be the second
+//	started PID NAME                     it turns out what started a process
 //	explain PROGRAM DESTINATION [as dial] [in]   prints why it is decided as it is
 //	propose rule|remove|mode …           prints what that would have changed of what was dialled
 //	exit PID                             a process ends
@@ -38,7 +39,7 @@ import (
 //	wait 30s
 //	prompts                              prints the open prompts
 //	count                                prints how many prompts are open
-//	answer PROGRAM allow|block [once] [scope=program|host|port|destination|product] [in] [only]
+//	answer PROGRAM allow|block [once] [scope=program|host|port|destination|product|starter] [in] [only]
 //	read PROGRAM                         a person sees the prompt ...
 //	click allow|block [always]           ... and clicks later
 //	stop                                 the engine ends
@@ -100,6 +101,8 @@ func (s *story) command(name string, args []string) {
 		c.Close()
 	case "known":
 		s.engine.Known(program(words[0]), program(words[1]))
+	case "started":
+		s.engine.Started(s.number(words[0]), started(s.number(words[0])), starter(words[1]))
 	case "exit":
 		s.removeRules(func(r firewall.Rule) bool { return r.Until.PID == s.number(words[0]) })
 	case "explain":
@@ -199,7 +202,7 @@ func (s *story) prompt(name string, options map[string]string) firewall.Prompt {
 // answer does what the application does with a click: a rule is stored and in
 // force before the engine is told. "only" is a caller that tells no rule.
 func (s *story) answer(p firewall.Prompt, verdict string, options map[string]string) {
-	scope := map[string]firewall.AnswerScope{"host": firewall.ScopeHost, "port": firewall.ScopePort, "destination": firewall.ScopeDestination, "product": firewall.ScopeProduct}[options["scope"]]
+	scope := map[string]firewall.AnswerScope{"host": firewall.ScopeHost, "port": firewall.ScopePort, "destination": firewall.ScopeDestination, "product": firewall.ScopeProduct, "starter": firewall.ScopeStarter}[options["scope"]]
 	a := firewall.Answer{Prompt: p.ID, Scope: scope}
 	if err := a.Verdict.UnmarshalText([]byte(verdict)); err != nil {
 		s.Fatal(err)
@@ -212,8 +215,9 @@ func (s *story) answer(p firewall.Prompt, verdict string, options map[string]str
 	}
 	if a.Rule != nil && p.Program.ID() != "" {
 		r := p.Rule(a.Verdict, scope)
-		r.ID = *a.Rule
-		s.addRule(r)
+		if r.ID = *a.Rule; r.Program != "" {
+			s.addRule(r)
+		}
 	}
 	if err := s.engine.Answer(a); err != nil {
 		s.print("%s", err)

@@ -72,6 +72,7 @@ const (
 	HandedBack   Reason = "handed back" // the engine stopped, and the backend sent on what waited
 	Overflow     Reason = "overflow"    // the backend's queue or tables were full
 	NotParsed    Reason = "not parsed"  // the packet made no sense
+	PassedOn     Reason = "passed on"   // another program or user sends by the socket of a flow decided before: Attempt.Socket tells who
 	Gone         Reason = "gone"        // the program gave up before the answer came
 	Asked        Reason = "asked"       // still waiting for an answer (verdict ask)
 	ConfigChange Reason = "change"      // a change of rules, mode or settings, not a flow

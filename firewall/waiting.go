@@ -41,9 +41,7 @@ func (w *waitingRoom) take(h Held) {
 			return
 		}
 	}
-	if i := slices.IndexFunc(w.kept, func(a answer) bool { return a.Question == which && a.covers.meets(&h.Attempt) }); i >= 0 {
-		d := Decision{Verdict: w.kept[i].covers.Verdict, Reason: ByAnswer}
-		w.kept = slices.Delete(w.kept, i, i+1)
+	if d, ok := w.answered(which, &h.Attempt); ok {
 		h.Release(d)
 		w.engine.log(h.Attempt, d)
 		return
@@ -244,6 +242,9 @@ func (w *waitingRoom) answer(a Answer) error {
 	if a.Rule != nil && q.Program.ID() == "" {
 		return ErrUnidentified
 	}
+	if a.Scope == ScopeStarter && q.First.StartedBy == "" {
+		return ErrNoStarter
+	}
 	covers := q.Rule(a.Verdict, a.Scope)
 	d := Decision{Verdict: a.Verdict, Reason: ByAnswer}
 	if a.Rule != nil {
@@ -255,16 +256,6 @@ func (w *waitingRoom) answer(a Answer) error {
 	}
 	w.conclude(q)
 	return nil
-}
-
-// keep remembers an answer for the next flow that it covers. It replaces an
-// earlier one to the same question.
-func (w *waitingRoom) keep(a answer) {
-	w.kept = slices.DeleteFunc(w.kept, func(o answer) bool { return o.Question == a.Question })
-	if len(w.kept) >= w.maxPrompts {
-		w.kept = slices.Delete(w.kept, 0, 1)
-	}
-	w.kept = append(w.kept, a)
 }
 
 // close ends the wait of everything so, and forgets the questions.

@@ -40,12 +40,17 @@ type stampText struct {
 // validIdentity tells whether an identity may be stored.
 func validIdentity(i firewall.Identity) error {
 	switch {
-	case !strings.HasPrefix(i.Program, "/") && !strings.Contains(i.Program, `\`) && !strings.HasPrefix(i.Program, "script:"):
-		return fmt.Errorf("identity of %q: want an absolute path, or a script as rules name it", i.Program)
+	case !strings.HasPrefix(i.Program, "/") && !strings.Contains(i.Program, `\`) && !strings.HasPrefix(i.Program, "script:") && !contained(i.Program):
+		return fmt.Errorf("identity of %q: want an absolute path, one in a container, or a script as rules name it", i.Program)
 	case i.Stamp != (firewall.Stamp{}) && i.Since.IsZero():
 		return fmt.Errorf("identity of %s: it does not say since when", i.Program)
 	}
 	return errors.Join(validProof(i.Proof), validProof(i.Before))
+}
+
+func contained(path string) bool {
+	_, _, ok := firewall.InContainer(path)
+	return ok
 }
 
 func validProof(p firewall.Proof) error {

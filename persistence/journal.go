@@ -25,7 +25,7 @@ const (
 
 // Journal writes the activity log in batches, counts how often rules were
 // used, keeps the log within its bounds and backs up the rules. Append,
-// AppendAsked, Collect and Note may be called from any goroutine and never wait
+// AppendKnown, Collect and Note may be called from any goroutine and never wait
 // for the disk; Update and Replace do.
 type Journal struct {
 	// Written, if set before Run, is called with lines once they are stored,
@@ -58,10 +58,10 @@ func NewJournal(s *Store) *Journal {
 // or fails, the entry is counted in Lost.
 func (j *Journal) Append(e firewall.Entry) { j.add(Line{Entry: e}) }
 
-// AppendAsked is Append for an entry that a person was asked about. known says
-// what is known of its process by the time when the entry is written; it is
-// called from the goroutine of Run, and returns at once.
-func (j *Journal) AppendAsked(e firewall.Entry, known func() (warnings, facts []string)) {
+// AppendKnown is Append for an entry of whose process more is known. known says
+// what by the time when the entry is written; it is called from the goroutine of
+// Run, and returns after a moment at the latest.
+func (j *Journal) AppendKnown(e firewall.Entry, known func() (warnings, facts []string)) {
 	j.add(Line{Entry: e, known: known})
 }
 

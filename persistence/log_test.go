@@ -262,7 +262,7 @@ func TestALineKeepsWhatWasKnownWhenItWasWritten(t *testing.T) {
 	go func() { done <- j.Run(ctx) }()
 	asked := entry("/usr/bin/curl", time.Now())
 	known := make(chan []string, 1)
-	j.AppendAsked(asked, func() (warnings, facts []string) { return <-known, []string{"user: \u00e4nna"} })
+	j.AppendKnown(asked, func() (warnings, facts []string) { return <-known, []string{"user: \u00e4nna"} })
 	known <- []string{"LD_PRELOAD is set: /tmp/x.so"}
 	now := <-written
 	cancel()

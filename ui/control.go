@@ -122,6 +122,7 @@ type Prompt struct {
 	Signature   string             `json:"signature,omitempty"`   // as in Rule.Program: every version of it; "" if there is none, and then no scope product
 	Description string             `json:"description,omitempty"` // what the file says that it is
 	Parent      string             `json:"parent,omitempty"`      // what started it
+	StartedBy   string             `json:"started_by,omitempty"`  // as in Rule.StartedBy, what scope starter limits an answer to; "" if not known, and then no such scope
 	Command     string             `json:"command,omitempty"`
 	Warnings    []string           `json:"warnings,omitempty"` // what is worrying about the process: sentences without a full stop
 	Facts       []string           `json:"facts,omitempty"`    // what else is known of it: each a label, ": " and words
@@ -154,14 +155,14 @@ type Destination struct {
 type Answer struct {
 	ID      string           `json:"id"`
 	Verdict firewall.Verdict `json:"verdict"`
-	Scope   string           `json:"scope"` // program, host, port, destination or product; "" is program
+	Scope   string           `json:"scope"` // program, host, port, destination, product or starter; "" is program
 	For     string           `json:"for"`   // once, exit, always or a Go duration such as 1h; "" is always
 }
 
 // Rule is a rule as commands and windows show it.
 type Rule struct {
 	ID        string             `json:"id"`
-	Program   string             `json:"program"` // a path, "kernel", "*", "foreign:…", "service:NAME:PATH", "script:FAMILY:PATH", "script:INTERPRETER:PATH", "inline:FAMILY:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID", "nix:NAME/PATH" or "signer:NAME/product:NAME"
+	Program   string             `json:"program"` // a path, "kernel", "*", "container:CONTAINER/PATH", "foreign:…", "service:NAME:PATH", "script:FAMILY:PATH", "script:INTERPRETER:PATH", "inline:FAMILY:PATH", "package:FAMILY", "snap:NAME/PATH", "flatpak:ID", "nix:NAME/PATH" or "signer:NAME/product:NAME"
 	Direction firewall.Direction `json:"direction"`
 	Protocol  firewall.Protocol  `json:"protocol"`
 	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""

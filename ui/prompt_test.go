@@ -245,6 +245,7 @@ func TestFactsThatComeLateAreShownInTheSameQuestion(t *testing.T) {
 	before := d.Window().Canvas().Size().Height
 	d.control.Ask(question("1", func(p *ui.Prompt) {
 		p.Warnings, p.Facts = []string{"LD_PRELOAD is set: /tmp/x.so"}, []string{"used by: backup.sh", "started by: sh"}
+		p.StartedBy = "/opt/backup.sh"
 	}))
 	d.loop.Until(t, "the facts are shown", func() bool { return d.says("LD_PRELOAD is set: /tmp/x.so") && d.says("backup.sh") && d.says("sh") })
 	if d.says("not known") || d.Scope().Selected != "This host, any port" || d.Shielded() {
@@ -252,6 +253,11 @@ func TestFactsThatComeLateAreShownInTheSameQuestion(t *testing.T) {
 	}
 	if after := d.Window().Canvas().Size().Height; after <= before {
 		t.Errorf("%v high, and %v before", after, before)
+	}
+	d.Scope().SetSelected("Only started by backup.sh")
+	test.Tap(d.Allow())
+	if got := d.answers(1)[0]; got.Scope != "starter" {
+		t.Errorf("answer %+v", got)
 	}
 }
 
@@ -364,7 +370,17 @@ func TestPromptPictures(t *testing.T) {
 		}, 0},
 		"used": {func(p *ui.Prompt) {
 			p.Program, p.Name, p.Remote, p.Port = "/usr/bin/curl", "curl", "192.0.2.7", 443
+			p.StartedBy = "/opt/backup.sh"
 			p.Facts = []string{"used by: backup.sh", "started by: backup.sh, sh, cron (cron.service)", "user: backup", "command: curl -sT /srv/backup.tar https://cdn.example-updates.net/", "runs in: docker 3f2a1b4c5d6e"}
+		}, 0},
+		"contained": {func(p *ui.Prompt) {
+			p.Program, p.Name = "container:docker-3f2a1b4c5d6e/usr/bin/curl", "curl (docker-3f2a1b4c5d6e)"
+			p.Facts = []string{"started by: sh, containerd-shim-runc-v2 (docker-3f2a1b4c5d6e.scope)", "user: root", "runs in: docker 3f2a1b4c5d6e"}
+		}, 0},
+		"passed": {func(p *ui.Prompt) {
+			p.Program, p.Name = "/usr/lib/systemd/systemd-resolved", "systemd-resolved (local resolver)"
+			p.Warnings = []string{"socket opened by systemd-resolved (pid 4821), used by helper (pid 4907)"}
+			p.Facts = []string{"asks for: other programs, which of them cannot be known", "started by: systemd (systemd-resolved.service)", "user: systemd-resolve"}
 		}, 0},
 		"everything": {func(p *ui.Prompt) {
 			p.About, p.Others = "in another mount namespace", 2
@@ -390,6 +406,14 @@ func TestPromptPictures(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestTheAnswerForWhatStartedItIsReadable(t *testing.T) {
+	d := newDesk(t, ui.Dark)
+	d.ask(question("1", func(p *ui.Prompt) { p.StartedBy = "/opt/backup.sh" }))
+	d.wait(7 * time.Second)
+	d.Scope().SetSelected("Only started by backup.sh")
+	test.AssertImageMatches(t, filepath.Join("prompt", "starter-dark.png"), d.Window().Canvas().Capture())
 }
 
 func save(t *testing.T, file string, w fyne.Window) {

@@ -31,6 +31,9 @@ const (
 // promptTitle says what the program wants.
 func promptTitle(p Prompt) string {
 	name := programName(p.Program, p.Name)
+	if strings.HasPrefix(p.Program, "container:") || firewall.IsLocalResolver(p.Program) && strings.HasPrefix(p.Program, "/") {
+		name = shown(lastPart(p.Program)) // the line below says the rest, and has room
+	}
 	if p.Direction == firewall.In {
 		return name + " is called from outside"
 	}
@@ -111,6 +114,9 @@ func scopeChoices(p Prompt) []choice {
 	}
 	if p.Port == 0 {
 		choices = []choice{{"Anywhere", "program"}, {"Only this " + host, "host"}}
+	}
+	if p.StartedBy != "" {
+		choices = append(choices, choice{"Only started by " + shown(lastPart(p.StartedBy)), "starter"})
 	}
 	if p.Signature != "" {
 		choices = append(choices, choice{"Anywhere, all versions of it", "product"})

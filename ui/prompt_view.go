@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -136,6 +137,9 @@ func (v *promptView) update(p Prompt, at, of int, now time.Time, note string, bu
 	if v.facts.set(p) {
 		reshaped = true
 		v.content.Refresh()
+	}
+	if scopes := scopeChoices(p); !slices.Equal(scopes, v.scopes) && v.scope.offer(scopes) {
+		v.scopes = scopes
 	}
 	if shape := v.place.word.Text + v.others.word.Text; shape != v.shape {
 		v.shape, reshaped = shape, true

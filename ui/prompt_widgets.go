@@ -75,6 +75,20 @@ func (s *promptSelect) pick(choices []choice, word string) {
 	}
 }
 
+// offer replaces the choices, unless what the person chose is none of them any
+// more, and tells whether it did.
+func (s *promptSelect) offer(choices []choice) bool {
+	texts := make([]string, len(choices))
+	for i, c := range choices {
+		texts[i] = c.text
+	}
+	if !slices.Contains(texts, s.Selected) {
+		return false
+	}
+	s.SetOptions(texts)
+	return true
+}
+
 // TypedRune hands a letter on.
 func (s *promptSelect) TypedRune(r rune) { s.typed(r) }
 

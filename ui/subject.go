@@ -3,6 +3,8 @@ package ui
 import (
 	"regexp"
 	"strings"
+
+	"sallyport.dev/sallyport/firewall"
 )
 
 // windowsPath is where a path of Windows begins in a rule's program.
@@ -13,11 +15,17 @@ var windowsPath = regexp.MustCompile(`^(?:[A-Za-z]:)?\\`)
 // package, or a signer with a product. An executable that is not called as its
 // package is shown with it: "curl (firefox)".
 func subjectText(program string) (title, detail string, ok bool) {
+	if firewall.IsLocalResolver(program) && strings.HasPrefix(program, "/") {
+		return shown(lastPart(program)) + textResolverMark, textResolverDetail + " · " + shown(program), true
+	}
 	if windowsPath.MatchString(program) {
 		return shown(program[strings.LastIndexByte(program, '\\')+1:]), shown(program), true
 	}
 	if rest, ok := strings.CutPrefix(program, "service:"); ok {
 		service, host, _ := strings.Cut(rest, ":")
+		if firewall.IsLocalResolver(program) {
+			return shown(service) + textResolverMark, textResolverDetail + " · " + shown(host), true
+		}
 		return shown(service), textServiceDetail + " · " + shown(host), true
 	}
 	if rest, ok := strings.CutPrefix(program, "script:"); ok {
@@ -27,6 +35,10 @@ func subjectText(program string) (title, detail string, ok bool) {
 			detail += " · " + textScriptBy + " " + shown(lastPart(by))
 		}
 		return shown(lastPart(script) + " (" + lastPart(by) + ")"), detail, true
+	}
+	if rest, ok := strings.CutPrefix(program, "container:"); ok {
+		container, _, _ := strings.Cut(rest, "/")
+		return shown(lastPart(rest) + " (" + container + ")"), textContainerDetail + " " + shown(container) + " · " + shown(strings.TrimPrefix(rest, container)), true
 	}
 	if rest, ok := strings.CutPrefix(program, "inline:"); ok {
 		_, path, _ := strings.Cut(rest, ":")
@@ -60,10 +72,13 @@ var linuxPackages = map[string]string{
 }
 
 const (
-	textServiceDetail = "A service"
-	textScriptDetail  = "A script"
-	textScriptBy      = "own"
-	textInlineDetail  = "Inline code"
-	textPackageDetail = "An installed package"
-	textSignerDetail  = "Every version signed by"
+	textResolverMark    = " (local resolver)"
+	textResolverDetail  = "The local resolver"
+	textServiceDetail   = "A service"
+	textScriptDetail    = "A script"
+	textScriptBy        = "own"
+	textInlineDetail    = "Inline code"
+	textContainerDetail = "In the container"
+	textPackageDetail   = "An installed package"
+	textSignerDetail    = "Every version signed by"
 )

@@ -18,6 +18,10 @@ func TestProgramsHaveATitleAndADetail(t *testing.T) {
 		"signer:Mozilla Corporation/product:Firefox":          {"Firefox", "Every version signed by Mozilla Corporation"},
 		"/usr/bin/curl":                                       {"curl", "/usr/bin/curl"},
 		`/opt/C:\a`:                                           {`C:\a`, `/opt/C:\a`},
+		"container:docker-3f2a1b4c5d6e/usr/bin/curl":          {"curl (docker-3f2a1b4c5d6e)", "In the container docker-3f2a1b4c5d6e · /usr/bin/curl"},
+		"/usr/lib/systemd/systemd-resolved":                   {"systemd-resolved (local resolver)", "The local resolver · /usr/lib/systemd/systemd-resolved"},
+		"/tmp/systemd-resolved":                               {"systemd-resolved", "/tmp/systemd-resolved"},
+		`service:Dnscache:C:\Windows\System32\svchost.exe`:    {"Dnscache (local resolver)", `The local resolver · C:\Windows\System32\svchost.exe`},
 	} {
 		if title, detail := programName(program, ""), programDetail(program); title != want[0] || detail != want[1] {
 			t.Errorf("%s: %q, %q; want %q", program, title, detail, want)

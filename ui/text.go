@@ -145,6 +145,8 @@ func reasonText(reason string) string {
 		return "Queue full"
 	case firewall.NotParsed:
 		return "Not understood"
+	case firewall.PassedOn:
+		return "Socket passed on"
 	case firewall.Gone:
 		return "Gave up waiting"
 	case firewall.Asked:

@@ -40,6 +40,17 @@ func (g *guard) blamed(t *testing.T, port uint16) (path string) {
 	return path
 }
 
+// passedOn tells whether the log says once whose hands a socket is in.
+func (g *guard) passedOn(h firewall.Hands) bool {
+	n := 0
+	for _, e := range g.entries {
+		if e.Reason == firewall.PassedOn && e.Socket == h {
+			n++
+		}
+	}
+	return n == 1
+}
+
 // A connection belongs to who opened it, whoever holds it later; who opens
 // another with the same socket is another opener.
 func TestASocketThatChangesHandsIsLoggedAsItsOpeners(t *testing.T) {
@@ -60,14 +71,15 @@ func TestASocketThatChangesHandsIsLoggedAsItsOpeners(t *testing.T) {
 		port   uint16
 		as     string // who the log names
 		answer string // what the second program then receives
+		flag   string // where it is said that the second uses what the first opened: log, prompt, or "" since nobody knows
 	}{
-		{"a connection that is given away", []string{"open tcp4", "connect 10.77.0.2:7000"}, "send hello", "first", "", 7000, "first", "hello"},
-		{"a connected datagram socket", []string{"open udp4", "connect 10.77.0.2:7160"}, "send hello", "first", "", 7160, "first", ""},
-		{"a connected datagram socket of an unknown program", []string{"open udp4", "connect 10.77.0.2:7161"}, "send hello", "second", "first", 7161, "first", ""},
-		{"a new socket of an allowed program", []string{"open tcp4"}, "connect 10.77.0.2:7162", "first", "second", 7162, "second", ""},
-		{"a used datagram socket of an allowed program", []string{"open udp4", "sendto 10.77.0.2:7000 x", "recv"}, "sendto 10.77.0.2:7163 x", "first", "second", 7163, "second", ""},
-		{"a new socket of an unknown program", []string{"open udp4"}, "sendto 10.77.0.2:7164 x", "second", "", 7164, "second", ""},
-		{"a raw socket", []string{"open raw4/17"}, "sendto 10.77.0.2:0 " + udpHeader(7165), "first", "", 7165, "first", ""},
+		{"a connection that is given away", []string{"open tcp4", "connect 10.77.0.2:7000"}, "send hello", "first", "", 7000, "first", "hello", "log"},
+		{"a connected datagram socket", []string{"open udp4", "connect 10.77.0.2:7160"}, "send hello", "first", "", 7160, "first", "", "log"},
+		{"a connected datagram socket of an unknown program", []string{"open udp4", "connect 10.77.0.2:7161"}, "send hello", "second", "first", 7161, "first", "", "prompt"},
+		{"a new socket of an allowed program", []string{"open tcp4"}, "connect 10.77.0.2:7162", "first", "second", 7162, "second", "", ""},
+		{"a used datagram socket of an allowed program", []string{"open udp4", "sendto 10.77.0.2:7000 x", "recv"}, "sendto 10.77.0.2:7163 x", "first", "second", 7163, "second", "", "prompt"},
+		{"a new socket of an unknown program", []string{"open udp4"}, "sendto 10.77.0.2:7164 x", "second", "", 7164, "second", "", ""},
+		{"a raw socket", []string{"open raw4/17"}, "sendto 10.77.0.2:0 " + udpHeader(7165), "first", "", 7165, "first", "", "log"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			world := world.at(t, g)
@@ -95,6 +107,22 @@ func TestASocketThatChangesHandsIsLoggedAsItsOpeners(t *testing.T) {
 				}
 			} else {
 				g.unasked(t)
+			}
+			hands := firewall.Hands{
+				Opener: firewall.Holder{Program: paths["first"], PID: first.cmd.Process.Pid},
+				User:   firewall.Holder{Program: paths["second"], PID: second.cmd.Process.Pid},
+			}
+			switch test.flag {
+			case "log":
+				g.await("a line about whose hands the socket is in", func() bool { return g.passedOn(hands) })
+			case "prompt":
+				if p := g.asked(paths[test.asked]); p.First.Socket != hands {
+					t.Errorf("asked with a socket in the hands %+v, want %+v", p.First.Socket, hands)
+				}
+			default:
+				if g.passedOn(hands) {
+					t.Error("a socket that nobody had used is said to have been passed on")
+				}
 			}
 			if got := g.blamed(t, test.port); got != paths[test.as] {
 				t.Errorf("the log names %s, want %s", got, paths[test.as])
@@ -130,6 +158,9 @@ func TestAProgramThatBecomesAnotherKeepsOnlyItsConnection(t *testing.T) {
 	if got := g.blamed(t, 7000); got != good {
 		t.Errorf("the log names %s, want %s, which opened it", got, good)
 	}
+	pid := program.cmd.Process.Pid
+	hands := firewall.Hands{Opener: firewall.Holder{Program: good, PID: pid}, User: firewall.Holder{Program: other, PID: pid}}
+	g.await("a line about whose hands the socket is in", func() bool { return g.passedOn(hands) })
 	must(t, program, "disconnect")
 	program.send(t, "connect 10.77.0.2:7000")
 	g.once(g.asked(other), firewall.Block)

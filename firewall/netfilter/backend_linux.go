@@ -48,6 +48,7 @@ type run struct {
 	cache       *cache
 	preparer    *preparer
 	holding     *holding
+	hands       hands
 	lostBefore  atomic.Uint64
 	locked      atomic.Bool   // the mode is lock
 	starters    atomic.Bool   // rules depend on what started a process
@@ -158,7 +159,7 @@ func (r *run) close() {
 
 // kernelConfig says what the kernel side must know of the policy.
 func (b *Backend) kernelConfig(i *instance) kernelConfig {
-	c := kernelConfig{Netns: i.netns, Cgroup: i.id, Level: i.level}
+	c := kernelConfig{Netns: i.netns, Cgroup: i.id, Level: i.level, Engine: uint32(os.Getpid())}
 	set := func(on bool, flag uint32) {
 		if on {
 			c.Flags |= flag

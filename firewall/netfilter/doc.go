@@ -64,6 +64,13 @@
 // that serves the mount, which the kernel tells since it has fuse_connection in
 // /proc/PID/fdinfo; before that it stays a foreign program.
 //
+// A program in a mount namespace of its own is named by its container, if the
+// path of its cgroup names one and root alone can have made that cgroup
+// (docker-ID.scope, libpod-ID.scope, cri-containerd-ID.scope, lxc.payload.NAME,
+// machine-NAME.scope): [firewall.ContainerPath]. Its content is proven through a
+// process of the container. Any other stays foreign. Of a container's own network
+// namespace nothing passes our hooks but is let through and counted.
+//
 // Of an interpreter, each execution is a program of its own: what one runs says
 // nothing of the next. Its arguments are noted when it is executed, and the
 // engine finds the script in them at its first connection. The processes that it
@@ -72,8 +79,16 @@
 // the interpreter, its file is proven with it. An interpreter that rules name is
 // made known before it runs only while no rule names a script.
 //
+// A connection is its opener's, whoever holds the socket later: after a fork and
+// an execution, or passed on. The hook on packets that leave compares the
+// executable and the user of who sends with the owner's, and tells once for each
+// socket that they differ ([firewall.PassedOn]). Who connects or sends elsewhere
+// with a socket that another one used before is judged as itself, and flagged. Of
+// MPTCP that is not seen, nor who made a socket that nobody had used.
+//
 // What the kernel decides by itself it counts in one of two maps that the engine
-// empties in turn, so that the log is complete.
+// empties in turn, so that the log is complete. What different processes started
+// is counted apart, by the PID of the parent when the flow was opened.
 //
 // What fails closed: a socket or a verdict that was evicted is judged again; a
 // full queue drops; a queue that nobody reads drops (fail-closed, the default)

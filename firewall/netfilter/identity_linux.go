@@ -35,14 +35,15 @@ type subject struct {
 
 // identities turns the kernel's keys of executables into programs.
 type identities struct {
-	paths   *ebpf.Map
-	wanted  *ebpf.Map
-	opened  *link.Iter
-	space   uint64 // number of our mount namespace
-	mu      sync.Mutex
-	known   map[kernelProgram]subject
-	opening sync.Mutex // one look at an open file at a time
-	looks   looks
+	paths      *ebpf.Map
+	wanted     *ebpf.Map
+	opened     *link.Iter
+	space      uint64 // number of our mount namespace
+	mu         sync.Mutex
+	known      map[kernelProgram]subject
+	containers map[string]string // the cgroups of those that were met, by name
+	opening    sync.Mutex        // one look at an open file at a time
+	looks      looks
 
 	prove firewall.Identify // nil: every file is the program of its path; set before the first use
 
@@ -60,7 +61,8 @@ func newIdentities(k *kernelSide) (*identities, error) {
 	}
 	i := &identities{
 		paths: k.Paths, wanted: k.Wanteds, opened: it, space: st.Ino,
-		known: make(map[kernelProgram]subject), looks: looks{running: make(map[kernelProgram]*identifying)},
+		known: make(map[kernelProgram]subject), containers: make(map[string]string),
+		looks: looks{running: make(map[kernelProgram]*identifying)},
 	}
 	i.interpreters = newInterpreters(k, i)
 	return i, nil
@@ -129,8 +131,8 @@ func (i *identities) file(key kernelProgram, pid uint32) subject {
 		return s
 	}
 	s = i.packaged(key, pid, i.identify(key, pid))
-	if s.Kind == firewall.Unidentified {
-		return s
+	if s.Kind == firewall.Unidentified || s.Why == elsewhere && !i.runs(key, pid) {
+		return s // a process may tell more
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -47,10 +47,18 @@ func newInterpreters(k *kernelSide, i *identities) *interpreters {
 	}
 }
 
+// familyOf is the family of the interpreter at a path of this computer.
+func familyOf(path string) (family string, ok bool) {
+	if _, _, contained := firewall.InContainer(path); contained {
+		return "", false
+	}
+	return interpreter.Of(path)
+}
+
 // particular says which script the key's execution of a program runs, if the
 // program is an interpreter.
 func (in *interpreters) particular(p firewall.Program, key kernelProgram, pid uint32) execution {
-	family, ok := interpreter.Of(p.Path)
+	family, ok := familyOf(p.Path)
 	if !ok || p.Kind != firewall.Executable {
 		return execution{program: p}
 	}

@@ -39,6 +39,7 @@ func (r *run) journal(ctx context.Context) {
 			still = time.After(settled)
 		case <-still:
 			r.sweep(r.seenMap(n - 1))
+			r.reportHands()
 			r.countLost()
 		}
 	}
@@ -79,7 +80,7 @@ func (r *run) report(key kernelSeenKey, s kernelSeen) {
 	}
 	program := r.identities.program(key.Program, s.Pid)
 	a := firewall.Attempt{
-		Flow: flow.Normal(), Program: program, PID: int(s.Pid), UID: int(int32(s.Uid)), Started: startTime(s.Started),
+		Flow: flow.Normal(), Program: program, PID: int(s.Pid), UID: int(int32(s.Uid)), Parent: int(key.Parent), Started: startTime(s.Started),
 		Host: r.names.Lookup(flow.Remote.Addr()), Time: wallClock(s.First),
 	}
 	if program.Kind == firewall.Kernel {

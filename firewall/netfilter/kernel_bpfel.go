@@ -26,6 +26,8 @@ type kernelConfig struct {
 	Cgroup uint64
 	Level  uint32
 	Ahead  uint32
+	Engine uint32
+	Zero   uint32
 	Marks  uint64
 }
 
@@ -94,6 +96,16 @@ type kernelHurry struct {
 	Count  uint64
 }
 
+type kernelOther struct {
+	_       structs.HostLayout
+	Program kernelProgram
+	Exe     uint64
+	Pid     uint32
+	Uid     uint32
+	Opened  uint32
+	Told    uint32
+}
+
 type kernelOwner struct {
 	_        structs.HostLayout
 	Program  kernelProgram
@@ -106,8 +118,10 @@ type kernelOwner struct {
 	Zero     uint8
 	Pid      uint32
 	Uid      uint32
-	Zero2    [2]uint32
+	Parent   uint32
+	Zero2    uint32
 	Started  uint64
+	Exe      uint64
 }
 
 type kernelPathText struct {
@@ -159,7 +173,7 @@ type kernelSeenKey struct {
 	Remote   kernelRemote
 	Decision uint32
 	Verdict  uint32
-	Zero     uint32
+	Parent   uint32
 }
 
 type kernelSheet struct {
@@ -210,6 +224,7 @@ const (
 	kernelMapHurries      = "hurries"
 	kernelMapInterpreters = "interpreters"
 	kernelMapNaming       = "naming"
+	kernelMapOthers       = "others"
 	kernelMapOwners       = "owners"
 	kernelMapPaths        = "paths"
 	kernelMapPrograms     = "programs"
@@ -312,6 +327,7 @@ type kernelMapSpecs struct {
 	Hurries      *ebpf.MapSpec `ebpf:"hurries"`
 	Interpreters *ebpf.MapSpec `ebpf:"interpreters"`
 	Naming       *ebpf.MapSpec `ebpf:"naming"`
+	Others       *ebpf.MapSpec `ebpf:"others"`
 	Owners       *ebpf.MapSpec `ebpf:"owners"`
 	Paths        *ebpf.MapSpec `ebpf:"paths"`
 	Programs     *ebpf.MapSpec `ebpf:"programs"`
@@ -366,6 +382,7 @@ type kernelMaps struct {
 	Hurries      *ebpf.Map `ebpf:"hurries"`
 	Interpreters *ebpf.Map `ebpf:"interpreters"`
 	Naming       *ebpf.Map `ebpf:"naming"`
+	Others       *ebpf.Map `ebpf:"others"`
 	Owners       *ebpf.Map `ebpf:"owners"`
 	Paths        *ebpf.Map `ebpf:"paths"`
 	Programs     *ebpf.Map `ebpf:"programs"`
@@ -396,6 +413,7 @@ func (m *kernelMaps) Close() error {
 		m.Hurries,
 		m.Interpreters,
 		m.Naming,
+		m.Others,
 		m.Owners,
 		m.Paths,
 		m.Programs,

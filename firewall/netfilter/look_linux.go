@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
-	"sallyport.dev/sallyport/firewall/interpreter"
 )
 
 const (
@@ -102,7 +101,7 @@ func (i *identities) isKnown(key kernelProgram) bool {
 	if !ok || p.Kind != firewall.Executable {
 		return ok || key.Inode == 0
 	}
-	if _, interprets := interpreter.Of(p.Path); !interprets {
+	if _, interprets := familyOf(p.Path); !interprets {
 		return true
 	}
 	_, ok = i.interpreters.seen(key)

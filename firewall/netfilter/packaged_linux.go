@@ -33,6 +33,8 @@ func (i *identities) packaged(key kernelProgram, pid uint32, p firewall.Program)
 		}
 	case isFlatpakPath(p.Path):
 		return i.flatpak(key, pid, s)
+	case p.Why == elsewhere:
+		s.Program = i.contained(key, pid, p)
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package netfilter
 import (
 	"context"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -231,7 +232,9 @@ func (p *preparer) look(l *look) {
 			return
 		}
 		var st unix.Stat_t
-		unix.Lstat(path, &st) // an error leaves it zero: no file
+		if filepath.IsAbs(path) { // not in a container, which has its own when it runs
+			unix.Lstat(path, &st) // an error leaves it zero: no file
+		}
 		stamp := fileStamp{st.Dev, st.Ino, st.Ctim}
 		p.mu.Lock()
 		before, ok := p.stamps[path]

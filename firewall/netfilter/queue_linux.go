@@ -142,6 +142,7 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 		r.events.drain()
 	}
 	f.attempt = r.attempt(flow, program, f.owner.Pid, f.owner.Uid, f.owner.Started)
+	f.attempt.Parent, f.attempt.Socket = int(f.owner.Parent), r.socket(cookie, f.owner, program)
 	if cookie == 0 {
 		f.attempt.UID = -1
 	}

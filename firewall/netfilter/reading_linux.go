@@ -45,7 +45,7 @@ func (i *identities) reading(path string, s firewall.Stamp) firewall.Reading {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		file, err := i.openProgram(path, s)
 		if err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func (r *run) open() (err error) {
 	}
 	r.cache.interprets = func(path string) bool { return r.scripts.Load() && r.identities.interpreters.lists(path) }
 	r.preparer = newPreparer(r.identities, r.cache, r.sink.Judge)
-	if r.events, err = newEvents(r.kernel, r.socketGone, r.names.See); err != nil {
+	if r.events, err = newEvents(r.kernel, r.socketGone, r.hands.handed, r.names.See); err != nil {
 		return err
 	}
 	if err = r.kernel.pinMatchers(); err != nil {

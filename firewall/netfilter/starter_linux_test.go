@@ -1,6 +1,7 @@
 package netfilter_test
 
 import (
+	"maps"
 	"testing"
 
 	"sallyport.dev/sallyport/firewall"
@@ -52,4 +53,30 @@ func TestAProgramIsAllowedOnlyToWhatStartedIt(t *testing.T) {
 		}
 		g.await("the question to be closed", func() bool { return len(g.prompts) == 0 })
 	}
+}
+
+// What a rule for a program decides in the kernel is logged with what started
+// the program, apart for each, also when the program is gone.
+func TestWhatIsDecidedInTheKernelHasItsStarterInTheLog(t *testing.T) {
+	world := newWorld(t)
+	g := world.guard(setup{})
+	path := world.program("talker")
+	g.decide(path, firewall.Allow)
+	script := []byte("#!/bin/sh\n\"$@\"\nread end\nexit 0\n")
+	want := map[int]bool{}
+	for _, name := range []string{"backup.sh", "other.sh"} {
+		used := world.used(world.executable(name, script), path)
+		connects(t, used, 3)
+		want[used.cmd.Process.Pid] = true // the script is in the place of the command that entered
+	}
+	g.await("lines of both", func() bool {
+		parents, count := map[int]bool{}, 0
+		for _, e := range g.entries {
+			if e.Program.Path == path && e.Reason == firewall.ByRule {
+				parents[e.Parent] = true
+				count += e.Count
+			}
+		}
+		return count == 6 && maps.Equal(parents, want)
+	})
 }

@@ -45,14 +45,15 @@ func isLogin(unit string) bool {
 var containers = []struct {
 	manager string
 	form    *regexp.Regexp
+	sandbox bool // of one application, on this computer's root folder or a known one's
 }{
-	{"docker", regexp.MustCompile(`/docker[/-]([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?(?:/|$)`)},
-	{"podman", regexp.MustCompile(`/libpod-([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?(?:/|$)`)},
-	{"containerd", regexp.MustCompile(`/(?:cri-containerd-|crio-|kubepods[^:]*/)([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?(?:/|$)`)},
-	{"lxc", regexp.MustCompile(`/lxc(?:\.payload)?[./]([^/]+)(?:/|$)`)},
-	{"nspawn", regexp.MustCompile(`/machine\.slice/(?:systemd-nspawn@|machine-)([^/]+)\.(?:service|scope)(?:/|$)`)},
-	{"snap", regexp.MustCompile(`/snap\.([a-z0-9-]+)\.[^/]+\.(?:service|scope)(?:/|$)`)},
-	{"flatpak", regexp.MustCompile(`/app-flatpak-([^/]+)-[0-9]+\.scope(?:/|$)`)},
+	{"docker", regexp.MustCompile(`/docker[/-]([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?(?:/|$)`), false},
+	{"podman", regexp.MustCompile(`/libpod-([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?(?:/|$)`), false},
+	{"containerd", regexp.MustCompile(`/(?:cri-containerd-|crio-|kubepods[^:]*/)([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?(?:/|$)`), false},
+	{"lxc", regexp.MustCompile(`/lxc(?:\.payload)?[./]([^/]+)(?:/|$)`), false},
+	{"nspawn", regexp.MustCompile(`/machine\.slice/(?:systemd-nspawn@|machine-)([^/]+)\.(?:service|scope)(?:/|$)`), false},
+	{"snap", regexp.MustCompile(`/snap\.([a-z0-9-]+)\.[^/]+\.(?:service|scope)(?:/|$)`), true},
+	{"flatpak", regexp.MustCompile(`/app-flatpak-([^/]+)-[0-9]+\.scope(?:/|$)`), true},
 }
 
 // containerOf is the container whose cgroup the path is: "docker 3f2a1b4c5d6e".
@@ -63,4 +64,15 @@ func containerOf(path string) string {
 		}
 	}
 	return ""
+}
+
+// containerFolder is the name of the container whose cgroup the path is in, as in
+// "docker-3f2a1b4c5d6e", and the container's own part of the path.
+func containerFolder(path string) (name, folder string) {
+	for _, c := range containers {
+		if at := c.form.FindStringSubmatchIndex(path); at != nil && !c.sandbox {
+			return c.manager + "-" + path[at[2]:at[3]], strings.TrimSuffix(path[:at[1]], "/")
+		}
+	}
+	return "", ""
 }

@@ -59,7 +59,7 @@ func (f Facts) Words(now time.Time) (all []Fact) {
 		add(true, "its file changed %s", ago(age))
 	}
 	if a, ok := f.Behind(); ok {
-		add(false, "used by: %s", name(a.Title()))
+		all = append(all, usedBy(a))
 	}
 	if started := f.startedBy(); started != "" {
 		add(false, "started by: %s", started)

@@ -171,6 +171,19 @@ func TestUnitsAndContainers(t *testing.T) {
 			t.Errorf("%s is %q in %q, want %q", path, unit, container, want)
 		}
 	}
+	for path, want := range map[string][2]string{
+		"/system.slice/docker-" + id + ".scope/user/x":                  {"docker-3f2a1b4c5d6e", "/system.slice/docker-" + id + ".scope"},
+		"/kubepods.slice/cri-containerd-" + id + ".scope":               {"containerd-3f2a1b4c5d6e", "/kubepods.slice/cri-containerd-" + id + ".scope"},
+		"/lxc.payload.web/system.slice/nginx.service":                   {"lxc-web", "/lxc.payload.web"},
+		"/machine.slice/systemd-nspawn@web.service/payload":             {"nspawn-web", "/machine.slice/systemd-nspawn@web.service"},
+		"/user.slice/app.slice/app-flatpak-org.mozilla.firefox-7.scope": {"", ""},
+		"/system.slice/snap.lxd.daemon.service":                         {"", ""},
+		"/system.slice/docker.service":                                  {"", ""},
+	} {
+		if name, folder := containerFolder(path); name != want[0] || folder != want[1] {
+			t.Errorf("%s is of %q in %q, want %q", path, name, folder, want)
+		}
+	}
 	for text, want := range map[string]string{
 		"0::/system.slice/a.service\n":           "/system.slice/a.service",
 		"0::/a:b (deleted)\n":                    "/a:b",

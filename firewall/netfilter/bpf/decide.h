@@ -126,7 +126,7 @@ __noinline int note(struct owner *o, struct remote *r, struct local *l, __u32 de
 {
 	if (!o || !r)
 		return 0;
-	struct seen_key key = { .program = o->program, .remote = *r, .decision = decision, .verdict = verdict };
+	struct seen_key key = { .program = o->program, .remote = *r, .decision = decision, .verdict = verdict, .parent = o->parent };
 	bool odd = odd_tick();
 	if (counted(&key, odd))
 		return 0;

@@ -138,7 +138,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	__u64 start_boottime;
-	struct task_struct *group_leader;
+	struct task_struct *group_leader, *real_parent;
 	struct mm_struct *mm;
 	struct fs_struct *fs;
 	struct nsproxy *nsproxy;

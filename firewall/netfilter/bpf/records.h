@@ -7,9 +7,9 @@
 enum { UNKNOWN, ALLOW, BLOCK };                /* a verdict */
 enum { BY_FLOW, BY_DESTINATION, BY_PROGRAM };  /* how widely it holds */
 enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16, PROCESSES = 32, BY_NAME = 64 }; /* config flags */
-enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8, CLOSED = 16 };   /* owner flags */
+enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8, CLOSED = 16, HANDED = 32 };   /* owner flags */
 enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
-enum { EVENT_GONE = 1, EVENT_DNS, EVENT_LOCAL_DNS }; /* local: by the loopback device */
+enum { EVENT_GONE = 1, EVENT_DNS, EVENT_LOCAL_DNS, EVENT_HANDED }; /* local: by the loopback device */
 enum { DECIDED_BY_LOCK = 1, FORGED, OVERFLOWN }; /* decision numbers that the kernel gives itself */
 
 /* In the place of a program's inode: the process says that it runs a file that
@@ -118,8 +118,19 @@ struct owner {
 	__u32 decision;
 	__u8 verdict, scope, flags, zero;
 	__u32 pid, uid;
-	__u32 zero2[2];
+	__u32 parent; /* the process that started this one */
+	__u32 zero2;
 	__u64 started; /* ns since boot */
+	__u64 exe;     /* the kernel's address of the open executable; 0: not known */
+};
+
+/* Another program or user than the socket's owner that had to do with it. */
+struct other {
+	struct program program;
+	__u64 exe;
+	__u32 pid, uid;
+	__u32 opened; /* it opened the socket that the owner uses; 0: it uses the owner's */
+	__u32 told;
 };
 
 #define PATIENCE 1000000000ULL /* ns, after which an engine that says nothing is gone */
@@ -148,7 +159,7 @@ struct seen_key {
 	struct remote remote;
 	__u32 decision;
 	__u32 verdict;
-	__u32 zero;
+	__u32 parent; /* who uses a program to talk for it has lines of its own */
 };
 
 struct seen {
@@ -187,6 +198,8 @@ struct config {
 	__u64 cgroup; /* id */
 	__u32 level;  /* of the cgroup below the root */
 	__u32 ahead;  /* verdicts of so many epochs more count too: the next one is being prepared */
+	__u32 engine; /* its process sends on what it held for others */
+	__u32 zero;
 	__u64 marks;  /* of the interpreters that are listed: most other programs have none of these */
 };
 
@@ -260,6 +273,7 @@ MAP(resolvers, HASH, struct address, __u32, 256, BPF_F_NO_PREALLOC);
 MAP(strangers, ARRAY, __u32, struct hurry, 1, 0); /* DNS messages of servers that are not configured */
 MAP(flows, LRU_HASH, struct flow, struct verdict, 16384, 0);
 MAP(owners, LRU_HASH, __u64, struct owner, 65536, 0);
+MAP(others, LRU_HASH, __u64, struct other, 4096, 0);
 MAP(heard, LRU_HASH, struct flow, __u32, 16384, 0);
 MAP(tuples, LRU_HASH, struct tuple, __u64, 16384, 0);
 MAP(hurries, LRU_HASH, struct program, struct hurry, 4096, 0);

@@ -3,8 +3,7 @@
  * that makes the system call. */
 #pragma once
 
-#include "decide.h"
-#include "interpreter.h"
+#include "hands.h"
 
 /* describe says who runs now. The kernel's own threads have a zero program. */
 static __always_inline struct file *describe(struct config *c, struct owner *o)
@@ -13,11 +12,15 @@ static __always_inline struct file *describe(struct config *c, struct owner *o)
 	struct file *file = executable(task);
 	if (file)
 		identify_running(c, task, file, &o->program);
+	o->exe = (__u64)file;
 	o->pid = bpf_get_current_pid_tgid() >> 32;
 	o->uid = bpf_get_current_uid_gid();
 	struct task_struct *leader = task->group_leader;
 	if (leader)
 		o->started = leader->start_boottime;
+	struct task_struct *parent = task->real_parent;
+	if (parent)
+		o->parent = parent->tgid;
 	return file;
 }
 
@@ -32,6 +35,7 @@ static __always_inline void adopt(struct owner *o, __u64 parent)
 	o->pid = p->pid;
 	o->uid = p->uid;
 	o->started = p->started;
+	o->parent = p->parent;
 }
 
 static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, bool sending)
@@ -90,6 +94,8 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 	}
 	if (known) {
 		now.flags = known->flags & (HELD | ONCE | MANY);
+		if (file && !same_hands(known, now.exe, now.uid) && handed(cookie, known, &now))
+			now.flags |= HANDED;
 		if (known->remote.protocol && !same_remote(&known->remote, r))
 			now.flags |= MANY;
 		*known = now;

@@ -2,9 +2,9 @@
 /* Packets on their way. */
 #pragma once
 
-#include "decide.h"
+#include "hands.h"
 
-static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64 cookie, struct owner *o)
+static __noinline int settle(struct __sk_buff *skb, struct config *c, __u64 cookie, struct owner *o)
 {
 	struct headers h = {};
 	struct owner kernel = {};
@@ -44,7 +44,7 @@ static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64
 			o->flags |= LOGGED;
 			return 0;
 		}
-		o->flags |= HELD;
+		o->flags = (o->flags | HELD) & ~HANDED; /* the question says it */
 	}
 	bpf_map_update_elem(&tuples, &h.tuple, &cookie, BPF_ANY);
 	return 1;
@@ -53,15 +53,16 @@ static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64
 /* sent logs the first packet of a socket whose program is allowed. Where it
  * goes is known since it connected; its local address is read only if this is
  * the line's first. */
-static __always_inline void sent(struct __sk_buff *skb, struct owner *o)
+static __noinline int sent(struct __sk_buff *skb, struct owner *o)
 {
-	struct seen_key key = { .program = o->program, .remote = o->remote, .decision = o->decision, .verdict = ALLOW };
+	struct seen_key key = { .program = o->program, .remote = o->remote, .decision = o->decision, .verdict = ALLOW, .parent = o->parent };
 	if (!counted(&key, odd_tick())) {
 		struct headers h = {};
 		read_headers(skb, &h);
 		note(o, &o->remote, &h.local, o->decision, ALLOW);
 	}
 	o->flags |= LOGGED;
+	return 0;
 }
 
 /* undecided, for xt_bpf, matches the packets that may not pass as they are. */
@@ -83,6 +84,8 @@ int undecided(struct __sk_buff *skb)
 			return 0;
 		}
 	}
+	if (o)
+		hands(skb, c, o, cookie, false);
 	return settle(skb, c, cookie, o);
 }
 
@@ -290,7 +293,7 @@ int ingress(struct __sk_buff *skb)
 
 /* forged tells whether a raw socket made up a segment of TCP that its program
  * may not send. */
-static __always_inline bool forged(struct config *c, struct __sk_buff *skb)
+static __noinline bool forged(struct config *c, struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	if (!sk)
@@ -326,6 +329,7 @@ int egress(struct __sk_buff *skb)
 		return 1;
 	if (!transport(skb, &protocol, &source, &target))
 		return 1;
+	changed_hands(skb, c);
 	/* The table never looks at established TCP; what a raw socket makes up to
 	 * look like it passes only if its program is allowed. */
 	if (protocol != IPPROTO_UDP && skb->ifindex != LOOPBACK_DEVICE && forged(c, skb))
