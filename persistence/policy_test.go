@@ -75,6 +75,9 @@ func TestNothingOfARuleIsLostInTheFile(t *testing.T) {
 	values := reflect.ValueOf(full)
 	for i := range values.NumField() {
 		field := values.Type().Field(i)
+		if field.Name == "By" {
+			continue // who made a rule is of the computer on which that was
+		}
 		if values.Field(i).IsZero() {
 			t.Errorf("this test knows no value for a rule's %s", field.Name)
 			continue
