@@ -43,21 +43,12 @@ func (c *Control) knowPrograms(rules firewall.Ruleset) error {
 	c.prover = identity.New(all, identity.Options{
 		Named:   func(path string) bool { return c.state.Load().rules.Names(path) },
 		Keep:    c.keep,
-		Owner:   packageOf,
+		Owner:   process.ProofOf,
 		Known:   c.known,
 		Carried: c.carried,
 		Moved:   c.moved,
 	})
 	return nil
-}
-
-// packageOf is the proof that the system's packages give of a file.
-func packageOf(path string) firewall.Proof {
-	o, ok := process.OwnerOf(path)
-	if !ok || !o.Intact {
-		return firewall.Proof{}
-	}
-	return firewall.Proof{Package: o.Manager + ":" + o.Name, Version: o.Version}
 }
 
 // keep stores what a file was proven to be. If it cannot be stored, the file is
@@ -195,7 +186,8 @@ func (c *Control) accept(ctx context.Context, a firewall.Answer, p firewall.Prom
 	if a.Scope != firewall.ScopeProgram || lasts != "" && lasts != "always" {
 		return fmt.Errorf("%w: the file at %s is another one: allow it as before, always and anywhere, or answer it with: --for once", ui.ErrInvalid, p.Program.Path)
 	}
-	as := firewall.Program{Kind: firewall.Executable, Path: p.Program.Path}
+	as := p.Program
+	as.Kind, as.File, as.Why = firewall.Executable, "", ""
 	var put []firewall.Rule
 	err := c.prover.Accept(p.Program, func(is ...firewall.Identity) (err error) {
 		first := p.First
@@ -213,7 +205,7 @@ func (c *Control) accept(ctx context.Context, a firewall.Answer, p firewall.Prom
 	switch {
 	case errors.Is(err, identity.ErrGone):
 		return fmt.Errorf("%w: %w", ui.ErrNotFound, err)
-	case err != nil && c.prover.At(as.Path) != as: // it was not stored
+	case err != nil && c.prover.At(as.Path).Kind == firewall.Changed: // it was not stored
 		a.Rule = nil
 		if once := c.once(ctx, a, p); once != nil {
 			return once

@@ -25,11 +25,11 @@ func (r *rig) meet(t *testing.T, content string, changed time.Time) firewall.Pro
 	t.Helper()
 	stamp := firewall.Stamp{Inode: 1, Changed: changed.UnixNano()}
 	read := func(_ context.Context, f func(io.Reader) error) error { return f(strings.NewReader(content)) }
-	_, settled := r.prover.Identify(curlPath, stamp, read)
+	_, settled := r.prover.Identify(firewall.Program{Path: curlPath}, stamp, read)
 	if settled != nil {
 		<-settled
 	}
-	p, _ := r.prover.Identify(curlPath, stamp, read)
+	p, _ := r.prover.Identify(firewall.Program{Path: curlPath}, stamp, read)
 	return p
 }
 
@@ -142,7 +142,7 @@ func TestAQuestionAboutAFileThatIsTheSameClosesByItself(t *testing.T) {
 		return f(strings.NewReader("8.1"))
 	}
 	stamp := firewall.Stamp{Inode: 2, Changed: december.UnixNano()}
-	first, settled := r.prover.Identify(curlPath, stamp, read)
+	first, settled := r.prover.Identify(firewall.Program{Path: curlPath}, stamp, read)
 	c, p := r.ask(t, attemptBy(first))
 	if !p.Changed || p.About != "changed, being checked" {
 		t.Errorf("asked %+v", p)

@@ -27,7 +27,7 @@ func (p *Prover) Accept(program firewall.Program, store func(...firewall.Identit
 		c = f.other
 	}
 	var accepted []firewall.Identity
-	if c != nil && (program == c.program || f == nil && program.Kind == firewall.Executable) {
+	if c != nil && (c.asks(program) || f == nil && program.Kind == firewall.Executable) {
 		accepted = append(accepted, firewall.Identity{Path: c.path, Stamp: c.stamp, Proof: c.proof, Since: time.Now()})
 	} else if f != nil && f.identity.Strict && program.Kind == firewall.Executable {
 		again := f.identity
@@ -112,6 +112,6 @@ func (p *Prover) take(i firewall.Identity, read firewall.Reading) {
 	f := p.know(i)
 	if i.Proof == (firewall.Proof{}) && read != nil {
 		f.tried = true
-		p.push(&p.later, newCheck(i.Path, i.Stamp, read))
+		p.push(&p.later, newCheck(firewall.Program{Path: i.Path}, i.Stamp, read))
 	}
 }

@@ -28,10 +28,29 @@ type check struct {
 	times   int       // that it was read
 }
 
-func newCheck(path string, s firewall.Stamp, read firewall.Reading) *check {
-	return &check{path: path, stamp: s, read: read, done: make(chan struct{}), program: firewall.Program{
-		Kind: firewall.Changed, Path: path, File: s.String(), Why: "changed, being checked",
-	}}
+// newCheck is the reading of a file that counts as changed until it is proven
+// to be the program.
+func newCheck(same firewall.Program, s firewall.Stamp, read firewall.Reading) *check {
+	same.Kind, same.File, same.Why = firewall.Changed, s.String(), "changed, being checked"
+	return &check{path: same.Path, stamp: s, read: read, done: make(chan struct{}), program: same}
+}
+
+// signed notes who signed the program, which may be known only later.
+func (c *check) signed(same firewall.Program) {
+	c.program.Signer, c.program.Product = same.Signer, same.Product
+}
+
+// asks tells whether a question was about the file, whatever was known then of
+// who signed it.
+func (c *check) asks(about firewall.Program) bool {
+	same := c.program
+	same.Signer, same.Product = about.Signer, about.Product
+	return same == about
+}
+
+// same is the program of a file that is proven to be it.
+func (c *check) same() firewall.Program {
+	return firewall.Program{Kind: firewall.Executable, Path: c.path, Signer: c.program.Signer, Product: c.program.Product}
 }
 
 // stale tells whether the file is worth another look.
@@ -51,7 +70,8 @@ func (c *check) settle() {
 // nothing can be proven.
 func (c *check) changed() firewall.Program {
 	since := time.Unix(0, c.stamp.Changed).Format("2 Jan 2006")
-	program := firewall.Program{Kind: firewall.Changed, Path: c.path, File: c.stamp.String(), Why: "another file at this path since " + since}
+	program := c.same()
+	program.Kind, program.File, program.Why = firewall.Changed, c.stamp.String(), "another file at this path since "+since
 	if c.proof.SHA256 != "" {
 		program.File = "sha256:" + c.proof.SHA256
 	}
@@ -135,7 +155,7 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	p.deciding.Lock()
 	p.mu.Lock()
 	c.queued, c.proof, c.at, c.times = false, proof, time.Now(), c.times+1
-	was, now := c.program, c.changed()
+	now := c.changed()
 	f := p.files[c.path]
 	if f == nil {
 		from, isVersion := p.continued(c)
@@ -165,7 +185,7 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 		f.identity = next
 	}
 	if known && next.Stamp == c.stamp {
-		now = firewall.Program{Kind: firewall.Executable, Path: c.path}
+		now = c.same()
 		if f.other == c { // and not one that was met meanwhile
 			f.other = nil
 		}
@@ -173,6 +193,8 @@ func (p *Prover) prove(ctx context.Context, c *check) {
 	if known && next.Stamp != c.stamp && next.Proof.Package != "" && !next.Strict && c.times < maxTimes {
 		time.AfterFunc(lookAgain, func() { p.again(c) })
 	}
+	now.Signer, now.Product = c.program.Signer, c.program.Product // may be known by now
+	was := c.program
 	c.program = now
 	c.settle()
 	p.mu.Unlock()

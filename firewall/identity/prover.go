@@ -86,33 +86,35 @@ func New(all []firewall.Identity, o Options) *Prover {
 }
 
 // Identify says which program the file at a path is. See [firewall.Identify].
-func (p *Prover) Identify(path string, s firewall.Stamp, read firewall.Reading) (firewall.Program, <-chan struct{}) {
-	same := firewall.Program{Kind: firewall.Executable, Path: path}
+func (p *Prover) Identify(same firewall.Program, s firewall.Stamp, read firewall.Reading) (firewall.Program, <-chan struct{}) {
+	same.Kind, same.File, same.Why = firewall.Executable, "", ""
+	path := same.Path
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f := p.files[path]
 	switch {
 	case f == nil && !p.o.Named(path):
-		return same, p.meet(path, s, read)
+		return same, p.meet(same, s, read)
 	case f == nil: // what is met first counts
 		p.take(firewall.Identity{Path: path, Stamp: s, Since: time.Now()}, read)
 		return same, nil
 	case f.identity.Stamp == s:
 		if !f.tried && f.identity.Proof == (firewall.Proof{}) {
 			f.tried = true
-			p.push(&p.later, newCheck(path, s, read))
+			p.push(&p.later, newCheck(same, s, read))
 		}
 		return same, nil
 	}
 	c := f.other
 	switch {
 	case c == nil || c.stamp != s:
-		c = newCheck(path, s, read)
+		c = newCheck(same, s, read)
 		f.other = c
 		p.push(&p.soon, c)
 	case c.stale() && !f.identity.Strict:
 		p.push(&p.soon, c)
 	}
+	c.signed(same)
 	if c.settled {
 		return c.program, nil
 	}

@@ -54,7 +54,7 @@ func TestAFileThatWasNeverReadProvesNothing(t *testing.T) {
 	tell(t, func(s *story) {
 		s.slow = time.Second
 		s.put(path, "8.1")
-		if p, wait := s.Identify(path, s.stamps[path], func(context.Context, func(io.Reader) error) error { return errors.New("gone") }); p.Kind != firewall.Executable || wait != nil {
+		if p, wait := s.Identify(firewall.Program{Path: path}, s.stamps[path], func(context.Context, func(io.Reader) error) error { return errors.New("gone") }); p.Kind != firewall.Executable || wait != nil {
 			t.Errorf("met first, it counts as %+v", p)
 		}
 		synctest.Wait()
@@ -112,14 +112,14 @@ func TestAnAnswerMayComeBeforeTheFileWasRead(t *testing.T) {
 		s.put(path, "8.2")
 		s.slow = time.Minute
 		stamp := s.stamps[path]
-		p, _ := s.Identify(path, stamp, func(ctx context.Context, f func(io.Reader) error) error {
+		p, _ := s.Identify(firewall.Program{Path: path}, stamp, func(ctx context.Context, f func(io.Reader) error) error {
 			time.Sleep(s.slow)
 			return f(strings.NewReader("8.2"))
 		})
 		if err := s.accept(p); err != nil {
 			t.Fatal(err)
 		}
-		if p, wait := s.Identify(path, stamp, nil); p.Kind != firewall.Executable || wait != nil {
+		if p, wait := s.Identify(firewall.Program{Path: path}, stamp, nil); p.Kind != firewall.Executable || wait != nil {
 			t.Errorf("accepted, it counts as %+v", p)
 		}
 		time.Sleep(2 * s.slow)
@@ -285,7 +285,7 @@ func BenchmarkAKnownFile(b *testing.B) {
 	stamp := firewall.Stamp{Inode: 1}
 	p := identity.New([]firewall.Identity{{Path: path, Stamp: stamp, Proof: firewall.Proof{SHA256: sum("8.1")}}}, identity.Options{})
 	for b.Loop() {
-		if _, wait := p.Identify(path, stamp, nil); wait != nil {
+		if _, wait := p.Identify(firewall.Program{Path: path}, stamp, nil); wait != nil {
 			b.Fatal("it is read")
 		}
 	}

@@ -85,7 +85,7 @@ func (s *story) meet(path string) (first, settled firewall.Program) {
 	s.Helper()
 	stamp := s.stamps[path]
 	ask := func() (firewall.Program, <-chan struct{}) {
-		return s.Identify(path, stamp, func(ctx context.Context, f func(io.Reader) error) error {
+		return s.Identify(firewall.Program{Path: path}, stamp, func(ctx context.Context, f func(io.Reader) error) error {
 			time.Sleep(s.slow)
 			s.mu.Lock()
 			s.reads++

@@ -22,13 +22,14 @@ func versionless(path string) string {
 // meet notes a file at a path that no rule names; the prover's lock is held. If
 // it may be another version of a program that rules name, it is read, and
 // settled is closed then. The path alone tells nothing.
-func (p *Prover) meet(path string, s firewall.Stamp, read firewall.Reading) (settled <-chan struct{}) {
+func (p *Prover) meet(same firewall.Program, s firewall.Stamp, read firewall.Reading) (settled <-chan struct{}) {
+	path := same.Path
 	c := p.met[path]
 	if c == nil || c.stamp != s {
 		if len(p.met) >= maxMet {
 			clear(p.met)
 		}
-		c = newCheck(path, s, read)
+		c = newCheck(same, s, read)
 		p.met[path] = c
 		if p.o.Moved != nil && p.mayContinue(path) {
 			p.push(&p.soon, c)
@@ -36,6 +37,7 @@ func (p *Prover) meet(path string, s firewall.Stamp, read firewall.Reading) (set
 			c.settle()
 		}
 	}
+	c.signed(same)
 	if c.settled {
 		return nil
 	}

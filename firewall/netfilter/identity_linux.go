@@ -76,7 +76,7 @@ func (i *identities) proven(p firewall.Program, s firewall.Stamp) (_ firewall.Pr
 	if i.prove == nil || p.Kind != firewall.Executable && p.Kind != firewall.Changed {
 		return p, nil
 	}
-	return i.prove(p.Path, s, i.reading(p.Path, s))
+	return i.prove(p, s, i.reading(p.Path, s))
 }
 
 // file says which program the key is, whatever was at its path before.

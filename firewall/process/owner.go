@@ -1,5 +1,7 @@
 package process
 
+import "sallyport.dev/sallyport/firewall"
+
 // Owner is the installed package that a file belongs to, as the system's
 // package database records it.
 type Owner struct {
@@ -29,3 +31,8 @@ type Owner struct {
 // executable. It reads the whole file, and now and then much of the database:
 // it is not for a packet's way.
 func OwnerOf(path string) (owner Owner, ok bool) { return ownerOf(path) }
+
+// ProofOf is what the system proves of the file at path beside its content: its
+// package, or on Windows who signed it, and of which product it is. It is zero
+// if that is nothing. It takes as long as to read the file.
+func ProofOf(path string) firewall.Proof { return proofOf(path) }

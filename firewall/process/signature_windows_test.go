@@ -46,7 +46,7 @@ func TestASignatureThatNobodyTrustsIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.close()
-	if s := f.signature(); s != (Signature{}) {
+	if s := f.signature().wait(); s != (Signature{}) {
 		t.Errorf("the signature is %+v", s)
 	}
 	if got := textsOf(path); got.product != testProduct || got.description != "A program that does nothing" {
@@ -86,7 +86,7 @@ func TestASignatureThatTheSystemTrustsNamesTheSigner(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.close()
-	if s := f.signature(); s != (Signature{testSigner, testProduct}) {
+	if s := f.signature().wait(); s != (Signature{testSigner, testProduct}) {
 		t.Errorf("the signature is %+v", s)
 	}
 

@@ -9,6 +9,7 @@ import (
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/packet"
+	"sallyport.dev/sallyport/firewall/process"
 	"sallyport.dev/sallyport/firewall/windivert/windiverttest"
 )
 
@@ -29,7 +30,8 @@ type world struct {
 	endpoint  uint64
 	processes map[uint32]runningProcess
 	sockets   map[firewall.Flow]*socket
-	hosts     map[string]netip.Addr // what the resolver answers
+	files     map[string]*programFile // of programs, by path; others have none
+	hosts     map[string]netip.Addr   // what the resolver answers
 	answers   map[uint16]chan struct{}
 	arrived   []record // what left the computer, save TCP
 	refused   [][]byte // what ICMP said here
@@ -252,14 +254,18 @@ func (w *world) connections() (list []connection, err error) {
 	return list, nil
 }
 
-func (w *world) identify(pid uint32, _ firewall.Flow, seen time.Time) (firewall.Program, time.Time, int) {
+func (w *world) identify(pid uint32, _ firewall.Flow, seen time.Time) (process.Running, int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p, ok := w.processes[pid]
 	if !ok || p.started.After(seen) {
-		return firewall.Program{File: "process", Why: "its process has ended"}, time.Time{}, -1
+		return process.Running{Program: firewall.Program{File: "process", Why: "its process has ended"}}, -1
 	}
-	return p.program, p.started, 1000
+	r := process.Running{Program: p.program, Started: p.started}
+	if f := w.files[p.program.Path]; f != nil {
+		f.describe(&r)
+	}
+	return r, 1000
 }
 
 func (w *world) cut(f firewall.Flow) error {
