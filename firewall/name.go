@@ -39,7 +39,7 @@ const (
 )
 
 // Families are the kinds of interpreters whose scripts rules can name.
-var Families = []string{"sh", "python", "perl", "ruby", "node", "java", "powershell"}
+var Families = []string{"sh", "python", "perl", "ruby", "node", "java", "powershell", "cmd", "wscript"}
 
 // name is what a rule is about, in the form in which rules are looked up: a
 // program has several, and is matched by the rules for each. It is comparable.
