@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"firewall/firewalltest":            {"firewall"},
 	"firewall/packet":                  {"firewall"},
 	"firewall/names":                   {"firewall", "firewall/packet"},
-	"firewall/process":                 {"firewall", "firewall/interpreter"},
+	"firewall/process":                 {"firewall", "firewall/interpreter", "persistence/acl"},
 	"firewall/identity":                {"firewall"},
 	"firewall/interpreter":             {},
 	"firewall/netfilter":               {"firewall", "firewall/packet", "firewall/names", "firewall/process", "firewall/interpreter"},

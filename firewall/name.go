@@ -256,12 +256,17 @@ func (p *Program) signature() name {
 
 // names are all the names by which a rule may call the program, the narrowest
 // first; some may name nothing. identified tells whether one is its own.
-func (p *Program) names() (names [4]name, identified bool) {
-	names = [...]name{p.name(), {}, p.signature(), {kind: namesAny}}
+func (p *Program) names() (names [5]name, identified bool) {
+	names = [...]name{p.name(), {}, {}, p.signature(), {kind: namesAny}}
 	identified = names[0].kind != namesNothing
 	switch p.Kind {
-	case Hosted, Interpreted:
+	case Hosted:
 		names[1] = p.file()
+	case Interpreted:
+		// What is said of the interpreter's package or signer is said of what it runs.
+		if names[1] = p.file(); names[1] != (name{}) {
+			names[2], names[3] = packageName(p.Package), signedName(p.Signer, p.Product)
+		}
 	case Packaged:
 		names[0], names[1] = p.file(), names[0]
 	}

@@ -174,13 +174,16 @@ func (r *Rule) names(p *Program) bool {
 
 // isFor tells whether the rule counts for a program that it calls n: nothing
 // that a person allowed to any program is allowed to one that is not
-// identified, and nothing that was allowed to a path to another file there.
+// identified, nothing that was allowed to a path to another file there, and
+// nothing that was allowed to a signer to what a signed interpreter runs.
 func (r *Rule) isFor(p *Program, n name, identified bool) bool {
 	switch {
 	case r.Verdict != Allow:
 		return true
 	case n.kind == namesAny:
 		return identified || r.Builtin
+	case n.kind == namesSigned && p.Kind == Interpreted: // nobody signed the script
+		return false
 	}
 	return p.Kind != Changed || n.kind != namesFile
 }

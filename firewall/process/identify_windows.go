@@ -59,10 +59,15 @@ func Identify(pid int, named func() string, seen time.Time) Running {
 		if r.Service == "" {
 			r.Program.File, r.Why = fmt.Sprintf("process %d", pid), "which of its services it is, is not known"
 		}
-	} else if family := o.family(f.path); family != "" {
+		return r
+	}
+	if family := o.family(f.path); family != "" {
 		r.Kind, r.Package = firewall.Packaged, family
 	} else {
 		r.Stamp, r.Read = f.stamp, reading(f.path, f.stamp)
+	}
+	if r.Runs = o.runs(f.path); r.Runs != nil && r.Runs.Kind == firewall.Interpreted {
+		r.Runs.Package = r.Package
 	}
 	return r
 }

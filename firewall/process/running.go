@@ -14,6 +14,9 @@ type Running struct {
 	// the program is an executable.
 	Stamp firewall.Stamp
 	Read  firewall.Reading
+	// Runs is what the program runs if it is an interpreter, as long as it is the
+	// one at its path; nil if it is none.
+	Runs *firewall.Program
 	// Verified is closed when it is known who signed the program, which Signed
 	// then returns. Both are nil if the program says it already.
 	Verified <-chan struct{}

@@ -25,12 +25,21 @@ func (a *attributor) patience() time.Duration {
 	return settlePatience
 }
 
-// proven says which program a running one is, given what rules were made for.
+// proven says which program a running one is, given what rules were made for:
+// what an interpreter runs, if that is the one that is at its path.
 func (a *attributor) proven(r process.Running) (p firewall.Program, settled <-chan struct{}) {
-	if a.prove == nil || r.Kind != firewall.Executable || r.Read == nil {
-		return r.Program, nil
+	p = r.Program
+	if a.prove != nil && r.Kind == firewall.Executable && r.Read != nil {
+		p, settled = a.prove(r.Program, r.Stamp, r.Read)
 	}
-	return a.prove(r.Program, r.Stamp, r.Read)
+	if r.Runs == nil || p.Kind == firewall.Changed {
+		return p, settled
+	}
+	runs := *r.Runs
+	if runs.Kind == firewall.Interpreted {
+		runs.Signer, runs.Product = p.Signer, p.Product
+	}
+	return runs, settled
 }
 
 // await waits for something to be known, at most until a time or the end.
