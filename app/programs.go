@@ -26,7 +26,7 @@ func programsCommand(e *env) *cobra.Command {
 		&cobra.Command{
 			Use: "undo PATH", Short: "Ask about the version that was carried over to PATH", Args: arguments(1, 1, "the path of a program"),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				return asUsage(e.client().UndoCarried(cmd.Context(), args[0]))
+				return asUsage(e.client().UndoCarried(cmd.Context(), asWritten(args[0])))
 			},
 		})
 	return c

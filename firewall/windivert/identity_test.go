@@ -247,3 +247,50 @@ func TestNoFileIsReadWhoseStampIsKnown(t *testing.T) {
 		}
 	}, rule("a", firewall.Allow))
 }
+
+// A rule for one script allows no other, nor code on the command line, nor the
+// script in another interpreter's place.
+func TestARuleForAScriptAllowsNoOther(t *testing.T) {
+	w := newWorld(ipv4World)
+	path := program("python").Path
+	runs := func(script, why string) uint32 {
+		pid := w.start("python")
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		p := w.processes[pid]
+		p.runs = &firewall.Program{Kind: firewall.Interpreted, Path: path, Family: "python", Script: script, Why: why}
+		if script == "" {
+			p.runs.File = "execution 1"
+		}
+		w.processes[pid] = p
+		return pid
+	}
+	backup := firewall.Rule{ID: "backup", Program: `script:python:C:\u\backup.py`, Verdict: firewall.Allow}
+	signed := firewall.Rule{ID: "signed", Program: "signer:Acme/product:A", Verdict: firewall.Allow}
+	named := firewall.Rule{ID: "named", Program: path, Port: 1, Verdict: firewall.Allow}
+	story(t, w, func(s *site) {
+		w.put("python", "1", acme, 0)
+		for script, why := range map[string]string{`C:\u\backup.py`: "", `C:\u\evil.py`: "", "": "inline code"} {
+			c := w.dial(runs(script, why), w.destination(0))
+			s.wait(time.Second)
+			if script == `C:\u\backup.py` {
+				s.expect(c, "open")
+				s.unasked()
+				continue
+			}
+			s.expect(c, "held")
+			if p := s.asked(); p.Kind != firewall.Interpreted || p.Script != script || p.Why != why {
+				t.Errorf("asked about %+v", p)
+			}
+			s.answer(firewall.Block)
+			c.close()
+		}
+		w.put("python", "evil", process.Signature{}, 0)
+		c := w.dial(runs(`C:\u\backup.py`, ""), w.destination(0))
+		s.wait(time.Second)
+		s.expect(c, "held")
+		if p := s.asked(); p.Kind != firewall.Changed || p.Script != "" {
+			t.Errorf("asked about %+v", p)
+		}
+	}, backup, signed, named)
+}

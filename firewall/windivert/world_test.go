@@ -23,6 +23,8 @@ type world struct {
 	resolver netip.AddrPort
 	orderly  bool // events come at once, before their packets
 	mute     bool // events of new sockets do not come
+	// identifies knows the processes of another computer; nil: they are this one's.
+	identifies func(uint32, firewall.Flow, time.Time) (process.Running, int)
 
 	mu        sync.Mutex
 	port      uint16
@@ -40,6 +42,7 @@ type world struct {
 type runningProcess struct {
 	program firewall.Program
 	started time.Time
+	runs    *firewall.Program // where it is an interpreter
 }
 
 // socket is one end of a TCP connection, or sends datagrams.
@@ -93,7 +96,7 @@ func (w *world) start(name string) uint32 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pid += 4
-	w.processes[w.pid] = runningProcess{program(name), time.Now()}
+	w.processes[w.pid] = runningProcess{program: program(name), started: time.Now()}
 	return w.pid
 }
 
@@ -254,14 +257,17 @@ func (w *world) connections() (list []connection, err error) {
 	return list, nil
 }
 
-func (w *world) identify(pid uint32, _ firewall.Flow, seen time.Time) (process.Running, int) {
+func (w *world) identify(pid uint32, f firewall.Flow, seen time.Time) (process.Running, int) {
+	if w.identifies != nil {
+		return w.identifies(pid, f, seen)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p, ok := w.processes[pid]
 	if !ok || p.started.After(seen) {
 		return process.Running{Program: firewall.Program{File: "process", Why: "its process has ended"}}, -1
 	}
-	r := process.Running{Program: p.program, Started: p.started}
+	r := process.Running{Program: p.program, Started: p.started, Runs: p.runs}
 	if f := w.files[p.program.Path]; f != nil {
 		f.describe(&r)
 	}
