@@ -59,7 +59,7 @@ func (a *attributor) await(known <-chan struct{}, until time.Time) {
 // settle answers a task once its program is known for certain, or at the end
 // of the patience; then it tells what becomes known later.
 func (a *attributor) settle(r result, running process.Running, settled <-chan struct{}) {
-	unsigned, begun := running.Program, time.Now()
+	begun := time.Now()
 	a.await(running.Verified, begun.Add(a.patience()))
 	a.await(settled, begun.Add(settlePatience))
 	running = running.Sign()
@@ -75,7 +75,13 @@ func (a *attributor) settle(r result, running process.Running, settled <-chan st
 		return
 	}
 	now, _ := a.proven(running.Sign())
-	for _, old := range []firewall.Program{r.program, unsigned} {
+	olds := []firewall.Program{r.program}
+	if running.Runs == nil { // as which a changed one is asked about once it is proven, whatever it runs
+		olds = append(olds, running.Program)
+	} else if now.Kind != r.program.Kind {
+		return
+	}
+	for _, old := range olds {
 		if old != now {
 			a.learnt(old, now)
 		}
