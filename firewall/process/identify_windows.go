@@ -41,6 +41,9 @@ func Identify(pid int, named func() string, seen time.Time) Running {
 		return Running{Program: unidentified(pid, whyNot(err)), Started: o.started}
 	}
 	defer f.close()
+	if o.replaced(f) {
+		return Running{Program: unidentified(pid, "another file is at its path by now"), Started: o.started}
+	}
 	if len(f.path) > maxPath {
 		return Running{Program: unidentified(pid, "its path is too long"), Started: o.started}
 	}

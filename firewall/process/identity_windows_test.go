@@ -334,3 +334,33 @@ func TestAStampIsAnotherAfterEachChange(t *testing.T) {
 		seen[f.stamp] = content
 	}
 }
+
+// Wine does not tell of which file a process was made: then nothing is
+// concluded from it.
+func TestAProcessIsMadeOfTheFileAtItsPathWhereTheSystemTells(t *testing.T) {
+	pid, _ := child(t)
+	o, err := open(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.close()
+	f, err := o.executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	if o.replaced(f) {
+		t.Errorf("%s is not the file that runs: %v", f.path, o.madeOf(f.path))
+	}
+	other := filepath.Join(folder(t), "other.exe")
+	place(t, f.path, other)
+	g, err := openFile(longPath(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.close()
+	if o.replaced(g) != tellsImages() {
+		t.Errorf("%s is the file that runs: %v", other, o.madeOf(other))
+	}
+	t.Logf("the system tells: %v (%v)", tellsImages(), o.madeOf(f.path))
+}
