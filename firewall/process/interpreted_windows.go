@@ -49,27 +49,42 @@ func (p opened) runs(path string) *firewall.Program {
 		u := unidentified(p.pid, "its command line cannot be read")
 		return &u
 	}
-	interpreted.Lock()
-	defer interpreted.Unlock()
-	key := execution{p.pid, p.started}
-	known, ok := interpreted.of[key]
+	known, ok := p.firstReading()
 	if !ok {
 		known = firstReading{line, firewall.Program{Kind: firewall.Interpreted, Path: path, Family: family}}
 		known.program.Script, known.program.Why = p.script(path, line)
 		if known.program.Script == "" {
 			known.program.File = fmt.Sprintf("execution %d.%d", p.pid, p.started.UnixNano())
 		}
-		if len(interpreted.of) >= maxInterpreted {
-			clear(interpreted.of)
-		}
-		interpreted.of[key] = known
+		known = p.remember(known)
 	}
 	if known.line != line {
 		u := unidentified(p.pid, "it has rewritten its command line")
 		return &u
 	}
-	program := known.program
-	return &program
+	return &known.program
+}
+
+func (p opened) firstReading() (r firstReading, ok bool) {
+	interpreted.Lock()
+	defer interpreted.Unlock()
+	r, ok = interpreted.of[execution{p.pid, p.started}]
+	return r, ok
+}
+
+// remember keeps a reading, and returns the first one.
+func (p opened) remember(r firstReading) firstReading {
+	interpreted.Lock()
+	defer interpreted.Unlock()
+	key := execution{p.pid, p.started}
+	if first, ok := interpreted.of[key]; ok {
+		return first
+	}
+	if len(interpreted.of) >= maxInterpreted {
+		clear(interpreted.of)
+	}
+	interpreted.of[key] = r
+	return r
 }
 
 // script is the path of the script that the process runs, or why it is not just
