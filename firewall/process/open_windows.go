@@ -52,6 +52,41 @@ func (p opened) commandLine() (string, error) {
 	return "", fmt.Errorf("command line of process %d: too long", p.pid)
 }
 
+// Where a process of 64 bits keeps its folder: in the parameters that the block
+// at its base points to (PEB.ProcessParameters, CurrentDirectory.DosPath).
+const (
+	parametersAt = 0x20
+	folderAt     = 0x38
+)
+
+// folder is the process's current one, which the process may change, and write
+// into its memory whatever it likes.
+func (p opened) folder() (string, error) {
+	failed := func(err error) (string, error) { return "", fmt.Errorf("folder of process %d: %w", p.pid, err) }
+	h, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION|windows.PROCESS_VM_READ, false, uint32(p.pid))
+	if err != nil {
+		return failed(err)
+	}
+	defer windows.CloseHandle(h) // the number is still the process's, which is open
+	var basic [6]uintptr         // PROCESS_BASIC_INFORMATION, without pointers that are another process's
+	if err := windows.NtQueryInformationProcess(h, windows.ProcessBasicInformation, unsafe.Pointer(&basic[0]), uint32(unsafe.Sizeof(basic)), nil); err != nil {
+		return failed(err)
+	}
+	var parameters uintptr
+	if err := windows.ReadProcessMemory(h, basic[1]+parametersAt, (*byte)(unsafe.Pointer(&parameters)), unsafe.Sizeof(parameters), nil); err != nil {
+		return failed(err)
+	}
+	var text [2]uintptr // UNICODE_STRING: the length in bytes, and where it is
+	if err := windows.ReadProcessMemory(h, parameters+folderAt, (*byte)(unsafe.Pointer(&text[0])), unsafe.Sizeof(text), nil); err != nil {
+		return failed(err)
+	}
+	buffer := make([]uint16, text[0]&0xffff/2+1)
+	if err := windows.ReadProcessMemory(h, text[1], (*byte)(unsafe.Pointer(&buffer[0])), text[0]&0xfffe, nil); err != nil {
+		return failed(err)
+	}
+	return windows.UTF16ToString(buffer), nil
+}
+
 // image is the path of the process's executable as the system tells it, in the
 // form of Windows or of its kernel.
 func (p opened) image(flags uint32) (string, error) {
