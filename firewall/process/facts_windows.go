@@ -31,9 +31,7 @@ func nameAndPath(p *process.Process) (name, path string) {
 // says of itself.
 func (f *Facts) describe(p *process.Process) {
 	if o, err := open(f.PID); err == nil {
-		if f.Command, err = o.commandLine(); err != nil {
-			f.Command, _ = p.Cmdline() // Windows before 8.1, and only with the right to read its memory
-		}
+		f.Command, _ = o.commandLine()
 		o.close()
 	}
 	f.User, _ = p.Username()

@@ -24,14 +24,28 @@ func anInterpreter(t *testing.T) string {
 	path := filepath.Join(dir, "python.exe")
 	t.Cleanup(func() {
 		for _, name := range []string{path, dir} {
-			if err := os.Remove(name); err != nil {
-				t.Error(err)
-			}
+			remove(t, name)
 		}
 	})
 	self, _ := os.Executable()
 	copyFile(t, self, path)
 	return stored(t, path)
+}
+
+// remove removes a file or folder, once Windows has let go of what ran from it.
+func remove(t *testing.T, name string) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(soon)
+	for err := os.Remove(name); err != nil && !os.IsNotExist(err); err = os.Remove(name) {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Error(err)
+			return
+		}
+	}
 }
 
 // started runs a command line in a folder until the test ends.
@@ -177,21 +191,12 @@ func rewrite(t *testing.T, p opened, line string) {
 		t.Fatal(err)
 	}
 	defer windows.CloseHandle(h)
-	var basic [6]uintptr
-	if err := windows.NtQueryInformationProcess(h, windows.ProcessBasicInformation, unsafe.Pointer(&basic[0]), uint32(unsafe.Sizeof(basic)), nil); err != nil {
-		t.Fatal(err)
-	}
-	var parameters uintptr
-	if err := windows.ReadProcessMemory(h, basic[1]+parametersAt, (*byte)(unsafe.Pointer(&parameters)), unsafe.Sizeof(parameters), nil); err != nil {
-		t.Fatal(err)
-	}
-	const commandLineAt = 0x70
-	var text [2]uintptr
-	if err := windows.ReadProcessMemory(h, parameters+commandLineAt, (*byte)(unsafe.Pointer(&text[0])), unsafe.Sizeof(text), nil); err != nil {
+	text, err := parameterOf(h, commandLineAt)
+	if err != nil {
 		t.Fatal(err)
 	}
 	wide, _ := windows.UTF16FromString(line)
-	if err := windows.WriteProcessMemory(h, text[1], (*byte)(unsafe.Pointer(&wide[0])), uintptr(len(wide)*2), nil); err != nil {
+	if err := windows.WriteProcessMemory(h, text.at, (*byte)(unsafe.Pointer(&wide[0])), uintptr(len(wide)*2), nil); err != nil {
 		t.Fatal(err)
 	}
 }
