@@ -80,7 +80,7 @@ func TestAnInterpreterIsTheScriptThatItRuns(t *testing.T) {
 		`python -u backup.py`:                {Script: backup},
 		`python ".\..\My Scripts\BACKUP.py"`: {Script: backup},
 		`python -c "import socket"`:          {Why: "inline code"},
-		`python -m backup`:                   {Why: "a module or class, which is searched for"},
+		`python -m backup`:                   {Why: "module backup, wherever it is found"},
 		`python`:                             {Why: "code from standard input"},
 		`python gone.py`:                     {Why: "its script is not there any more"},
 		`python back"up.py"`:                 {Why: "its command line is not understood"},
