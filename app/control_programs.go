@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
-	"sallyport.dev/sallyport/firewall/appimage"
 	"sallyport.dev/sallyport/firewall/identity"
 	"sallyport.dev/sallyport/firewall/process"
 	"sallyport.dev/sallyport/persistence"
@@ -45,24 +43,12 @@ func (c *Control) knowPrograms(rules firewall.Ruleset) error {
 	c.prover = identity.New(all, identity.Options{
 		Named:   func(program string) bool { return c.state.Load().rules.Names(program) },
 		Keep:    c.keep,
-		Owner:   ownerOf,
+		Owner:   process.ProofOf,
 		Known:   c.known,
 		Carried: c.carried,
 		Moved:   c.moved,
 	})
 	return nil
-}
-
-// ownerOf is the proof that the system's packages give of a file, or the
-// signature of an AppImage.
-func ownerOf(path string, file *io.SectionReader) firewall.Proof {
-	if o, ok := process.OwnerOf(path); ok && o.Intact {
-		return firewall.Proof{Package: o.Manager + ":" + o.Name, Version: o.Version}
-	}
-	if made, err := appimage.Verify(file, file.Size()); err == nil {
-		return firewall.Proof{Signer: "OpenPGP key " + made.Key, Product: made.Update}
-	}
-	return firewall.Proof{}
 }
 
 // keep stores what a file was proven to be. If it cannot be stored, the file is

@@ -48,11 +48,20 @@ func ruleOut(r firewall.Rule) ui.Rule {
 	return out
 }
 
+// asNamed is what a rule names with paths as the file system writes them.
+func asNamed(program string) string {
+	if rest, ok := strings.CutPrefix(program, "script:"); ok {
+		family, path, _ := strings.Cut(rest, ":")
+		return "script:" + family + ":" + asWritten(path)
+	}
+	return asWritten(program)
+}
+
 // ruleIn reads a rule that a person made. What only the firewall itself sets
 // (hits, times, built-in) is not taken from it.
 func ruleIn(r ui.Rule) (firewall.Rule, error) {
 	in := firewall.Rule{
-		ID: firewall.RuleID(r.ID), Program: asWritten(strings.TrimSpace(r.Program)), Direction: r.Direction, Protocol: r.Protocol,
+		ID: firewall.RuleID(r.ID), Program: asNamed(strings.TrimSpace(r.Program)), Direction: r.Direction, Protocol: r.Protocol,
 		Host: strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Host), ".")), Port: r.Port, LocalPort: r.LocalPort, StartedBy: asWritten(strings.TrimSpace(r.StartedBy)),
 		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, Note: r.Note,
 	}

@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"firewall/firewalltest":            {"firewall"},
 	"firewall/packet":                  {"firewall"},
 	"firewall/names":                   {"firewall", "firewall/packet"},
-	"firewall/process":                 {"firewall", "firewall/interpreter"},
+	"firewall/process":                 {"firewall", "firewall/interpreter", "firewall/appimage", "persistence/acl"},
 	"firewall/identity":                {"firewall"},
 	"firewall/interpreter":             {},
 	"firewall/appimage":                {},

@@ -26,7 +26,7 @@ func programsCommand(e *env) *cobra.Command {
 		&cobra.Command{
 			Use: "undo PROGRAM", Short: "Ask about the version of PROGRAM that was carried over", Args: arguments(1, 1, "a program, as \"sallyport programs\" lists it"),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				return asUsage(e.client().UndoCarried(cmd.Context(), args[0]))
+				return asUsage(e.client().UndoCarried(cmd.Context(), asNamed(args[0])))
 			},
 		})
 	return c

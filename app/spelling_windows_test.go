@@ -20,6 +20,10 @@ func TestARuleInAnotherCaseIsForTheSameProgram(t *testing.T) {
 		if err != nil || !strings.HasSuffix(r.Program, `\Updater.exe`) {
 			t.Errorf("%s: the rule is for %s (%v)", spelled, r.Program, err)
 		}
+		r, err = ruleIn(ui.Rule{Program: "script:cmd:" + spelled, Verdict: firewall.Block, Until: "always", Enabled: true})
+		if err != nil || !strings.HasPrefix(r.Program, "script:cmd:") || !strings.HasSuffix(r.Program, `\Updater.exe`) {
+			t.Errorf("%s: the rule is for %s (%v)", spelled, r.Program, err)
+		}
 		if err := ownPath("--program", spelled); err != nil {
 			t.Errorf("%s: %v", spelled, err)
 		}

@@ -50,6 +50,9 @@ type Policy struct {
 	// Starters tells that rules depend on what started a process: attempts need
 	// StartedBy.
 	Starters bool
+	// Signers tells that enabled rules name signers: who signed a program's file
+	// is worth a wait.
+	Signers bool
 }
 
 // Sink takes what a backend meets. The [Engine] is one. All methods may be
@@ -67,6 +70,9 @@ type Sink interface {
 	// decision checks that no Apply began since Judge was called: by then it
 	// may be outdated.
 	Judge(a Attempt) (d Decision, ok bool)
+	// Known tells that a program that was handed over as old turned out to be
+	// now: what waits is judged again as such.
+	Known(old, now Program)
 	// Lost counts events that the backend could not report.
 	Lost(n uint64)
 	// HandBack tells that the backend has ended and sent on every packet that it

@@ -188,7 +188,7 @@ func (e *Engine) Answer(a Answer) error {
 }
 
 // Known says that the program old turned out to be now: what waits is judged
-// again as such, and asked about as such if that decides nothing.
+// again as such, and asked about as such if that decides nothing. See [Sink].
 func (e *Engine) Known(old, now Program) {
 	e.do(func() { e.room.known(old, now) })
 }

@@ -15,11 +15,20 @@ type Stamp struct {
 	Generation uint32 // tells files apart that had the same inode one after the other
 	Inode      uint64
 	Changed    int64 // when content or attributes changed last (ctime), in ns since 1970
+
+	// What Windows tells besides, where who may write to a file may set its times.
+	Size    int64 // in bytes
+	Written int64 // when content changed last, in ns since 1970
+	Number  int64 // the volume's number of the file's last change (USN); 0 where it counts none
 }
 
 // String is short, and another one for every stamp.
 func (s Stamp) String() string {
-	return fmt.Sprintf("%d:%d:%d:%d", s.Device, s.Inode, s.Generation, s.Changed)
+	text := fmt.Sprintf("%d:%d:%d:%d", s.Device, s.Inode, s.Generation, s.Changed)
+	if s.Size != 0 || s.Written != 0 || s.Number != 0 {
+		text += fmt.Sprintf(":%d:%d:%d", s.Size, s.Written, s.Number)
+	}
+	return text
 }
 
 // Proof is what proves that a file is a certain program. Empty fields prove

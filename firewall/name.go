@@ -39,7 +39,7 @@ const (
 )
 
 // Families are the kinds of interpreters whose scripts rules can name.
-var Families = []string{"sh", "python", "perl", "ruby", "node", "java", "powershell"}
+var Families = []string{"sh", "python", "perl", "ruby", "node", "java", "powershell", "cmd", "wscript"}
 
 // name is what a rule is about, in the form in which rules are looked up: a
 // program has several, and is matched by the rules for each. It is comparable.
@@ -275,13 +275,19 @@ func (p *Program) signature() name {
 
 // names are all the names by which a rule may call the program, the narrowest
 // first; some may name nothing. identified tells whether one is its own.
-func (p *Program) names() (names [4]name, identified bool) {
-	names = [...]name{p.name(), {}, p.signature(), {kind: namesAny}}
+func (p *Program) names() (names [6]name, identified bool) {
+	names = [...]name{p.name(), {}, {}, {}, p.signature(), {kind: namesAny}}
 	identified = names[0].kind != namesNothing
 	switch {
-	case p.isScript() && p.Replaceable: // which has no signature
-		names[1], names[2] = scriptName(p.Family, p.Script), p.file()
-	case p.isScript(), p.Kind == Hosted, p.Kind == Interpreted:
+	case p.isScript(), p.Kind == Interpreted:
+		if p.isScript() && p.Replaceable {
+			names[1] = scriptName(p.Family, p.Script)
+		}
+		// What is said of the interpreter's package or signer is said of what it runs.
+		if names[2] = p.file(); names[2] != (name{}) {
+			names[3], names[4] = packageName(p.Package), signedName(p.Signer, p.Product)
+		}
+	case p.Kind == Hosted:
 		names[1] = p.file()
 	case p.Kind == Packaged:
 		names[0], names[1] = p.file(), names[0]

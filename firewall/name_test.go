@@ -119,6 +119,41 @@ func TestInlineCodeIsNamedUntilItsProcessExitsOnly(t *testing.T) {
 	}
 }
 
+// What a signed interpreter runs is not what was signed, but who blocks its
+// signer or its package blocks that, too.
+func TestWhatARuleForASignerSaysOfAScript(t *testing.T) {
+	const family = "Acme.Python_0123456789abc"
+	script := Program{Kind: Interpreted, Path: `C:\p\python.exe`, Family: "python", Script: `C:\u\a.py`, Package: family, Signer: "Acme", Product: "P"}
+	byOwn, changed, byOwnChanged := script, script, script
+	byOwn.Replaceable, byOwnChanged.Replaceable = true, true
+	changed.Kind, byOwnChanged.Kind = Changed, Changed
+	for name, verdicts := range map[string]map[Verdict]bool{
+		"signer:Acme/product:P": {Allow: false, Block: true, Ask: true},
+		"package:" + family:     {Allow: true, Block: true, Ask: true},
+		script.Path:             {Allow: true, Block: true, Ask: true},
+		script.ID():             {Allow: true, Block: true, Ask: true},
+		AnyProgram:              {Allow: true, Block: true, Ask: true},
+	} {
+		for verdict, counts := range verdicts {
+			r := Rule{ID: "x", Program: name, Verdict: verdict}
+			if r.Matches(Attempt{Program: script}) != counts {
+				t.Errorf("a rule for %s that says %v counts for a script: %v", name, verdict, !counts)
+			}
+			if _, ok := mustRules(t, []Rule{r}).Decide(Attempt{Program: script}); ok != counts {
+				t.Errorf("rules for %s that say %v decide about a script: %v", name, verdict, ok)
+			}
+			for _, p := range []Program{byOwn, changed, byOwnChanged} {
+				if name == "signer:Acme/product:P" && r.Matches(Attempt{Program: p}) != counts {
+					t.Errorf("a rule for %s that says %v counts for %+v: %v", name, verdict, p, !counts)
+				}
+				if name == "package:"+family && r.Matches(Attempt{Program: p}) != (counts && (verdict != Allow || p != byOwnChanged)) {
+					t.Errorf("a rule for %s that says %v counts otherwise for %+v", name, verdict, p)
+				}
+			}
+		}
+	}
+}
+
 // The look-up is on the way of packets: it takes no memory, whatever a program
 // is called.
 func TestDecidingTakesNoMemory(t *testing.T) {

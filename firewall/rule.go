@@ -175,20 +175,23 @@ func (r *Rule) names(p *Program) bool {
 
 // isFor tells whether the rule counts for a program that it calls n: nothing
 // that a person allowed to any program is allowed to one that is not
-// identified, nothing that was allowed to a path to another file there, and
-// nothing that was allowed to a script as such to one that somebody's own
-// interpreter runs. Another script may what all of its interpreter may.
+// identified, nothing that was allowed to a path to another file there, nothing
+// that was allowed to a script as such to one that somebody's own interpreter
+// runs, and nothing that was allowed to a signer to what a signed interpreter
+// runs. Another script may what all of its interpreter may.
 func (r *Rule) isFor(p *Program, n name, identified bool) bool {
 	switch {
 	case r.Verdict != Allow:
 		return true
 	case n.kind == namesAny:
 		return identified || r.Builtin
+	case n.kind == namesSigned && (p.Kind == Interpreted || p.isScript()): // nobody signed the script
+		return false
 	case n.kind == namesScript && p.Replaceable && n.detail != p.Path:
 		return false
 	case p.Kind != Changed:
 		return true
-	case n.kind == namesFile:
+	case n.kind == namesFile || n.kind == namesPackage:
 		return p.Script != "" && !p.Replaceable
 	}
 	return n.kind != namesScript

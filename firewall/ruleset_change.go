@@ -190,6 +190,7 @@ type tally struct {
 	scripts  int // those that name a script or inline code
 	bare     int // those that are all there is to exempt flows from being held
 	starters int // those that depend on what started the process
+	signers  int // those that name a signer and product
 }
 
 func (t *tally) count(r *Rule, n int) {
@@ -200,8 +201,11 @@ func (t *tally) count(r *Rule, n int) {
 			t.loopback += n
 		}
 	}
-	if kind := r.name().kind; kind == namesScript || kind == namesInline {
+	switch r.name().kind {
+	case namesScript, namesInline:
 		t.scripts += n
+	case namesSigned:
+		t.signers += n
 	}
 	if r.exempts() {
 		t.bare += n

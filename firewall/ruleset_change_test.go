@@ -126,7 +126,7 @@ func sameRules(t *testing.T, r *rand.Rand, rs Ruleset, rules map[RuleID]Rule) fu
 		}
 		for _, m := range []Mode{ModeAsk, ModeLock} {
 			have, want := rs.Policy(m, true), want.Policy(m, true)
-			if have.Loopback != want.Loopback || have.LoopbackRule != want.LoopbackRule || have.Inbound != want.Inbound || have.Scripts != want.Scripts || !slices.Equal(have.Programs, want.Programs) {
+			if have.Loopback != want.Loopback || have.LoopbackRule != want.LoopbackRule || have.Inbound != want.Inbound || have.Scripts != want.Scripts || have.Signers != want.Signers || !slices.Equal(have.Programs, want.Programs) {
 				t.Fatalf("policy %+v, want %+v\n%+v", have, want, rules)
 			}
 		}
@@ -145,6 +145,12 @@ func TestThePolicyFollowsChanges(t *testing.T) {
 	script := Rule{ID: "script", Program: "script:sh:/a", Verdict: Allow}
 	for change, want := range map[*Rule]bool{&script: true, {ID: "sh", Program: "/bin/sh", Verdict: Allow}: false} {
 		if p := mustRules(t, []Rule{*change}).Policy(ModeAsk, false); p.Scripts != want {
+			t.Errorf("%s: %+v", change.Program, p)
+		}
+	}
+	signed := Rule{ID: "signed", Program: "signer:Acme/product:A", Verdict: Allow}
+	for change, want := range map[*Rule]bool{&signed: true, &script: false} {
+		if p := mustRules(t, []Rule{*change}).Policy(ModeAsk, false); p.Signers != want {
 			t.Errorf("%s: %+v", change.Program, p)
 		}
 	}

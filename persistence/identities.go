@@ -35,6 +35,9 @@ type stampText struct {
 	Generation uint32 `json:"generation"`
 	Inode      uint64 `json:"inode"`
 	Changed    int64  `json:"changed"`
+	Size       int64  `json:"size,omitempty"`
+	Written    int64  `json:"written,omitempty"`
+	Number     int64  `json:"number,omitempty"`
 }
 
 // validIdentity tells whether an identity may be stored.

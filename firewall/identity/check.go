@@ -63,9 +63,16 @@ func newCheck(met firewall.Program, s firewall.Stamp, read firewall.Reading) *ch
 	}
 }
 
-// noteMet notes as which program the file was met; the prover's lock is held.
+// noteMet notes as which program the file was met, and by whom it is signed,
+// which may be known only later; the prover's lock is held.
 func (c *check) noteMet(p firewall.Program) {
-	if len(c.met) < maxInterpreters && !slices.Contains(c.met, p) {
+	same := func(o firewall.Program) bool {
+		o.Signer, o.Product = p.Signer, p.Product
+		return o == p
+	}
+	if at := slices.IndexFunc(c.met, same); at >= 0 {
+		c.met[at] = p
+	} else if len(c.met) < maxInterpreters {
 		c.met = append(c.met, p)
 	}
 }

@@ -307,3 +307,35 @@ func TestAPathMayLookLikeThatOfAnotherVersion(t *testing.T) {
 		}
 	})
 }
+
+// A large file: who signed it is known after it was met. What it turns out to be
+// is told of it as it was met last, once.
+func TestWhoSignedAFileMayBeKnownLater(t *testing.T) {
+	tell(t, func(s *story) {
+		s.put(path, "8.1")
+		s.is(firewall.Executable)
+		s.put(path, "8.2")
+		s.slow = time.Minute
+		first, _ := s.Identify(executable(path), s.stamps[path], s.reading(path))
+		signed := executable(path)
+		signed.Signer, signed.Product = "Acme", "A"
+		then, wait := s.Identify(signed, s.stamps[path], s.reading(path))
+		if first.Signer != "" || then.Signer != "Acme" || then.File != first.File || wait == nil {
+			t.Errorf("it counts as %+v, then %+v", first, then)
+		}
+		<-wait
+		synctest.Wait()
+		now, _ := s.Identify(signed, s.stamps[path], s.reading(path))
+		if now.Kind != firewall.Changed || now.Signer != "Acme" || len(s.known) != 1 || s.known[0] != [2]firewall.Program{then, now} {
+			t.Errorf("it counts as %+v; told %+v", now, s.known)
+		}
+		unsigned := now
+		unsigned.Signer, unsigned.Product = "", "" // as which it may still be asked about
+		if err := s.accept(unsigned); err != nil {
+			t.Fatal(err)
+		}
+		if now, wait := s.Identify(signed, s.stamps[path], nil); now != signed || wait != nil {
+			t.Errorf("accepted, it counts as %+v", now)
+		}
+	})
+}

@@ -1,7 +1,7 @@
 package interpreter
 
 import (
-	"path"
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -10,17 +10,20 @@ import (
 // file runs when it is started with these arguments, its own name first, or
 // why it is not just a script. It is a path as the process would open it.
 func Script(file string, args []string) (script string, why Why) {
-	f := of(path.Base(file))
+	f := of(file)
 	if f == nil || len(args) == 0 {
 		return "", Unknown
 	}
 	c := command{options: f.options, args: args[1:]}
+	c.slash = c.slash && isOfWindows(file)
 	script, why = c.script()
 	switch {
 	case why == "" && script == "":
 		why = Unknown
 	case script == "-":
 		why = Stdin
+	case why == "" && isOfWindows(file) && !namesFile(script):
+		why = Unknown
 	}
 	if why != "" {
 		return "", why
@@ -57,9 +60,9 @@ func (c *command) script() (script string, why Why) {
 				return "", Stdin
 			}
 			return c.first(arg)
-		case c.plus && strings.HasPrefix(arg, "+"):
+		case c.plus && strings.HasPrefix(arg, "+"), c.slash && strings.HasPrefix(arg, "/"):
 			arg = "-" + arg[1:]
-		case !strings.HasPrefix(arg, "-"):
+		case !strings.HasPrefix(arg, cmp.Or(c.begin, "-")):
 			return c.first(arg)
 		}
 		if c.fold {

@@ -139,19 +139,24 @@ func TestWhatIsAnInterpreter(t *testing.T) {
 		"/usr/bin/python3.11": "python", "/usr/local/bin/python3.13d": "python", "/usr/bin/pypy3": "python",
 		"/usr/bin/perl5.36.0": "perl", "/usr/bin/ruby3.1": "ruby", "/usr/bin/nodejs": "node", "/usr/lib/jvm/a/bin/java": "java",
 		"/usr/bin/curl": "", "/usr/bin/bashbug": "", "/usr/bin/python3-config": "", "/usr/bin/perldoc": "", "/usr/bin/javac": "", "/usr/bin/ssh": "", "/usr/bin/node-gyp": "",
-		"/usr/bin/perl5.36-x86_64-linux-gnu": "", "": "",
+		"/usr/bin/perl5.36-x86_64-linux-gnu": "", "": "", "/usr/bin/cmd": "", "/usr/bin/python.exe": "",
+		`C:\Python\Python.EXE`: "python", `C:\Python\pythonw.exe`: "python", `C:\Python\python3.13t.exe`: "python", `C:\Python\python`: "",
+		`C:\Ruby\bin\rubyw.exe`: "ruby", `C:\Java\bin\javaw.exe`: "java", `C:\Perl\wperl.exe`: "perl", `\\server\share\node.exe`: "node",
+		`C:\Windows\System32\cmd.exe`: "cmd", `C:\Windows\System32\CScript.exe`: "wscript", `C:\Windows\System32\curl.exe`: "",
+		`C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe`: "powershell", `C:\Program Files\Git\usr\bin\bash.exe`: "sh",
 	} {
 		if family, ok := Of(file); family != want || ok != (want != "") {
 			t.Errorf("%s: %q, want %q", file, family, want)
 		}
 	}
-	for _, f := range families {
-		if !slices.Contains(firewall.Families, f.name) {
-			t.Errorf("rules cannot name scripts of %s", f.name)
+	var all []string
+	for _, f := range slices.Concat(families, windowsFamilies) {
+		if !slices.Contains(all, f.name) {
+			all = append(all, f.name)
 		}
 	}
-	if len(families) != len(firewall.Families) {
-		t.Errorf("rules can name scripts of %v", firewall.Families)
+	if !slices.Equal(all, firewall.Families) {
+		t.Errorf("rules can name scripts of %v, of %v are there interpreters", firewall.Families, all)
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 type options struct {
 	clusters bool                 // letters may follow each other in one argument: "-Es"
 	plus     bool                 // and follow a plus sign
+	slash    bool                 // options may begin with a slash, on Windows
 	fold     bool                 // capitals make no difference
+	begin    string               // what options begin with; "": a hyphen
 	ends     []string             // what ends the options
 	flags    map[string]bool      // what changes nothing about what runs
 	shapes   *regexp.Regexp       // the same, for all that look so
@@ -136,12 +138,36 @@ var (
 		},
 	}
 	powershell = options{
-		fold:   true,
-		flags:  set("-nologo", "-nol", "-noninteractive", "-noni", "-noprofile", "-nop"),
-		values: map[string]value{"-executionpolicy": {at: next}, "-ep": {at: next}, "-ex": {at: next}},
-		files:  set("-file", "-f"),
-		not: map[string]Why{"-command": Inline, "-c": Inline, "-encodedcommand": Inline, "-ec": Inline, "-e": Inline, "-noexit": Stdin, "-noe": Stdin, "-": Stdin,
+		fold: true, slash: true,
+		flags: set("-nologo", "-nol", "-noninteractive", "-noni", "-noprofile", "-nop", "-sta", "-mta"),
+		values: map[string]value{"-executionpolicy": {at: next}, "-exec": {at: next}, "-ep": {at: next}, "-ex": {at: next},
+			"-windowstyle": {at: next}, "-win": {at: next}, "-w": {at: next}},
+		files: set("-file", "-f"),
+		not: map[string]Why{"-command": Inline, "-c": Inline, "-encodedcommand": Inline, "-enc": Inline, "-ec": Inline, "-e": Inline, "-noexit": Stdin, "-noe": Stdin, "-": Stdin,
 			"-interactive": Stdin, "-i": Stdin},
+		operand: func(arg string) Why {
+			if strings.ContainsRune("–—―", []rune(arg + " ")[0]) { // which count as hyphens
+				return Unknown
+			}
+			return ""
+		},
+	}
+	// windowsPowerShell takes what is no option for a command.
+	windowsPowerShell = func() options {
+		o := powershell
+		o.operand = func(string) Why { return Inline }
+		return o
+	}()
+	scriptHost = options{
+		fold: true, begin: "//",
+		flags:  set("//b", "//d", "//i", "//logo", "//nologo", "//u", "//x"),
+		shapes: regexp.MustCompile(`^//(t:[0-9]+|e:(vb|j)script|job:.*)$`),
+		operand: func(arg string) Why {
+			if strings.HasPrefix(arg, "/") {
+				return Unknown
+			}
+			return ""
+		},
 	}
 )
 

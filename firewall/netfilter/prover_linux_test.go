@@ -71,17 +71,13 @@ func (e *engineParts) moved(from string, to firewall.Identity) {
 }
 
 func (e *engineParts) owner(path string, file *io.SectionReader) firewall.Proof {
+	if e.setup.Databases {
+		return process.ProofOf(path, file)
+	}
 	if made, err := appimage.Verify(file, file.Size()); err == nil {
 		return firewall.Proof{Signer: made.Key, Product: made.Update}
 	}
-	if !e.setup.Databases {
-		return e.setup.Packages[path]
-	}
-	o, ok := process.OwnerOf(path)
-	if !ok || !o.Intact {
-		return firewall.Proof{}
-	}
-	return firewall.Proof{Package: o.Manager + ":" + o.Name, Version: o.Version}
+	return e.setup.Packages[path]
 }
 
 func (e *engineParts) keep(i firewall.Identity) {

@@ -90,10 +90,7 @@ func ancestor(p *process.Process) Ancestor {
 	a := Ancestor{PID: int(p.Pid), Unit: unitOfProcess(int(p.Pid))}
 	a.Name, a.Path = nameAndPath(p)
 	if isInterpreter(a.Path) {
-		if arguments, err := p.CmdlineSlice(); err == nil {
-			a.Script, a.Inline = script(arguments)
-			a.Script = fileOf(a.PID, a.Script)
-		}
+		a.Script, a.Inline = scriptOf(p, a.Path)
 	}
 	return a
 }
@@ -101,7 +98,7 @@ func ancestor(p *process.Process) Ancestor {
 // isManager tells whether the process starts services and sessions for all.
 func isManager(a Ancestor) bool {
 	name := lastPart(a.Path)
-	return a.PID == 1 || name == "systemd" || name == "init"
+	return a.PID == 1 || name == "systemd" || name == "init" || name == "services.exe" || name == "wininit.exe" || name == "winlogon.exe"
 }
 
 // Title is what to call it: the script that it runs, or its executable.

@@ -58,6 +58,13 @@ func (f Facts) Words(now time.Time) (all []Fact) {
 	if age := now.Sub(f.File.Changed); !f.File.Changed.IsZero() && age < newFile {
 		add(true, "its file changed %s", ago(age))
 	}
+	if f.File.Internet {
+		from := ""
+		if f.File.Source != "" {
+			from = ": " + name(f.File.Source)
+		}
+		add(true, "its file came from the internet%s", from)
+	}
 	if a, ok := f.Behind(); ok {
 		all = append(all, usedBy(a))
 	}
@@ -104,7 +111,7 @@ func name(s string) string {
 	return strconv.Quote(s)
 }
 
-// userText is the user, and the terminal.
+// userText is the user, the terminal, and the rights.
 func (f Facts) userText() string {
 	user := name(f.User)
 	if f.User == "" && f.UID >= 0 {
@@ -112,6 +119,9 @@ func (f Facts) userText() string {
 	}
 	if f.Terminal != "" {
 		user += " on " + f.Terminal
+	}
+	if f.Rights != "" {
+		user += ", " + f.Rights
 	}
 	return strings.TrimSpace(user)
 }

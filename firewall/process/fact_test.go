@@ -51,11 +51,19 @@ func TestFactsInWords(t *testing.T) {
 			Facts{UID: -1, Loader: []string{"LD_PRELOAD=/tmp/a.so:/tmp/b.so", "LD_LIBRARY_PATH=/opt/lib", "LD_AUDIT=/tmp/c.so"}},
 			[]string{"LD_PRELOAD is set: /tmp/a.so:/tmp/b.so", "LD_AUDIT is set: /tmp/c.so"}, []string{"libraries from: /opt/lib"},
 		},
-		"no file":       {Facts{UID: -1, File: File{MemoryOnly: true}}, []string{"it runs from memory and has no file"}, nil},
-		"a file gone":   {Facts{UID: -1, File: File{Deleted: true}}, []string{"its file was deleted or replaced"}, nil},
-		"a container":   {Facts{UID: -1, Container: "docker 3f2a1b4c5d6e", Namespaces: []string{"mount", "pid"}}, nil, []string{"runs in: docker 3f2a1b4c5d6e"}},
-		"one namespace": {Facts{UID: -1, Namespaces: []string{"mount"}}, nil, []string{"runs in: its own mount namespace"}},
-		"all of them":   {Facts{UID: -1, Namespaces: []string{"mount", "pid", "user"}}, nil, []string{"runs in: its own mount, pid and user namespaces"}},
+		"a program of Windows": {
+			Facts{Path: `C:\Users\Anna\Downloads\a.exe`, UID: -1, User: `PC\Anna`, Terminal: "session 1", Rights: "elevated", Container: "an app container",
+				Command: `a.exe /x`, Chain: []Ancestor{{Path: `C:\Windows\explorer.exe`}},
+				File: File{Changed: noon.Add(-time.Hour), Internet: true, Source: "cdn.example.com", Writer: `PC\Anna`, Writable: `C:\Users\Anna\Downloads\a.exe`}},
+			[]string{`user PC\Anna can change its file`, "its file changed 1 hour ago", "its file came from the internet: cdn.example.com"},
+			[]string{"started by: explorer.exe", `user: PC\Anna on session 1, elevated`, "command: a.exe /x", "runs in: an app container"},
+		},
+		"from somewhere": {Facts{UID: -1, File: File{Internet: true}}, []string{"its file came from the internet"}, nil},
+		"no file":        {Facts{UID: -1, File: File{MemoryOnly: true}}, []string{"it runs from memory and has no file"}, nil},
+		"a file gone":    {Facts{UID: -1, File: File{Deleted: true}}, []string{"its file was deleted or replaced"}, nil},
+		"a container":    {Facts{UID: -1, Container: "docker 3f2a1b4c5d6e", Namespaces: []string{"mount", "pid"}}, nil, []string{"runs in: docker 3f2a1b4c5d6e"}},
+		"one namespace":  {Facts{UID: -1, Namespaces: []string{"mount"}}, nil, []string{"runs in: its own mount namespace"}},
+		"all of them":    {Facts{UID: -1, Namespaces: []string{"mount", "pid", "user"}}, nil, []string{"runs in: its own mount, pid and user namespaces"}},
 		"a name that poses as several": {
 			Facts{UID: -1, Chain: []Ancestor{{Path: "/tmp/a, systemd (apt.service)"}, {Name: "x\n\u202e"}}},
 			nil, []string{`started by: "a, systemd (apt.service)", "x\n\u202e"`},
@@ -131,7 +139,7 @@ func TestScripts(t *testing.T) {
 		"java -jar":                      "",
 		"bash /dev/fd/3":                 "inline",
 	} {
-		file, inline := script(strings.Fields(line))
+		file, inline := script(strings.TrimPrefix(strings.Fields(line)[0], "-"), strings.Fields(line))
 		if inline {
 			file += "inline"
 		}
@@ -139,7 +147,7 @@ func TestScripts(t *testing.T) {
 			t.Errorf("%s runs %q, want %q", line, file, want)
 		}
 	}
-	script(nil)
+	script("/bin/sh", nil)
 	for path, want := range map[string]bool{"/usr/bin/python3.11": true, `C:\Python\python.exe`: true, `/tmp/a\bash`: false, "/bin/dash": true, "/usr/bin/curl": false, "": false} {
 		if isInterpreter(path) != want {
 			t.Errorf("%s is an interpreter: %v", path, !want)

@@ -30,3 +30,14 @@ func (f *Facts) describe(p *process.Process) {
 		}
 	}
 }
+
+// scriptOf is the script that an interpreter runs, or whether it runs code in
+// its command line.
+func scriptOf(p *process.Process, path string) (file string, inline bool) {
+	arguments, err := p.CmdlineSlice()
+	if err != nil {
+		return "", false
+	}
+	file, inline = script(path, arguments)
+	return fileOf(int(p.Pid), file), inline
+}

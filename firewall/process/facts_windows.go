@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/shirou/gopsutil/v3/process"
+
+	"sallyport.dev/sallyport/firewall/interpreter"
 )
 
 func nameAndPath(p *process.Process) (name, path string) {
@@ -29,9 +31,7 @@ func nameAndPath(p *process.Process) (name, path string) {
 // says of itself.
 func (f *Facts) describe(p *process.Process) {
 	if o, err := open(f.PID); err == nil {
-		if f.Command, err = o.commandLine(); err != nil {
-			f.Command, _ = p.Cmdline() // Windows before 8.1, and only with the right to read its memory
-		}
+		f.Command, _ = o.commandLine()
 		o.close()
 	}
 	f.User, _ = p.Username()
@@ -39,4 +39,31 @@ func (f *Facts) describe(p *process.Process) {
 		texts := textsOf(f.Path)
 		f.Product, f.Description = texts.product, texts.description
 	}
+}
+
+// scriptOf is the script that an interpreter runs, or whether it runs code in
+// its command line.
+func scriptOf(p *process.Process, path string) (file string, inline bool) {
+	o, err := open(int(p.Pid))
+	if err != nil {
+		return "", false
+	}
+	defer o.close()
+	line, err := o.commandLine()
+	if err != nil {
+		return "", false
+	}
+	named, why := interpreter.ScriptOfLine(path, line)
+	if named == "" {
+		return "", why == interpreter.Inline
+	}
+	if file, err = o.absolute(named); err != nil {
+		return "", false
+	}
+	f, err := openFile(longPath(file))
+	if err != nil {
+		return "", false
+	}
+	defer f.close()
+	return f.path, false
 }

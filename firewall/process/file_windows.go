@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/windows"
+
+	"sallyport.dev/sallyport/firewall"
 )
 
 // processNameNative asks QueryFullProcessImageName for the kernel's path.
@@ -15,16 +17,8 @@ const processNameNative = 1
 // file is an executable that is held open.
 type file struct {
 	windows.Handle
-	path string // canonical: no link, no short name, each letter as it is stored
-	version
-}
-
-// version tells a file apart from what was or will be at its path.
-type version struct {
-	volume, index   uint64
-	size            int64
-	written, change int64 // 100 ns since 1601
-	usn             int64 // the volume's number of its last change; 0 where the volume does not count
+	path  string // canonical: no link, no short name, each letter as it is stored
+	stamp firewall.Stamp
 }
 
 // executable opens the file of the process's executable; the caller closes it.
@@ -50,24 +44,32 @@ func openFile(path string) (file, error) {
 	if err != nil {
 		return file{}, fmt.Errorf("open %q: %w", path, err)
 	}
-	const share = windows.FILE_SHARE_READ | windows.FILE_SHARE_DELETE // who updates the program is not disturbed
-	h, err := windows.CreateFile(name, windows.GENERIC_READ, share, nil, windows.OPEN_EXISTING, 0, 0)
+	h, err := windows.CreateFile(name, windows.GENERIC_READ, noWriters, nil, windows.OPEN_EXISTING, 0, 0)
 	if errors.Is(err, fs.ErrPermission) { // encrypted, or for nobody to read: where it is can be told all the same
-		h, err = windows.CreateFile(name, windows.FILE_READ_ATTRIBUTES, share|windows.FILE_SHARE_WRITE, nil, windows.OPEN_EXISTING, 0, 0)
+		h, err = windows.CreateFile(name, windows.FILE_READ_ATTRIBUTES, noWriters|windows.FILE_SHARE_WRITE, nil, windows.OPEN_EXISTING, 0, 0)
 	}
 	if err != nil {
 		return file{}, fmt.Errorf("open %s: %w", path, err)
 	}
-	f := file{Handle: h}
+	return fileOfHandle(h, path)
+}
+
+// fileOfHandle reads where an open file is; if it cannot, the file is closed.
+func fileOfHandle(h windows.Handle, path string) (f file, err error) {
+	f.Handle = h
 	if f.path, err = finalPath(h); err == nil {
-		f.version, err = versionOf(h)
+		f.stamp, err = stampOf(h)
 	}
 	if err != nil {
-		windows.CloseHandle(h)
+		f.close()
 		return file{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
 }
+
+// noWriters is how a file is shared that nobody may write to meanwhile; who
+// updates the program by putting another file there is not disturbed.
+const noWriters = windows.FILE_SHARE_READ | windows.FILE_SHARE_DELETE
 
 func (f file) close() { windows.CloseHandle(f.Handle) }
 
@@ -89,29 +91,50 @@ func finalPath(h windows.Handle) (string, error) {
 	return plainPath(windows.UTF16ToString(buffer[:n])), nil
 }
 
-func versionOf(h windows.Handle) (v version, err error) {
+// stampOf tells a file from what was or will be at its path.
+//
+// Of what Windows keeps of a file, its times prove little: who may write to it
+// may set them all, ChangeTime of FILE_BASIC_INFO included (as a part of
+// FileBasicInfo). The number of its last change in the volume's journal (USN)
+// only grows, and nobody can set it, but while somebody keeps the file open,
+// NTFS numbers changes of one kind only once. FAT and exFAT, network shares and
+// Wine have no such number; Wine leaves ChangeTime to the system below.
+func stampOf(h windows.Handle) (s firewall.Stamp, err error) {
 	var info windows.ByHandleFileInformation
 	if err := windows.GetFileInformationByHandle(h, &info); err != nil {
-		return v, fmt.Errorf("what file it is: %w", err)
+		return s, fmt.Errorf("what file it is: %w", err)
 	}
-	v.volume = uint64(info.VolumeSerialNumber)
-	v.index = uint64(info.FileIndexHigh)<<32 | uint64(info.FileIndexLow)
-	v.size = int64(info.FileSizeHigh)<<32 | int64(info.FileSizeLow)
-	v.written = info.LastWriteTime.Nanoseconds()
-	var basic struct{ created, accessed, written, changed, attributes int64 } // FILE_BASIC_INFO
-	if windows.GetFileInformationByHandleEx(h, windows.FileBasicInfo, (*byte)(unsafe.Pointer(&basic)), uint32(unsafe.Sizeof(basic))) == nil {
-		v.change = basic.changed
+	s.Device = info.VolumeSerialNumber
+	s.Inode = uint64(info.FileIndexHigh)<<32 | uint64(info.FileIndexLow)
+	s.Size = int64(info.FileSizeHigh)<<32 | int64(info.FileSizeLow)
+	s.Written = info.LastWriteTime.Nanoseconds()
+	s.Changed = s.Written
+	var basic struct {
+		created, accessed, written, changed windows.Filetime
+		attributes                          int64
+	} // FILE_BASIC_INFO
+	if windows.GetFileInformationByHandleEx(h, windows.FileBasicInfo, (*byte)(unsafe.Pointer(&basic)), uint32(unsafe.Sizeof(basic))) == nil && basic.changed != (windows.Filetime{}) {
+		s.Changed = basic.changed.Nanoseconds()
 	}
-	// The times can be set by who may write to the file, this number cannot.
+	s.Number = lastChange(h)
+	return s, nil
+}
+
+// lastChange is the number of a file's last change; 0 if there is none.
+func lastChange(h windows.Handle) int64 {
+	versions := [2]uint16{2, 3} // READ_FILE_USN_DATA: the records that we understand; ReFS has the second one only
 	record := make([]int64, 128)
 	var n uint32
-	if windows.DeviceIoControl(h, windows.FSCTL_READ_FILE_USN_DATA, nil, 0, (*byte)(unsafe.Pointer(&record[0])), uint32(len(record)*8), &n, nil) == nil && n >= 32 {
-		v.usn = record[3] // USN_RECORD_V2 has it at byte 24
-		if uint16(record[0]>>32) != 2 {
-			v.usn = 0
-		}
+	if windows.DeviceIoControl(h, windows.FSCTL_READ_FILE_USN_DATA, (*byte)(unsafe.Pointer(&versions[0])), uint32(unsafe.Sizeof(versions)), (*byte)(unsafe.Pointer(&record[0])), uint32(len(record)*8), &n, nil) != nil {
+		return 0
 	}
-	return v, nil
+	switch major := uint16(record[0] >> 32); {
+	case major == 2 && n >= 32:
+		return record[3]
+	case major == 3 && n >= 48: // with numbers of files of 128 bits
+		return record[5]
+	}
+	return 0
 }
 
 // drives are the kernel's devices by drive letter.

@@ -20,46 +20,59 @@ const maxPath = 4096
 // systemProcess is the process of the kernel's own threads and drivers.
 const systemProcess = 4
 
-// Identify says which program the process is that was met at the time seen, and
-// when it started. named tells which service the system names for the flow, or
-// "", and is called where that matters. What is not known for certain makes the program unidentified; a process
-// that started after it was seen is another one. It may take seconds, when the
-// file of a program is to be verified for the first time.
-func Identify(pid int, named func() string, seen time.Time) (firewall.Program, time.Time) {
+// Identify says which program the process is that was met at the time seen.
+// named tells which service the system names for the flow, or "", and is called
+// where that matters. What is not known for certain makes the program
+// unidentified; a process that started after it was seen is another one.
+func Identify(pid int, named func() string, seen time.Time) Running {
 	if pid == systemProcess {
-		return firewall.Program{Kind: firewall.Kernel}, time.Time{}
+		return Running{Program: firewall.Program{Kind: firewall.Kernel}}
 	}
 	o, err := open(pid)
 	if err != nil {
-		return unidentified(pid, whyNot(err)), time.Time{}
+		return Running{Program: unidentified(pid, whyNot(err))}
 	}
 	defer o.close()
 	if reused(o.started, seen, time.Now()) {
-		return unidentified(pid, "it ended, and another process has its number"), time.Time{}
+		return Running{Program: unidentified(pid, "it ended, and another process has its number")}
 	}
 	f, err := o.executable()
 	if err != nil {
-		return unidentified(pid, whyNot(err)), o.started
+		return Running{Program: unidentified(pid, whyNot(err)), Started: o.started}
 	}
 	defer f.close()
+	if o.replaced(f) {
+		return Running{Program: unidentified(pid, "another file is at its path by now"), Started: o.started}
+	}
 	if len(f.path) > maxPath {
-		return unidentified(pid, "its path is too long"), o.started
+		return Running{Program: unidentified(pid, "its path is too long"), Started: o.started}
 	}
-	p := firewall.Program{Kind: firewall.Executable, Path: f.path}
+	r := Running{Program: firewall.Program{Kind: firewall.Executable, Path: f.path}, Started: o.started}
 	signature := f.signature()
-	p.Signer, p.Product = signature.Signer, signature.Product
-	if hostsServices(f.path) {
-		p.Kind = firewall.Hosted
-		if all, err := services(); err == nil {
-			p.Service = serviceOf(all, uint32(pid), named())
-		}
-		if p.Service == "" {
-			p.File, p.Why = fmt.Sprintf("process %d", pid), "which of its services it is, is not known"
-		}
-	} else if family := o.family(f.path); family != "" {
-		p.Kind, p.Package = firewall.Packaged, family
+	if s, known := signature.now(); known {
+		r.Signer, r.Product = s.Signer, s.Product
+	} else {
+		r.Verified, r.Signed = signature.done, signature.wait
 	}
-	return p, o.started
+	if hostsServices(f.path) {
+		r.Kind = firewall.Hosted
+		if all, err := services(); err == nil {
+			r.Service = serviceOf(all, uint32(pid), named())
+		}
+		if r.Service == "" {
+			r.Program.File, r.Why = fmt.Sprintf("process %d", pid), "which of its services it is, is not known"
+		}
+		return r
+	}
+	if family := o.family(f.path); family != "" {
+		r.Kind, r.Package = firewall.Packaged, family
+	} else {
+		r.Stamp, r.Read = f.stamp, reading(f.path, f.stamp)
+	}
+	if r.Runs = o.runs(f.path); r.Runs != nil && r.Runs.Kind == firewall.Interpreted {
+		r.Runs.Package = r.Package
+	}
+	return r
 }
 
 // unidentified tells processes apart, so that each is asked about.

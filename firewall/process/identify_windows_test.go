@@ -16,25 +16,26 @@ func nobody() string { return "" }
 func TestTheTestItselfIsIdentified(t *testing.T) {
 	pid, _ := child(t)
 	self, _ := os.Executable()
-	p, started := Identify(pid, nobody, time.Now())
+	p := Identify(pid, nobody, time.Now())
+	started := p.Started
 	if p.Kind != firewall.Executable || !strings.EqualFold(p.Path, self) || p.Signer != "" || p.ID() == "" {
 		t.Errorf("%s is %+v", self, p)
 	}
 	if f, err := Of(pid); err != nil || f.Started.Sub(started).Abs() > tolerance {
 		t.Errorf("started %v, says Identify; %+v, %v says Of", started, f, err)
 	}
-	if p, _ := Identify(pid, nobody, started.Add(-time.Minute)); p.Kind != firewall.Unidentified || !strings.Contains(p.Why, "another process") {
+	if p := Identify(pid, nobody, started.Add(-time.Minute)); p.Kind != firewall.Unidentified || !strings.Contains(p.Why, "another process") {
 		t.Errorf("a process that was not there yet is %+v", p)
 	}
 }
 
 func TestWhatIsNoProcessIsUnidentified(t *testing.T) {
 	for _, pid := range []int{0, -1, 0x7ffffffc} {
-		if p, _ := Identify(pid, nobody, time.Now()); p.ID() != "" || p.Why == "" {
+		if p := Identify(pid, nobody, time.Now()); p.ID() != "" || p.Why == "" {
 			t.Errorf("process %d is %+v", pid, p)
 		}
 	}
-	if p, _ := Identify(systemProcess, nobody, time.Now()); p.Kind != firewall.Kernel {
+	if p := Identify(systemProcess, nobody, time.Now()); p.Kind != firewall.Kernel {
 		t.Errorf("the system's own process is %+v", p)
 	}
 }
@@ -62,7 +63,7 @@ func TestAProgramHasOnePathHoweverItIsWritten(t *testing.T) {
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		p, _ := Identify(c.Process.Pid, nobody, time.Now())
+		p := Identify(c.Process.Pid, nobody, time.Now())
 		if p.Path != want.path {
 			t.Errorf("started as %s it is %+v, want %s", spelled, p, want.path)
 		}

@@ -7,19 +7,15 @@ import (
 )
 
 func isInterpreter(path string) bool {
-	_, is := interpreter.Of(strings.TrimSuffix(lastPart(path), ".exe"))
+	_, is := interpreter.Of(path)
 	return is
 }
 
 // script finds the script in an interpreter's command line, or tells that its
 // code stands there. With neither it is one in which a person types, or
 // something else that is not understood.
-func script(arguments []string) (file string, inline bool) {
-	if len(arguments) == 0 {
-		return "", false
-	}
-	name := lastPart(strings.TrimPrefix(arguments[0], "-")) // a login shell has the hyphen
-	file, why := interpreter.Script(strings.TrimSuffix(name, ".exe"), arguments)
+func script(path string, arguments []string) (file string, inline bool) {
+	file, why := interpreter.Script(path, arguments)
 	if strings.HasPrefix(file, "/dev/") || strings.HasPrefix(file, "/proc/") { // something that is open
 		return "", true
 	}

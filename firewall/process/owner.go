@@ -1,5 +1,11 @@
 package process
 
+import (
+	"io"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
 // Owner is the installed package that a file belongs to, as the system's
 // package database records it.
 type Owner struct {
@@ -29,3 +35,9 @@ type Owner struct {
 // executable. It reads the whole file, and now and then much of the database:
 // it is not for a packet's way.
 func OwnerOf(path string) (owner Owner, ok bool) { return ownerOf(path) }
+
+// ProofOf is what is proven of the file at path, whose content is all, beside
+// that: its package, or who signed it, as the system or an AppImage itself says,
+// and of which product it is. It is zero if that is nothing. It takes as long as
+// to read the file.
+func ProofOf(path string, all *io.SectionReader) firewall.Proof { return proofOf(path, all) }

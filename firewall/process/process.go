@@ -34,10 +34,11 @@ type Facts struct {
 	User    string     // name of UID; "" if it has none; with its domain on Windows
 	Started time.Time
 
-	// Where it runs, and what surrounds it, on Linux.
-	Terminal   string   // "pts/3"
+	// Where it runs, and what surrounds it: the container and File on Windows too.
+	Terminal   string   // "pts/3"; "session 1" on Windows
+	Rights     string   // on Windows, where they are not a person's usual ones: "elevated", "system", "low integrity"
 	Unit       string   // of systemd: "backup.service", "session-2.scope"
-	Container  string   // "docker 3f2a1b4c5d6e", "flatpak org.example.App"
+	Container  string   // "docker 3f2a1b4c5d6e", "flatpak org.example.App", "an app container"
 	Namespaces []string // "mount", "pid", "user": those that are not the engine's
 	Loader     []string // what the dynamic linker is told to load: "LD_PRELOAD=/tmp/x.so"
 	File       File
@@ -71,6 +72,10 @@ type File struct {
 	Changed    time.Time // when its contents or permissions changed last; zero if not known
 	Deleted    bool      // it was deleted, or another file is at its path
 	MemoryOnly bool      // it never was in a file system (memfd_create)
+	// Internet tells that the file says that it came from the internet, on
+	// Windows, and Source from which host, if it says that too.
+	Internet bool
+	Source   string
 	// Writer may change what is at the path of the executable, by writing to
 	// Writable, which is the file or a folder above: "anyone", or the name or
 	// number of a user other than root. Both are empty if nobody else may.

@@ -58,7 +58,7 @@ func TestEachServiceOfSvchostIsItsOwnProgram(t *testing.T) {
 	}
 	hosted := 0
 	for _, s := range all {
-		p, _ := Identify(int(s.pid), nobody, time.Now())
+		p := Identify(int(s.pid), nobody, time.Now()).Program
 		if !hostsServices(p.Path) {
 			if p.Kind == firewall.Hosted || p.Service != "" {
 				t.Errorf("%s has an executable of its own, and is %+v", s.name, p)
@@ -73,10 +73,10 @@ func TestEachServiceOfSvchostIsItsOwnProgram(t *testing.T) {
 		if beside[s.pid] > 1 && (p.Kind != firewall.Hosted || p.ID() != "" || p.Why == "") {
 			t.Errorf("%s, one of several in its process, is %+v", s.name, p)
 		}
-		if p, _ := Identify(int(s.pid), func() string { return s.name }, time.Now()); p != want {
+		if p := Identify(int(s.pid), func() string { return s.name }, time.Now()).Program; p != want {
 			t.Errorf("%s, named by the system, is %+v", s.name, p)
 		}
-		if p, _ := Identify(int(s.pid), func() string { return "another" }, time.Now()); p.ID() != "" {
+		if p := Identify(int(s.pid), func() string { return "another" }, time.Now()); p.ID() != "" {
 			t.Errorf("a service that does not run in the process is %+v", p)
 		}
 	}

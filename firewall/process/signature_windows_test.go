@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -46,7 +47,7 @@ func TestASignatureThatNobodyTrustsIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.close()
-	if s := f.signature(); s != (Signature{}) {
+	if s := f.signature().wait(); s != (Signature{}) {
 		t.Errorf("the signature is %+v", s)
 	}
 	if got := textsOf(path); got.product != testProduct || got.description != "A program that does nothing" {
@@ -61,20 +62,29 @@ func TestAProgramWithoutASignatureHasNoSigner(t *testing.T) {
 	}
 }
 
-// TestASignatureThatTheSystemTrustsNamesTheSigner makes Wine trust the root of
-// the test. A person's Windows is left as it is.
-func TestASignatureThatTheSystemTrustsNamesTheSigner(t *testing.T) {
+// trusting tells whether Wine trusts the root of the test in this process; if it
+// does not, the test has run in another one in which it does. A person's
+// Windows is left as it is.
+func trusting(t *testing.T) bool {
+	t.Helper()
 	if windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() != nil {
 		t.Skip("this is not Wine: the roots of this computer are not changed")
 	}
-	if os.Getenv("PROCESS_TEST_TRUST") == "" { // a process learns but once whom to trust
-		trustRoot(t)
-		self, _ := os.Executable()
-		c := exec.Command(self, "-test.run=^"+t.Name()+"$")
-		c.Env = append(os.Environ(), "PROCESS_TEST_TRUST=1")
-		if out, err := c.CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if os.Getenv("PROCESS_TEST_TRUST") != "" {
+		return true
+	}
+	trustRoot(t) // a process learns but once whom to trust
+	self, _ := os.Executable()
+	c := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
+	c.Env = append(os.Environ(), "PROCESS_TEST_TRUST=1")
+	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
+func TestASignatureThatTheSystemTrustsNamesTheSigner(t *testing.T) {
+	if !trusting(t) {
 		return
 	}
 	path := signedCopy(t)
@@ -86,7 +96,7 @@ func TestASignatureThatTheSystemTrustsNamesTheSigner(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.close()
-	if s := f.signature(); s != (Signature{testSigner, testProduct}) {
+	if s := f.signature().wait(); s != (Signature{testSigner, testProduct}) {
 		t.Errorf("the signature is %+v", s)
 	}
 

@@ -1,18 +1,24 @@
 package process
 
+import (
+	"io"
+
+	"sallyport.dev/sallyport/firewall"
+)
+
 // signatures are those of all executables that were asked about.
 var signatures = newTrust[signedFile]()
 
 // signedFile is one version of the file at a path.
 type signedFile struct {
-	path string
-	version
+	path  string
+	stamp firewall.Stamp
 }
 
 // signature is who signed the file, if the system has verified that, and the
-// product that it says to be. It is zero while that is still being verified.
-func (f file) signature() Signature {
-	s, _ := signatures.of(signedFile{f.path, f.version}, func() Signature {
+// product that it says to be.
+func (f file) signature() *trusted {
+	return signatures.of(signedFile{f.path, f.stamp}, func() Signature {
 		// A file of its own, since who asks may not wait for it.
 		own, err := openFile(longPath(f.path))
 		if err != nil {
@@ -30,10 +36,24 @@ func (f file) signature() Signature {
 			return Signature{}
 		}
 		defer again.close()
-		if own.version != f.version || again.version != f.version {
+		if own.stamp != f.stamp || again.stamp != f.stamp {
 			return Signature{}
 		}
 		return Signature{signer, texts.product}
 	})
-	return s
+}
+
+// proofOf has the system verify the signature of the file, which it reads by
+// itself.
+func proofOf(path string, _ *io.SectionReader) firewall.Proof {
+	f, err := openFile(longPath(path))
+	if err != nil || f.path != path {
+		return firewall.Proof{}
+	}
+	defer f.close()
+	s := f.signature().wait()
+	if s.Signer == "" || s.Product == "" {
+		return firewall.Proof{}
+	}
+	return firewall.Proof{Signer: s.Signer, Product: s.Product}
 }

@@ -1,8 +1,8 @@
-//go:build !linux
+//go:build !linux && !windows
 
 package process
 
-// surround reads where the process runs and what surrounds it: on Linux only.
+// surround reads where the process runs and what surrounds it: elsewhere.
 func (f *Facts) surround() {}
 
 func unitOfProcess(int) string { return "" }

@@ -11,11 +11,8 @@ import (
 type Signature struct{ Signer, Product string }
 
 const (
-	// trustPatience is how long somebody waits for a file to be verified: that
-	// takes as long as to read all of it.
-	trustPatience = 3 * time.Second
-	trustReaders  = 2    // verified at once
-	maxTrusted    = 4096 // files remembered
+	trustReaders = 2    // verified at once
+	maxTrusted   = 4096 // files remembered
 	// distrust is how long a file counts as not signed before it is verified
 	// again: the system may have learned of its signer's root since.
 	distrust = time.Hour
@@ -38,22 +35,19 @@ type trusted struct {
 
 // stale tells whether the file is to be verified again.
 func (one *trusted) stale() bool {
-	select {
-	case <-one.done:
-		return one.Signature == (Signature{}) && time.Since(one.at) >= distrust
-	default:
-		return false
-	}
+	s, known := one.now()
+	return known && s == (Signature{}) && time.Since(one.at) >= distrust
 }
 
 func newTrust[K comparable]() *trust[K] {
 	return &trust[K]{files: map[K]*trusted{}, slots: make(chan struct{}, trustReaders)}
 }
 
-// of returns the signature of a file, which verify reads if nobody has. It
-// waits for a while only: known is false if the file is still being verified.
-func (t *trust[K]) of(file K, verify func() Signature) (s Signature, known bool) {
+// of returns what is known of a file, which verify reads if nobody has: that
+// takes as long as to read all of it.
+func (t *trust[K]) of(file K, verify func() Signature) *trusted {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	one := t.files[file]
 	if one == nil || one.stale() {
 		if len(t.files) >= maxTrusted {
@@ -63,20 +57,23 @@ func (t *trust[K]) of(file K, verify func() Signature) (s Signature, known bool)
 		t.files[file] = one
 		go t.learn(one, verify)
 	}
-	t.mu.Unlock()
+	return one
+}
+
+// now is the signature; known is false while the file is being verified.
+func (one *trusted) now() (s Signature, known bool) {
 	select {
 	case <-one.done:
 		return one.Signature, true
 	default:
+		return s, false
 	}
-	patience := time.NewTimer(trustPatience)
-	defer patience.Stop()
-	select {
-	case <-one.done:
-		return one.Signature, true
-	case <-patience.C:
-		return Signature{}, false
-	}
+}
+
+// wait is the signature, once the file was verified.
+func (one *trusted) wait() Signature {
+	<-one.done
+	return one.Signature
 }
 
 func (t *trust[K]) learn(one *trusted, verify func() Signature) {

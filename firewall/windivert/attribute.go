@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,8 @@ type result struct {
 	started time.Time
 	uid     int
 	by      string // what started the process, where rules depend on it
+	// provisional tells that more may become known of the program.
+	provisional bool
 }
 
 // release is a decision of the engine's.
@@ -51,23 +54,35 @@ type hold = firewall.Held
 // attributor answers tasks, off the path of packets.
 type attributor struct {
 	system    system
+	prove     firewall.Identify               // nil: every file is the program of its path
+	learnt    func(old, now firewall.Program) // tells the engine what became known late
 	tasks     chan task
 	results   *mailbox[result]
 	resolvers atomic.Pointer[addrSet]
 	starters  atomic.Bool     // rules depend on what started a process
+	signers   atomic.Bool     // rules depend on who signed a program
 	wake      chan struct{}   // the worker's
 	planned   chan<- struct{} // the fallback's; nil: nobody plans with resolvers
+	settling  sync.WaitGroup  // what is answered later
+	ended     chan struct{}   // closed when nothing more is to be learnt
 }
 
 func newAttributor(s system, wake chan struct{}) *attributor {
-	a := &attributor{system: s, tasks: make(chan task, maxTasks), results: newMailbox[result](wake), wake: wake}
+	a := &attributor{system: s, tasks: make(chan task, maxTasks), results: newMailbox[result](wake), wake: wake, ended: make(chan struct{})}
 	a.resolvers.Store(&addrSet{})
 	a.refresh()
 	return a
 }
 
+// follow makes known what a policy lets depend on programs.
+func (a *attributor) follow(p firewall.Policy) {
+	a.starters.Store(p.Starters)
+	a.signers.Store(p.Signers)
+}
+
 // run answers until no more tasks come.
 func (a *attributor) run() {
+	defer a.settling.Wait()
 	for t := range a.tasks {
 		// A resolver counts from its first packet on.
 		if t.of.Remote.Port() == dnsPort && !a.isResolver(t.of.Remote.Addr()) {
@@ -80,15 +95,22 @@ func (a *attributor) run() {
 			r.pid, ok = a.system.owner(t.of)
 			t.seen = time.Now()
 		}
-		if ok {
-			r.program, r.started, r.uid = a.system.identify(r.pid, t.of, t.seen)
-			if a.starters.Load() {
-				r.by = process.StarterOf(int(r.pid), r.started)
-			}
-		} else {
+		if !ok {
 			r.pid, r.program = 0, unknownProgram(t.of)
+			a.results.put(r)
+			continue
 		}
-		a.results.put(r)
+		running, uid := a.system.identify(r.pid, t.of, t.seen)
+		r.started, r.uid = running.Started, uid
+		if a.starters.Load() {
+			r.by = process.StarterOf(int(r.pid), r.started)
+		}
+		var settled <-chan struct{}
+		if r.program, settled = a.proven(running); settled == nil && running.Verified == nil {
+			a.results.put(r)
+			continue
+		}
+		a.settling.Go(func() { a.settle(r, running, settled) })
 	}
 }
 

@@ -16,8 +16,8 @@ type ourselves struct {
 	started time.Time
 }
 
-func (o ourselves) identify(uint32, firewall.Flow, time.Time) (firewall.Program, time.Time, int) {
-	return firewall.Program{Kind: firewall.Executable, Path: "/bin/a"}, o.started, -1
+func (o ourselves) identify(uint32, firewall.Flow, time.Time) (process.Running, int) {
+	return process.Running{Program: firewall.Program{Kind: firewall.Executable, Path: "/bin/a"}, Started: o.started}, -1
 }
 
 func (o ourselves) resolvers() []netip.Addr { return nil }

@@ -110,6 +110,7 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 	r.cutter.stop()
 	err = r.end(ended)
 	stopTicking()
+	close(r.attributor.ended)
 	close(r.attributor.tasks)
 	close(r.teller.ended)
 	helpers.Wait()
@@ -159,7 +160,8 @@ func (r *run) prepare(p firewall.Policy) {
 	wake, stopped := make(chan struct{}, 1), make(chan struct{})
 	r.teller = newTeller(r.sink)
 	r.attributor = newAttributor(r.system, wake)
-	r.attributor.starters.Store(p.Starters)
+	r.attributor.prove, r.attributor.learnt = p.Identify, r.sink.Known
+	r.attributor.follow(p)
 	c := newCore(r.config, r.sink, r.packets.send, r.teller, r.attributor)
 	c.policy = p
 	r.worker = &worker{
@@ -226,7 +228,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 	if r == nil {
 		return nil
 	}
-	r.attributor.starters.Store(p.Starters)
+	r.attributor.follow(p)
 	r.fallback.want(p)
 	// What leaves the lock is judged before the driver lets anything pass.
 	if p.Mode == firewall.ModeLock {

@@ -13,10 +13,11 @@ import (
 // told without keeping it.
 type decider struct{ verdict firewall.Verdict }
 
-func (d decider) Hold(h firewall.Held) { h.Release(firewall.Decision{Verdict: d.verdict}) }
-func (decider) Decided(firewall.Entry) {}
-func (decider) Lost(uint64)            {}
-func (decider) HandBack()              {}
+func (d decider) Hold(h firewall.Held)      { h.Release(firewall.Decision{Verdict: d.verdict}) }
+func (decider) Decided(firewall.Entry)      {}
+func (decider) Lost(uint64)                 {}
+func (decider) HandBack()                   {}
+func (decider) Known(_, _ firewall.Program) {}
 func (d decider) Judge(firewall.Attempt) (firewall.Decision, bool) {
 	return firewall.Decision{Verdict: d.verdict, Reason: firewall.ByRule, Rule: "rule", Scope: firewall.ThisProgram}, true
 }

@@ -193,6 +193,11 @@ func (c *core) judge(f *flow, b []byte, a *address, d *datagram, now time.Time) 
 			c.refuse(f, b, a, d)
 			return
 		}
+		if f.provisional {
+			c.wait(f, b, a, d, now)
+			c.identify(f, task{pid: f.pid, owned: !f.joined, seen: f.attempt.Started})
+			return
+		}
 		if !c.decide(f, now) {
 			c.wait(f, b, a, d, now)
 			c.ask(f, now)

@@ -54,6 +54,12 @@
 // these do not tell either, it belongs to an unidentified program, which can be
 // answered once only.
 //
+// Which program the file at a path is, [firewall.Identify] says, away from the
+// path of packets too: a flow waits 200 ms for that and for who signed the file
+// (3 s where rules name signers), then it is asked about as what is known, and
+// the engine is told what turns out. A flow of a program of which more may have
+// become known is identified again when rules change.
+//
 // A segment of TCP that opens a connection is its flow's as long as its
 // sequence number is the same: another one, from the same port, waits for an
 // event of its own.

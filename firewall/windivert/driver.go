@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/process"
 )
 
 // layer is a WinDivert layer; the numbers are the driver's.
@@ -71,7 +72,7 @@ type system interface {
 	// identify says which program a process is, when it started and whose it
 	// is. seen is when the process was met: a process that started later is
 	// another one with the same number.
-	identify(pid uint32, f firewall.Flow, seen time.Time) (p firewall.Program, started time.Time, uid int)
+	identify(pid uint32, f firewall.Flow, seen time.Time) (r process.Running, uid int)
 	// cut ends an established TCP connection.
 	cut(f firewall.Flow) error
 	// resolvers lists the configured DNS resolvers.

@@ -101,14 +101,14 @@ func (c *core) identified(r result, now time.Time) {
 		return
 	}
 	if f.stage == known {
-		if f.attempt.Program == r.program && f.pid == r.pid && f.attempt.Started.Equal(r.started) {
+		if f.provisional = r.provisional; f.attempt.Program == r.program && f.pid == r.pid && f.attempt.Started.Equal(r.started) {
 			return
 		}
 		f.verdict, f.answered, f.logged, f.line = verdict{}, false, false, nil
 	}
 	f.stage, f.pid = known, r.pid
 	f.attempt.Program, f.attempt.PID, f.attempt.Started, f.attempt.UID = r.program, int(r.pid), r.started, r.uid
-	f.attempt.StartedBy = r.by
+	f.attempt.StartedBy, f.provisional = r.by, r.provisional
 	if !f.joined && !f.closed {
 		f.until = now.Add(believed)
 	}

@@ -41,7 +41,10 @@ func (r *run) established() (list []connection) {
 func (r *run) attempt(c connection) firewall.Attempt {
 	now := time.Now()
 	a := firewall.Attempt{Flow: c.Flow, PID: int(c.pid), Time: now}
-	a.Program, a.Started, a.UID = r.system.identify(c.pid, c.Flow, now)
+	running, uid := r.system.identify(c.pid, c.Flow, now)
+	r.attributor.await(running.Verified, now.Add(r.attributor.patience()))
+	a.Program, _ = r.attributor.proven(running.Sign())
+	a.Started, a.UID = running.Started, uid
 	a.Host = r.worker.core.names.Lookup(c.Remote.Addr())
 	a.Place = placeOf(c.Flow, *r.attributor.resolvers.Load())
 	return a

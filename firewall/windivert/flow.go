@@ -41,13 +41,14 @@ type flow struct {
 	stage   stage
 	ticket  uint64 // of the newest question to the system about it
 
-	endpoint   uint64    // of its socket; 0 if no event told
-	joined     bool      // an event told whose it is
-	pid        uint32    // as the event says
-	closed     bool      // its socket is
-	renewed    time.Time // when an event told the same again; zero if none did
-	until      time.Time // when it is forgotten, if closed; how long it is believed, if not joined
-	next, prev *flow     // flows of the same socket
+	endpoint    uint64    // of its socket; 0 if no event told
+	joined      bool      // an event told whose it is
+	pid         uint32    // as the event says
+	provisional bool      // more may have become known of its program
+	closed      bool      // its socket is
+	renewed     time.Time // when an event told the same again; zero if none did
+	until       time.Time // when it is forgotten, if closed; how long it is believed, if not joined
+	next, prev  *flow     // flows of the same socket
 
 	opened   bool   // a segment that opens it was seen, with this number
 	sequence uint32 // of that segment

@@ -45,8 +45,9 @@ func (c *collector) pause() {
 	}
 }
 
-func (c *collector) Lost(n uint64) { c.lost += n }
-func (c *collector) HandBack()     { c.handed = true }
+func (c *collector) Lost(n uint64)               { c.lost += n }
+func (c *collector) HandBack()                   { c.handed = true }
+func (c *collector) Known(_, _ firewall.Program) {}
 
 // Judge allows program b.
 func (c *collector) Judge(a firewall.Attempt) (firewall.Decision, bool) {

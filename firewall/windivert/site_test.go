@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/identity"
 )
 
 // site is a world with an engine and a backend at work, in a bubble of time.
@@ -17,12 +18,14 @@ type site struct {
 	world   *world
 	backend *Backend
 	engine  *firewall.Engine
+	prover  *identity.Prover
 	rules   firewall.Ruleset
 	open    bool              // everything passes without an engine
 	end     func(error) error // ends the backend for a cause
 
 	mu      sync.Mutex
 	entries []firewall.Entry
+	carried []firewall.Identity // programs in whose place another version is
 }
 
 // story runs a test on a site, in a bubble of time.
@@ -31,6 +34,7 @@ func story(t *testing.T, w *world, tell func(*site), rules ...firewall.Rule) {
 		s := &site{T: t, world: w, backend: newBackend(Config{}, w.driver, w)}
 		s.backend.guard = w.guard
 		s.set(rules...)
+		s.prove(t)
 		s.engine = firewall.NewEngine(s.rules, firewall.ModeAsk, firewall.Options{Watcher: s, MaxWaiting: 20000, MaxPerPrompt: 20000})
 		engineCtx, stopEngine := context.WithCancel(context.Background())
 		engineEnded := make(chan error, 1)
@@ -54,7 +58,7 @@ func story(t *testing.T, w *world, tell func(*site), rules ...firewall.Rule) {
 func (s *site) start() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ended, ready := make(chan error, 1), make(chan struct{})
-	if err := s.backend.Apply(s.rules.Policy(firewall.ModeAsk, s.open)); err != nil {
+	if err := s.apply(firewall.ModeAsk); err != nil {
 		s.Fatal(err)
 	}
 	go func() { ended <- s.backend.Run(ctx, s.engine, func() { close(ready) }) }()
@@ -79,6 +83,8 @@ func (s *site) set(rules ...firewall.Rule) {
 	if err != nil {
 		s.Fatal(err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.rules = rs
 }
 
@@ -88,7 +94,7 @@ func (s *site) use(m firewall.Mode, rules ...firewall.Rule) {
 	s.set(rules...)
 	s.engine.SetRules(s.rules)
 	s.engine.SetMode(m)
-	if err := s.backend.Apply(s.rules.Policy(m, s.open)); err != nil {
+	if err := s.apply(m); err != nil {
 		s.Fatal(err)
 	}
 	synctest.Wait()

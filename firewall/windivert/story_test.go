@@ -125,7 +125,7 @@ func TestAReusedProcessNumberIsNotTheProgram(t *testing.T) {
 	story(t, w, func(s *site) {
 		pid := w.start("a")
 		w.mu.Lock()
-		w.processes[pid] = runningProcess{program("a"), time.Now().Add(time.Second)}
+		w.processes[pid] = runningProcess{program: program("a"), started: time.Now().Add(time.Second)}
 		w.mu.Unlock()
 		c := w.dial(pid, w.destination(0))
 		s.wait(50 * time.Millisecond)
@@ -206,7 +206,7 @@ func TestWhatComesFromOutsidePassesUnlessARuleIsAboutIt(t *testing.T) {
 		in.Local, in.Remote = f.Remote, f.Local
 		w.mu.Lock()
 		w.sockets[f] = &socket{world: w, flow: f, pid: 1000, done: make(chan struct{}), ended: make(chan struct{})}
-		w.processes[1000] = runningProcess{program("server"), time.Now()}
+		w.processes[1000] = runningProcess{program: program("server"), started: time.Now()}
 		c := w.sockets[f]
 		w.mu.Unlock()
 		block := rule("server", firewall.Block)

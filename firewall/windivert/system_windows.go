@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/windows"
 
 	"sallyport.dev/sallyport/firewall"
-	facts "sallyport.dev/sallyport/firewall/process"
+	"sallyport.dev/sallyport/firewall/process"
 )
 
 // errCannotCut is cut's error for connections that the system ends for nobody:
@@ -50,9 +50,8 @@ func (computer) connections() ([]connection, error) {
 }
 
 // identify knows no number of a user: Windows has names and SIDs.
-func (computer) identify(pid uint32, f firewall.Flow, seen time.Time) (p firewall.Program, started time.Time, uid int) {
-	p, started = facts.Identify(int(pid), func() string { return service(pid, f) }, seen)
-	return p, started, -1
+func (computer) identify(pid uint32, f firewall.Flow, seen time.Time) (r process.Running, uid int) {
+	return process.Identify(int(pid), func() string { return service(pid, f) }, seen), -1
 }
 
 func (computer) cut(f firewall.Flow) error {

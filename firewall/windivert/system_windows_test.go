@@ -96,11 +96,11 @@ func TestTheSystemKnowsWhoseADatagramIs(t *testing.T) {
 func TestTheProgramOfAConnectionIsIdentified(t *testing.T) {
 	_, out := connected(t, "127.0.0.1:0")
 	self, _ := os.Executable()
-	p, started, uid := newSystem().identify(uint32(os.Getpid()), out, time.Now())
-	if p.Kind != firewall.Executable || !strings.EqualFold(p.Path, self) || started.IsZero() || uid != -1 {
-		t.Errorf("%+v, started %v, user %d; want %s", p, started, uid, self)
+	p, uid := newSystem().identify(uint32(os.Getpid()), out, time.Now())
+	if p.Kind != firewall.Executable || !strings.EqualFold(p.Path, self) || p.Started.IsZero() || uid != -1 {
+		t.Errorf("%+v, user %d; want %s", p, uid, self)
 	}
-	if p, _, _ := newSystem().identify(0, out, time.Now()); p.ID() != "" {
+	if p, _ := newSystem().identify(0, out, time.Now()); p.ID() != "" {
 		t.Errorf("process 0 is %+v", p)
 	}
 }

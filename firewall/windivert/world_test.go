@@ -9,6 +9,7 @@ import (
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/packet"
+	"sallyport.dev/sallyport/firewall/process"
 	"sallyport.dev/sallyport/firewall/windivert/windiverttest"
 )
 
@@ -22,6 +23,8 @@ type world struct {
 	resolver netip.AddrPort
 	orderly  bool // events come at once, before their packets
 	mute     bool // events of new sockets do not come
+	// identifies knows the processes of another computer; nil: they are this one's.
+	identifies func(uint32, firewall.Flow, time.Time) (process.Running, int)
 
 	mu        sync.Mutex
 	port      uint16
@@ -29,7 +32,8 @@ type world struct {
 	endpoint  uint64
 	processes map[uint32]runningProcess
 	sockets   map[firewall.Flow]*socket
-	hosts     map[string]netip.Addr // what the resolver answers
+	files     map[string]*programFile // of programs, by path; others have none
+	hosts     map[string]netip.Addr   // what the resolver answers
 	answers   map[uint16]chan struct{}
 	arrived   []record // what left the computer, save TCP
 	refused   [][]byte // what ICMP said here
@@ -38,6 +42,7 @@ type world struct {
 type runningProcess struct {
 	program firewall.Program
 	started time.Time
+	runs    *firewall.Program // where it is an interpreter
 }
 
 // socket is one end of a TCP connection, or sends datagrams.
@@ -91,7 +96,7 @@ func (w *world) start(name string) uint32 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pid += 4
-	w.processes[w.pid] = runningProcess{program(name), time.Now()}
+	w.processes[w.pid] = runningProcess{program: program(name), started: time.Now()}
 	return w.pid
 }
 
@@ -252,14 +257,21 @@ func (w *world) connections() (list []connection, err error) {
 	return list, nil
 }
 
-func (w *world) identify(pid uint32, _ firewall.Flow, seen time.Time) (firewall.Program, time.Time, int) {
+func (w *world) identify(pid uint32, f firewall.Flow, seen time.Time) (process.Running, int) {
+	if w.identifies != nil {
+		return w.identifies(pid, f, seen)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	p, ok := w.processes[pid]
 	if !ok || p.started.After(seen) {
-		return firewall.Program{File: "process", Why: "its process has ended"}, time.Time{}, -1
+		return process.Running{Program: firewall.Program{File: "process", Why: "its process has ended"}}, -1
 	}
-	return p.program, p.started, 1000
+	r := process.Running{Program: p.program, Started: p.started, Runs: p.runs}
+	if f := w.files[p.program.Path]; f != nil {
+		f.describe(&r)
+	}
+	return r, 1000
 }
 
 func (w *world) cut(f firewall.Flow) error {

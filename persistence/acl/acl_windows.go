@@ -93,6 +93,17 @@ func hasWeakerTwin() (bool, error) {
 // of the rights in mask; "" if there are none. What is only inherited by what
 // lies below does not count.
 func Others(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK) (string, error) {
+	return others(sd, mask, Name)
+}
+
+// Closed tells whether there are no Others. To name them, the system may ask
+// on the network: this asks nobody.
+func Closed(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK) bool {
+	who, err := others(sd, mask, func(*windows.SID) string { return "somebody" })
+	return err == nil && who == ""
+}
+
+func others(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK, name func(*windows.SID) string) (string, error) {
 	owner, _, err := sd.Owner()
 	if err != nil {
 		return "", fmt.Errorf("read the owner: %w", err)
@@ -102,9 +113,9 @@ func Others(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK) (string, 
 		return "", err
 	}
 	if owner == nil || !contains(trusted, owner) {
-		return Name(owner), nil
+		return name(owner), nil
 	}
-	who, _, err := granted(sd, mask, trusted)
+	who, _, err := granted(sd, mask, trusted, name)
 	return who, err
 }
 
@@ -116,7 +127,7 @@ func Bound(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK) (string, e
 	if err != nil {
 		return "", err
 	}
-	who, bound, err := granted(sd, mask|windows.WRITE_DAC|windows.WRITE_OWNER, trusted)
+	who, bound, err := granted(sd, mask|windows.WRITE_DAC|windows.WRITE_OWNER, trusted, Name)
 	if err == nil && who == "" && !bound {
 		return "its owner", nil
 	}
@@ -129,7 +140,7 @@ func contains(all []*windows.SID, sid *windows.SID) bool {
 
 // granted says who that is not trusted has one of the rights in mask; bound is
 // whether the owner has no others than those listed.
-func granted(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK, trusted []*windows.SID) (who string, bound bool, err error) {
+func granted(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK, trusted []*windows.SID, name func(*windows.SID) string) (who string, bound bool, err error) {
 	dacl, _, err := sd.DACL()
 	if errors.Is(err, windows.ERROR_OBJECT_NOT_FOUND) || err == nil && dacl == nil {
 		return "everyone", false, nil
@@ -152,7 +163,7 @@ func granted(sd *windows.SECURITY_DESCRIPTOR, mask windows.ACCESS_MASK, trusted 
 		rights := sid.IsWellKnown(windows.WinCreatorOwnerRightsSid)
 		bound = bound || rights
 		if ace.Mask&mask != 0 && !contains(trusted, sid) && !(rights && ownerIn(sd, trusted)) {
-			return Name(sid), bound, nil
+			return name(sid), bound, nil
 		}
 	}
 	return "", bound, nil

@@ -36,7 +36,7 @@ func TestOthersAreFound(t *testing.T) {
 			t.Fatalf("%s: %v", test.name, err)
 		}
 		who, err := Others(sd, test.mask)
-		if err != nil || (who != "") != test.others {
+		if err != nil || (who != "") != test.others || Closed(sd, test.mask) == test.others {
 			t.Errorf("%s: others are %q, %v", test.name, who, err)
 		}
 	}
