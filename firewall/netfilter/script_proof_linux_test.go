@@ -1,6 +1,7 @@
 package netfilter_test
 
 import (
+	"slices"
 	"maps"
 	"os"
 	"path/filepath"
@@ -43,12 +44,12 @@ func (g *guard) passes(line string) {
 }
 
 // anotherScript waits for the question about another file of a script, once it
-// was read.
-func (g *guard) anotherScript(id string) (p firewall.Prompt) {
+// was read: one that was not answered yet.
+func (g *guard) anotherScript(id string, answered ...firewall.PromptID) (p firewall.Prompt) {
 	g.w.t.Helper()
 	g.await("a question about another file of "+id, func() bool {
 		for _, p = range g.prompts {
-			if p.Program.ID() == id && strings.HasPrefix(p.Program.File, "sha256:") && !p.Expired {
+			if p.Program.ID() == id && strings.HasPrefix(p.Program.File, "sha256:") && !p.Expired && !slices.Contains(answered, p.ID) {
 				return true
 			}
 		}
@@ -85,7 +86,7 @@ func TestAnotherScriptAtAnAllowedPathIsAskedAbout(t *testing.T) {
 				t.Error("another script has the permission of the one of before")
 			}
 			program.send(t, "connect")
-			g.tell(request{Do: "accept", Program: g.anotherScript(idOf(path)).Program})
+			g.tell(request{Do: "accept", Program: g.anotherScript(idOf(path), p.ID).Program})
 			if r := program.next(t); r.Error != "" {
 				t.Errorf("accepted, it says %q", r.Error)
 			}
