@@ -1,10 +1,10 @@
 package netfilter_test
 
 import (
-	"slices"
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
