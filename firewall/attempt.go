@@ -32,6 +32,7 @@ type Attempt struct {
 	// no rule depends on it ([Policy].Starters).
 	StartedBy string
 	Time      time.Time
+	Uptime    time.Duration // by when the computer had run so long, sleep included; 0 if not known; the engine sets it
 }
 
 // normal returns the attempt in the form in which rules are matched.

@@ -46,7 +46,7 @@
 //
 // # What decides
 //
-// Mode off and mode lock decide alone. Otherwise the first matching rule does:
+// Mode off decides alone, mode lock save for what rules let pass it. Otherwise the first matching rule does:
 // rules that name the program before rules for any program, narrower before
 // wider, and block before ask before allow among equals. Of the names that a
 // program has, a service is narrower than the path of its host, a script than
@@ -55,7 +55,8 @@
 // common. A rule is narrower then by its address (one address, one host name;
 // then a place; then a longer prefix), then by remote port, protocol, local
 // port, what started the process, and process. A rule that asks does so in the
-// modes ask, allow and block. Without a rule the mode asks, allows or blocks.
+// modes ask, allow and learn; in mode block it blocks. Without a rule the mode
+// asks, allows or blocks.
 //
 // # What fails closed
 //

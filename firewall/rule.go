@@ -16,17 +16,6 @@ type RuleID string
 
 func (id RuleID) part() string { return string(id) }
 
-// Expiry says how long a rule lasts. The zero Expiry is always.
-type Expiry struct {
-	// Exit binds the rule to one process (PID and Started) and ends with it.
-	// "Once" is no expiry: such an answer makes no rule.
-	Exit    bool
-	PID     int
-	Started time.Time
-	// At ends the rule at a time; zero is never.
-	At time.Time
-}
-
 // Rule says what happens to the flows that it matches. Empty conditions match
 // everything, save Program: it is required, and [AnyProgram] is "*".
 type Rule struct {
@@ -44,6 +33,10 @@ type Rule struct {
 	Until     Expiry
 	Disabled  bool
 	Builtin   bool
+	// PassLock has what the rule allows pass also in [ModeLock].
+	PassLock bool
+	// Learned rules were proposed by [ModeLearn] and accepted by a person.
+	Learned bool
 	// Proposed rules were made for programs seen while the mode was allow and
 	// still wait for the person to confirm them.
 	Proposed bool
@@ -74,6 +67,8 @@ func (r Rule) Validate() error {
 		return fmt.Errorf("direction %d: want out or in", r.Direction)
 	case r.Verdict > Ask:
 		return fmt.Errorf("verdict %d: want allow, block or ask", r.Verdict)
+	case r.PassLock && (r.Verdict != Allow || r.Direction != Out || r.Program == AnyProgram):
+		return errors.New("pass lock: only a rule that allows one program to open connections passes the lock")
 	case len(r.Note) > maxNote:
 		return fmt.Errorf("note of %d bytes: at most %d", len(r.Note), maxNote)
 	}
@@ -137,6 +132,15 @@ func (r Rule) validateUntil() error {
 	if r.Until.Exit && (r.Until.PID <= 0 || r.Until.Started.IsZero()) {
 		return errors.New("until exit: want the process and when it started")
 	}
+	if r.Until.Exit && r.Until.Restart() {
+		return errors.New("until exit: a process does not outlive the computer's restart")
+	}
+	if len(r.Until.Boot) > maxBoot || strings.Trim(r.Until.Boot, bootBytes) != "" {
+		return fmt.Errorf("until restart: %.80q is not the name of a start", r.Until.Boot)
+	}
+	if r.Until.Uptime != 0 && (r.Until.Boot == "" || r.Until.At.IsZero() || r.Until.Uptime < 0) {
+		return errors.New("until: an end by how long the computer runs goes with its start and a time")
+	}
 	if !r.Until.Exit && r.Until.PID != 0 {
 		return fmt.Errorf("process %d: only a rule until exit is bound to a process", r.Until.PID)
 	}
@@ -150,13 +154,13 @@ func (r Rule) validateUntil() error {
 // not over, for this program and direction, and every condition is met.
 func (r Rule) Matches(a Attempt) bool {
 	a = a.normal()
-	return !r.Disabled && !r.over(a.Time) && r.Direction == a.Direction && r.names(&a.Program) && r.meets(&a)
+	return !r.Disabled && !r.over(&a) && r.Direction == a.Direction && r.names(&a.Program) && r.meets(&a)
 }
 
-// over tells whether the rule has ended by time: that of the clock on the wall,
-// which goes on while the computer sleeps.
-func (r *Rule) over(now time.Time) bool {
-	return !r.Until.At.IsZero() && !now.Round(0).Before(r.Until.At)
+// over tells whether the rule's time has ended when the attempt is made.
+func (r *Rule) over(a *Attempt) bool {
+	left, ends := r.Until.Left(Clocks{a.Time, a.Uptime}, r.Verdict)
+	return ends && left <= 0
 }
 
 // name is what the rule is about.
@@ -214,8 +218,8 @@ func sameStart(a, b time.Time) bool {
 
 // holds says for which other attempts it is known too that the rule matches:
 // those that are alike in everything that its conditions depend on.
-func (r *Rule) holds() (s Scope, b Bounds) {
-	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Until: r.Until.At}
+func (r *Rule) holds(a *Attempt) (s Scope, b Bounds) {
+	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Until: r.Until.End(Clocks{a.Time, a.Uptime}, r.Verdict)}
 	switch {
 	case r.LocalPort != 0:
 		return ThisFlow, b

@@ -168,6 +168,8 @@ type tally struct {
 	scripts  int // those that name a script or inline code
 	bare     int // those that are all there is to exempt flows from being held
 	starters int // those that depend on what started the process
+	passing  int // those that pass the lock
+	timed    int // those that end by the clock that nobody can set
 }
 
 func (t *tally) count(r *Rule, n int) {
@@ -186,6 +188,12 @@ func (t *tally) count(r *Rule, n int) {
 	}
 	if r.StartedBy != "" {
 		t.starters += n
+	}
+	if r.PassLock {
+		t.passing += n
+	}
+	if r.Until.Uptime != 0 {
+		t.timed += n
 	}
 }
 

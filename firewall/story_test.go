@@ -21,9 +21,9 @@ import (
 //
 //	limit prompts|waiting|per-prompt N   before anything else
 //	builtin                              puts the built-in rules into force
-//	mode ask|allow|block|off|lock
+//	mode ask|allow|block|off|lock|learn
 //	patience 10s
-//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N] [protocol=P] [local=N] [place=resolver|loopback] [in] [by=NAME] [pid=N] [for=1h] [disabled]
+//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N] [protocol=P] [local=N] [place=resolver|loopback] [in] [by=NAME] [pid=N] [for=1h] [passlock] [disabled]
 //	remove ID
 //	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [by=NAME] [times=N]
 //	in PROGRAM SOURCE                    a connection from outside
@@ -125,7 +125,7 @@ func parse(args []string) (words []string, options map[string]string) {
 	for _, arg := range args {
 		name, value, found := strings.Cut(arg, "=")
 		switch {
-		case found, arg == "once", arg == "only", arg == "disabled", arg == "in", arg == "always":
+		case found, arg == "once", arg == "only", arg == "disabled", arg == "in", arg == "always", arg == "passlock":
 			options[name] = value
 		default:
 			words = append(words, arg)
@@ -227,6 +227,7 @@ func (s *story) rule(words []string, options map[string]string) firewall.Rule {
 		r.Until.At = time.Now().Add(s.duration(d))
 	}
 	_, r.Disabled = options["disabled"]
+	_, r.PassLock = options["passlock"]
 	return r
 }
 
