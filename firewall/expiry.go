@@ -19,6 +19,10 @@ type Expiry struct {
 	Uptime time.Duration
 }
 
+// ThisBoot, as the Boot of an Expiry that a person asked for, is the start of
+// the computer that puts it into force.
+const ThisBoot = "this"
+
 // Clocks are what a computer's two clocks say.
 type Clocks struct {
 	Wall   time.Time     // jumps when somebody sets the clock

@@ -218,7 +218,7 @@ func replace(tx *bbolt.Tx, d Document) (stored []firewall.Rule, removed []firewa
 	}
 	var names [][]byte
 	err = tx.Bucket(settingsBucket).ForEach(func(k, _ []byte) error {
-		if string(k) != modeSetting {
+		if string(k) != modeSetting && string(k) != timedSetting {
 			names = append(names, slices.Clone(k))
 		}
 		return nil

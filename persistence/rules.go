@@ -31,10 +31,12 @@ type ruleText struct {
 	StartedBy    string             `json:"started_by,omitempty"`
 	StarterBytes []byte             `json:"started_by_base64,omitempty"` // a path that is not valid UTF-8
 	Verdict      firewall.Verdict   `json:"verdict"`
-	Until        string             `json:"until"` // always, a time, or exit:PID:TIME
+	Until        string             `json:"until"` // see untilText
 	Enabled      bool               `json:"enabled"`
 	Builtin      bool               `json:"builtin,omitempty"`
 	Proposed     bool               `json:"proposed,omitempty"`
+	Learned      bool               `json:"learned,omitempty"`
+	PassLock     bool               `json:"pass_lock,omitempty"`
 	Note         string             `json:"note"`
 	Created      time.Time          `json:"created,omitzero"`
 	LastUsed     time.Time          `json:"last_used,omitzero"`
@@ -45,7 +47,8 @@ var places = map[firewall.Place]string{firewall.AnyPlace: "", firewall.Loopback:
 
 func textOf(r firewall.Rule) ruleText {
 	t := ruleText{ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Place: places[r.Place],
-		Host: r.Host, Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: "always", Enabled: !r.Disabled,
+		Host: r.Host, Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: untilText(r.Until), Enabled: !r.Disabled,
+		Learned: r.Learned, PassLock: r.PassLock,
 		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, Created: r.Created.UTC(), LastUsed: r.LastUsed.UTC(), Hits: r.Hits}
 	if !utf8.ValidString(r.Program) {
 		t.Program, t.ProgramBytes = "", []byte(r.Program)
@@ -56,18 +59,29 @@ func textOf(r firewall.Rule) ruleText {
 	if r.Remote.IsValid() {
 		t.Remote = r.Remote.String()
 	}
-	switch {
-	case r.Until.Exit:
-		t.Until = "exit:" + strconv.Itoa(r.Until.PID) + ":" + r.Until.Started.UTC().Format(time.RFC3339Nano)
-	case !r.Until.At.IsZero():
-		t.Until = r.Until.At.UTC().Format(time.RFC3339Nano)
-	}
 	return t
+}
+
+// untilText writes always, restart:START, exit:PID:TIME, a time, or a time and
+// what the other clock says then: TIME@START+DURATION.
+func untilText(e firewall.Expiry) string {
+	switch {
+	case e.Exit:
+		return "exit:" + strconv.Itoa(e.PID) + ":" + e.Started.UTC().Format(time.RFC3339Nano)
+	case e.Restart():
+		return "restart:" + e.Boot
+	case e.At.IsZero():
+		return "always"
+	case e.Uptime == 0:
+		return e.At.UTC().Format(time.RFC3339Nano)
+	}
+	return e.At.UTC().Format(time.RFC3339Nano) + "@" + e.Boot + "+" + e.Uptime.String()
 }
 
 func (t ruleText) rule() (firewall.Rule, error) {
 	r := firewall.Rule{ID: firewall.RuleID(t.ID), Program: t.Program, Direction: t.Direction, Protocol: t.Protocol,
 		Host: t.Host, Port: t.Port, LocalPort: t.LocalPort, Verdict: t.Verdict, Disabled: !t.Enabled, Builtin: t.Builtin,
+		Learned: t.Learned, PassLock: t.PassLock,
 		Proposed: t.Proposed, Note: t.Note, Created: t.Created, LastUsed: t.LastUsed, Hits: t.Hits}
 	if len(t.ProgramBytes) > 0 {
 		if t.Program != "" {
@@ -126,10 +140,22 @@ func parseUntil(s string) (e firewall.Expiry, err error) {
 				return e, nil
 			}
 		}
-	} else if e.At, err = time.Parse(time.RFC3339Nano, s); err == nil {
-		return e, nil
+	} else if s == "restart" {
+		return firewall.Expiry{Boot: firewall.ThisBoot}, nil
+	} else if boot, ok := strings.CutPrefix(s, "restart:"); ok && boot != "" {
+		return firewall.Expiry{Boot: boot}, nil
+	} else {
+		at, rest, two := strings.Cut(s, "@")
+		if e.At, err = time.Parse(time.RFC3339Nano, at); err == nil && !two {
+			return e, nil
+		}
+		boot, uptime, _ := strings.Cut(rest, "+")
+		if e.Uptime, err = time.ParseDuration(uptime); err == nil && !e.At.IsZero() && boot != "" {
+			e.Boot = boot
+			return e, nil
+		}
 	}
-	return e, fmt.Errorf("until %q: want always, a time in RFC 3339, or exit:PID:TIME", s)
+	return firewall.Expiry{}, fmt.Errorf("until %q: want always, restart, a time in RFC 3339, or exit:PID:TIME", s)
 }
 
 // decodeRule reads a stored rule; the key is its ID.
@@ -222,6 +248,8 @@ type Update struct {
 	Settings map[string]string // as in SetSetting
 	Mode     *firewall.Mode    // as in SetMode
 	Unsee    []string          // programs to take from those seen
+	Timed    *TimedMode        // zero: none any more; a Mode ends it, too
+	Unlearn  []Learned         // what to take from what was learned: To, and More
 
 	Identities []firewall.Identity // as in PutIdentities
 }
@@ -309,6 +337,9 @@ func (u Update) apply(tx *bbolt.Tx) ([]firewall.Rule, error) {
 		return nil, err
 	}
 	if err := putIdentities(tx, u.Identities); err != nil {
+		return nil, err
+	}
+	if err := unlearn(tx, u.Unlearn); err != nil {
 		return nil, err
 	}
 	return stored, unsee(tx, u.Unsee)

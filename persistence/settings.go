@@ -151,7 +151,7 @@ func readSettings(tx *bbolt.Tx) (map[string]string, error) {
 		if err := unseal(k, v, &value); err != nil {
 			return fmt.Errorf("setting %q: %w", k, err)
 		}
-		if string(k) != modeSetting {
+		if string(k) != modeSetting && string(k) != timedSetting {
 			values[string(k)] = value
 		}
 		return nil
@@ -207,8 +207,15 @@ func (u Update) applySettings(tx *bbolt.Tx) error {
 			return err
 		}
 	}
+	timed := u.Timed
 	if u.Mode != nil {
-		return put(b, []byte(modeSetting), u.Mode.String())
+		if err := put(b, []byte(modeSetting), u.Mode.String()); err != nil {
+			return err
+		}
+		timed = &TimedMode{}
+	}
+	if timed != nil {
+		return timed.put(tx)
 	}
 	return nil
 }
