@@ -19,8 +19,8 @@ func answerCommand(e *env) *cobra.Command {
 			if err := a.Verdict.UnmarshalText([]byte(args[1])); err != nil || a.Verdict == firewall.Ask {
 				return usagef("answer %q: want allow or block", args[1])
 			}
-			if d, err := time.ParseDuration(a.For); a.For != "once" && a.For != "exit" && a.For != "always" && (err != nil || d <= 0) {
-				return usagef("--for %q: want once, exit, always or a duration such as 1h", a.For)
+			if d, err := time.ParseDuration(a.For); a.For != "once" && a.For != "exit" && a.For != "restart" && a.For != "always" && (err != nil || d <= 0) {
+				return usagef("--for %q: want once, exit, restart, always or a duration such as 1h", a.For)
 			}
 			if _, err := scopeIn(a.Scope); err != nil {
 				return usageError{err}
@@ -32,7 +32,7 @@ func answerCommand(e *env) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&a.For, "for", "always", "how long it holds: once, exit, a duration such as 1h, or always")
+	c.Flags().StringVar(&a.For, "for", "always", "how long it holds: once, exit, restart (of the computer), a duration such as 1h, or always")
 	c.Flags().StringVar(&a.Scope, "scope", "program", "what it covers: program, host, port, destination, or product: every version of it by the same verified signer (Windows)")
 	return c
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/ui"
@@ -22,6 +23,15 @@ func (c consent) SetMode(ctx context.Context, m firewall.Mode) error {
 	err := c.Control.SetMode(ctx, m)
 	if errors.Is(err, ui.ErrRefused) {
 		return c.run(ctx, "mode", m.String())
+	}
+	return err
+}
+
+// SetModeFor is part of [ui.Control].
+func (c consent) SetModeFor(ctx context.Context, m firewall.Mode, d time.Duration) error {
+	err := c.Control.SetModeFor(ctx, m, d)
+	if errors.Is(err, ui.ErrRefused) {
+		return c.run(ctx, "mode", m.String(), "--for", d.String())
 	}
 	return err
 }

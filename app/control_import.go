@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
@@ -28,6 +29,9 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 	}
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	// What another start of the computer ended is no rule any more.
+	_, over := c.anchorAll(d.Rules)
+	d.Rules = slices.DeleteFunc(d.Rules, func(r firewall.Rule) bool { return slices.Contains(over, r.ID) })
 	now, err := c.store.Document()
 	if err != nil {
 		return ui.Difference{}, err
@@ -47,9 +51,7 @@ func (c *Control) Import(ctx context.Context, document []byte, apply bool) (ui.D
 		return ui.Difference{}, err
 	}
 	st := *c.state.Load()
-	if d.Mode != nil {
-		st.mode, st.chosen = *d.Mode, true
-	}
+	st.change(persistence.Update{Mode: d.Mode})
 	if st.settings, err = c.store.Settings(); err != nil {
 		return diff, err
 	}

@@ -21,7 +21,7 @@ func rulesCommand(e *env) *cobra.Command {
 		Use: "rules", Short: "Show, add and change rules", RunE: list,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("rules has no command %q: want list, add, remove, enable, disable, confirm, export or import", args[0])
+				return usagef("rules has no command %q: want list, add, remove, enable, disable, pass-lock, no-pass-lock, confirm, export or import", args[0])
 			}
 			return nil
 		},
@@ -31,7 +31,9 @@ func rulesCommand(e *env) *cobra.Command {
 		with.Flags().BoolVar(&proposed, "proposed", false, "only those that wait to be confirmed")
 	}
 	c.AddCommand(l, addRuleCommand(e), removeRuleCommand(e), enableRuleCommand(e, "enable", "Put rules into force again", true),
-		enableRuleCommand(e, "disable", "Keep rules without force", false), confirmCommand(e), exportCommand(e), importCommand(e))
+		enableRuleCommand(e, "disable", "Keep rules without force", false),
+		passLockCommand(e, "pass-lock", "Have what rules allow pass also in mode lock", true), passLockCommand(e, "no-pass-lock", "Have mode lock block what rules allow", false),
+		confirmCommand(e), exportCommand(e), importCommand(e))
 	return c
 }
 
@@ -84,6 +86,9 @@ func ruleRow(r ui.Rule) []string {
 	if r.Direction == firewall.In {
 		where += " in"
 	}
+	if r.PassLock {
+		where += ", also when locked"
+	}
 	if r.StartedBy != "" {
 		where += " when started by " + r.StartedBy
 	}
@@ -93,6 +98,8 @@ func ruleRow(r ui.Rule) []string {
 		state = "disabled"
 	case r.Proposed:
 		state = "proposed"
+	case r.Learned:
+		state = "learned"
 	}
 	program := r.Program
 	if program == firewall.AnyProgram {
@@ -124,7 +131,7 @@ func addRuleCommand(e *env) *cobra.Command {
 				}
 			}
 			if lasts == "once" {
-				return usagef("--for once: a rule lasts; want always, exit:PID or a duration such as 1h")
+				return usagef("--for once: a rule lasts; want always, exit:PID, restart or a duration such as 1h")
 			}
 			if err := ownPath("--program", named.program); err != nil {
 				return usageError{err}
@@ -161,7 +168,8 @@ func addRuleCommand(e *env) *cobra.Command {
 	f.StringVar(&protocol, "protocol", "", "tcp, udp, icmp, another name, or a number")
 	f.StringVar(&r.StartedBy, "started-by", "", "only when this script or program (its path) started it")
 	f.StringVar(&direction, "direction", "out", "out, or in")
-	f.StringVar(&lasts, "for", "always", "how long: always, exit:PID, or a duration such as 1h")
+	f.StringVar(&lasts, "for", "always", "how long: always, exit:PID, restart (of the computer), or a duration such as 1h")
+	f.BoolVar(&r.PassLock, "pass-lock", false, "what it allows passes also in mode lock")
 	f.StringVar(&r.Note, "note", "", "a remark")
 	return c
 }
@@ -176,6 +184,13 @@ func enableRuleCommand(e *env, name, short string, enabled bool) *cobra.Command 
 	return eachRuleCommand(e, name, short, func(ctx context.Context, c ui.Control, r ui.Rule) error {
 		r.Enabled = enabled
 		return c.ChangeRule(ctx, r)
+	})
+}
+
+func passLockCommand(e *env, name, short string, passes bool) *cobra.Command {
+	return eachRuleCommand(e, name, short, func(ctx context.Context, c ui.Control, r ui.Rule) error {
+		r.PassLock = passes
+		return asUsage(c.ChangeRule(ctx, r))
 	})
 }
 

@@ -156,6 +156,9 @@ func (d *Document) decodeLine(line []byte, i int, first bool, ids map[firewall.R
 		if d.Mode != nil {
 			return errors.New("a second mode")
 		}
+		if *l.Mode == firewall.ModeLearn {
+			return errors.New("mode learn ends by itself, and is in no document")
+		}
 		d.Mode = l.Mode
 	case l.Setting != "":
 		if _, ok := d.Settings[l.Setting]; ok {

@@ -209,6 +209,9 @@ func (u Update) applySettings(tx *bbolt.Tx) error {
 	}
 	timed := u.Timed
 	if u.Mode != nil {
+		if *u.Mode == firewall.ModeLearn {
+			return errors.New("mode learn ends by itself: it has a time")
+		}
 		if err := put(b, []byte(modeSetting), u.Mode.String()); err != nil {
 			return err
 		}
@@ -234,7 +237,9 @@ func readMode(tx *bbolt.Tx) (m firewall.Mode, chosen bool, err error) {
 	if err = take(tx.Bucket(settingsBucket), []byte(modeSetting), &name); err != nil || name == "" {
 		return firewall.ModeAllow, false, err
 	}
-	err = m.UnmarshalText([]byte(name))
+	if err = m.UnmarshalText([]byte(name)); err == nil && m == firewall.ModeLearn {
+		m = firewall.ModeAsk // it is stored with its end, or not at all
+	}
 	return m, err == nil, err
 }
 

@@ -20,6 +20,15 @@ type Control interface {
 	// SetMode changes the mode. From allow to ask, programs seen meanwhile
 	// become proposed rules (see Confirm).
 	SetMode(ctx context.Context, m firewall.Mode) error
+	// SetModeFor changes the mode to off, allow, block or learn for a time,
+	// after which the mode of before comes back by itself.
+	SetModeFor(ctx context.Context, m firewall.Mode, d time.Duration) error
+	// Lessons returns what mode learn let pass, grouped by program, with the
+	// rules that it proposes. None of them is in force.
+	Lessons(ctx context.Context) ([]Lesson, error)
+	// EndLessons makes the proposals in accept rules, and forgets those in
+	// discard. Both name them by ID, or by program all of a program's.
+	EndLessons(ctx context.Context, accept, discard []string) (added []Rule, err error)
 
 	Prompts(ctx context.Context) ([]Prompt, error)
 	Answer(ctx context.Context, a Answer) error
@@ -78,24 +87,27 @@ type Event struct {
 
 // Status is what the firewall is doing.
 type Status struct {
-	Version         string        `json:"version"`
-	Running         bool          `json:"running"`
-	Mode            firewall.Mode `json:"mode"`
-	Backend         string        `json:"backend"`
-	Enforcing       bool          `json:"enforcing"`
-	Cgroup          string        `json:"cgroup"`
-	Prompts         int           `json:"prompts"`
-	Rules           int           `json:"rules"`
-	Proposed        int           `json:"proposed"` // programs seen that wait to be confirmed
-	Allowed         uint64        `json:"allowed"`  // since the engine started
-	Blocked         uint64        `json:"blocked"`
-	DroppedEvents   uint64        `json:"dropped_events"`
-	OtherNamespaces uint64        `json:"other_namespaces"`
-	LogLines        int           `json:"log_lines"` // in the activity log
-	Fail            string        `json:"fail"`      // "closed" or "open"
-	FirstRun        bool          `json:"first_run"` // nobody chose a mode yet
-	Notes           []string      `json:"notes,omitempty"`
-	Started         time.Time     `json:"started"`
+	Version         string         `json:"version"`
+	Running         bool           `json:"running"`
+	Mode            firewall.Mode  `json:"mode"`
+	Backend         string         `json:"backend"`
+	Enforcing       bool           `json:"enforcing"`
+	Cgroup          string         `json:"cgroup"`
+	Prompts         int            `json:"prompts"`
+	Rules           int            `json:"rules"`
+	Proposed        int            `json:"proposed"` // programs seen that wait to be confirmed
+	Allowed         uint64         `json:"allowed"`  // since the engine started
+	Blocked         uint64         `json:"blocked"`
+	DroppedEvents   uint64         `json:"dropped_events"`
+	OtherNamespaces uint64         `json:"other_namespaces"`
+	LogLines        int            `json:"log_lines"`            // in the activity log
+	Fail            string         `json:"fail"`                 // "closed" or "open"
+	FirstRun        bool           `json:"first_run"`            // nobody chose a mode yet
+	ModeUntil       *time.Time     `json:"mode_until,omitempty"` // when the mode ends by itself
+	ModeAfter       *firewall.Mode `json:"mode_after,omitempty"` // the mode after it
+	Learned         int            `json:"learned"`              // programs of which mode learn proposes rules
+	Notes           []string       `json:"notes,omitempty"`
+	Started         time.Time      `json:"started"`
 }
 
 // Prompt is an open question.
@@ -136,7 +148,7 @@ type Answer struct {
 	ID      string           `json:"id"`
 	Verdict firewall.Verdict `json:"verdict"`
 	Scope   string           `json:"scope"` // program, host, port, destination or product; "" is program
-	For     string           `json:"for"`   // once, exit, always or a Go duration such as 1h; "" is always
+	For     string           `json:"for"`   // once, exit, restart, always or a Go duration such as 1h; "" is always
 }
 
 // Rule is a rule as commands and windows show it.
@@ -151,14 +163,34 @@ type Rule struct {
 	LocalPort uint16             `json:"local_port,omitempty"`
 	StartedBy string             `json:"started_by,omitempty"` // only when this script or program, a path, started it
 	Verdict   firewall.Verdict   `json:"verdict"`
-	Until     string             `json:"until"` // "always", "exit:PID", or a time in RFC 3339
+	Until     string             `json:"until"` // "always", "exit:PID", "restart", or a time in RFC 3339
 	Enabled   bool               `json:"enabled"`
 	Builtin   bool               `json:"builtin,omitempty"`
 	Proposed  bool               `json:"proposed,omitempty"`
+	Learned   bool               `json:"learned,omitempty"`   // proposed by mode learn, and accepted
+	PassLock  bool               `json:"pass_lock,omitempty"` // what it allows passes also in mode lock
 	Note      string             `json:"note"`
 	Created   time.Time          `json:"created"`
 	LastUsed  *time.Time         `json:"last_used"`
 	Hits      uint64             `json:"hits"`
+}
+
+// Lesson is what mode learn let a program do.
+type Lesson struct {
+	Program   string             `json:"program"` // as in Rule.Program
+	Direction firewall.Direction `json:"direction"`
+	First     time.Time          `json:"first"`
+	Last      time.Time          `json:"last"`
+	Count     uint64             `json:"count"`
+	Proposals []Proposal         `json:"proposals"`
+}
+
+// Proposal is a rule that would have allowed a part of it.
+type Proposal struct {
+	ID           string `json:"id"` // another one if the rule is another one
+	Rule         Rule   `json:"rule"`
+	Destinations int    `json:"destinations"` // seen, that the rule allows
+	Count        uint64 `json:"count"`        // flows to them
 }
 
 // LogLine is a line of the activity log.

@@ -34,6 +34,11 @@ type (
 	}
 	modeRequest struct {
 		Mode firewall.Mode `json:"mode"`
+		For  time.Duration `json:"for,omitempty"` // in ns; 0: until another is chosen
+	}
+	lessonsRequest struct {
+		Accept  []string `json:"accept"`
+		Discard []string `json:"discard"`
 	}
 	confirmRequest struct {
 		Allow []string `json:"allow"`

@@ -24,6 +24,7 @@ type Control struct {
 	settings []ui.Setting
 	answers  []ui.Answer
 	programs []ui.Identity
+	lessons  []ui.Lesson
 	made     int          // log lines made up on demand
 	added    []ui.LogLine // newer than those, oldest first
 	nextRule int
@@ -151,6 +152,7 @@ func (c *Control) SetMode(_ context.Context, m firewall.Mode) error {
 		return err
 	}
 	c.status.Mode, c.status.FirstRun = m, false
+	c.status.ModeUntil, c.status.ModeAfter = nil, nil
 	c.changed()
 	return nil
 }
