@@ -139,7 +139,9 @@ func (c *cache) idle() bool {
 	return c.resting()
 }
 
-func (c *cache) resting() bool { return c.next.Flags&(flagOff|flagLock) != 0 }
+func (c *cache) resting() bool {
+	return c.next.Flags&flagOff != 0 || c.next.Flags&(flagLock|flagPass) == flagLock
+}
 
 // counted tells whether a verdict is of an epoch that counts but is not new.
 func (c *cache) counted(v kernelVerdict) bool {

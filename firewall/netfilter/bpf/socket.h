@@ -39,7 +39,7 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 	struct config *c = configuration();
 	struct answer a = {};
 
-	if (!c || (c->flags & OFF) || bpf_get_netns_cookie(ctx) != c->netns)
+	if (!c || off(c) || bpf_get_netns_cookie(ctx) != c->netns)
 		return 1;
 	r->stays = loopback(r); /* as far as the address tells */
 	if (r->stays && (c->flags & (LOOPBACK | LOCK)))
@@ -56,7 +56,7 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 				adopt(&now, parent);
 		}
 	}
-	if (c->flags & LOCK) {
+	if (shut(c)) {
 		note(&now, r, 0, DECIDED_BY_LOCK, BLOCK);
 		return 0;
 	}
@@ -77,7 +77,7 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 	if (!verdict && file && remember_path(bpf_get_current_task(), &now.program))
 		verdict = prepared(c, &now.program, &a);
 	if (verdict == BLOCK) {
-		if (sending && was_asked(c, cookie, r))
+		if (sending && !(c->flags & LOCK) && was_asked(c, cookie, r))
 			return 1;
 		note(&now, r, 0, a.decision, BLOCK);
 		return 0;
