@@ -20,8 +20,11 @@ var reviewVerdicts = []firewall.Verdict{firewall.Allow, firewall.Ask, firewall.B
 // reviewRow is a program with the three verdicts beside each other.
 type reviewRow struct {
 	widget.BaseWidget
-	width float32
-	path  string
+	width    float32
+	path     string
+	verdicts []firewall.Verdict
+	about    string // in the place of what is known of the path
+	more     bool   // the program is that of the row above
 
 	back         *canvas.Rectangle
 	tile         *tile
@@ -29,12 +32,13 @@ type reviewRow struct {
 	choices      []*choicePill
 }
 
-func newReviewRow(icons *iconFinder) *reviewRow {
+func newReviewRow(icons *iconFinder, verdicts []firewall.Verdict) *reviewRow {
 	r := &reviewRow{
-		back: canvas.NewRectangle(color.Transparent), tile: newTile(22, icons),
+		verdicts: verdicts,
+		back:     canvas.NewRectangle(color.Transparent), tile: newTile(22, icons),
 		name: newBold("", sizeText, theme.ColorNameForeground), detail: newText("", sizeSmall, colorMuted),
 	}
-	for _, v := range reviewVerdicts {
+	for _, v := range verdicts {
 		r.choices = append(r.choices, newChoicePill(v))
 	}
 	r.ExtendBaseWidget(r)
@@ -58,14 +62,25 @@ func (r *reviewRow) set(program string, chosen firewall.Verdict, odd bool, choos
 
 // The widths of a row's parts.
 const (
-	reviewName    = 190
-	reviewChoices = 3*66 + 12
+	reviewName   = 190
+	reviewChoice = 66
 )
 
+// room is what the verdicts take.
+func (r *reviewRow) room() float32 { return float32(len(r.verdicts))*reviewChoice + 12 }
+
 func (r *reviewRow) draw() {
-	setText(r.name, fit(programName(r.path, ""), reviewName-10, sizeText, true), theme.Color(theme.ColorNameForeground))
-	room := max(0, r.width-44-reviewName-reviewChoices-10)
-	setText(r.detail, fitMiddle(programDetail(r.path), room, sizeSmall, fyne.TextStyle{}), theme.Color(colorMuted))
+	name, about := programName(r.path, ""), r.about
+	if r.more {
+		name = ""
+	}
+	if about == "" {
+		about = programDetail(r.path)
+	}
+	setVisible(r.tile.Container, !r.more)
+	setText(r.name, fit(name, reviewName-10, sizeText, true), theme.Color(theme.ColorNameForeground))
+	room := max(0, r.width-44-reviewName-r.room()-10)
+	setText(r.detail, fitMiddle(about, room, sizeSmall, fyne.TextStyle{}), theme.Color(colorMuted))
 }
 
 func (r *reviewRow) CreateRenderer() fyne.WidgetRenderer { return &reviewRowRenderer{r} }
@@ -80,9 +95,9 @@ func (x *reviewRowRenderer) Layout(size fyne.Size) {
 	r.name.Move(fyne.NewPos(44, 0))
 	r.name.Resize(fyne.NewSize(reviewName, size.Height))
 	r.detail.Move(fyne.NewPos(44+reviewName, 0))
-	r.detail.Resize(fyne.NewSize(max(0, size.Width-44-reviewName-reviewChoices), size.Height))
+	r.detail.Resize(fyne.NewSize(max(0, size.Width-44-reviewName-r.room()), size.Height))
 	for i, c := range r.choices {
-		c.Move(fyne.NewPos(size.Width-reviewChoices+float32(i)*66, (size.Height-24)/2))
+		c.Move(fyne.NewPos(size.Width-r.room()+float32(i)*reviewChoice, (size.Height-24)/2))
 		c.Resize(fyne.NewSize(64, 24))
 	}
 	if r.width != size.Width {

@@ -28,7 +28,7 @@ type ruleForm struct {
 	keys  dialogKeys
 
 	program, host, remote, port, starter, note *formField
-	verdict, direction                         *dialogSelect
+	verdict, direction, lock                   *dialogSelect
 	protocol, until                            *dialogSelectEntry
 	protocolField, untilField                  *formField
 	problem                                    *canvas.Text
@@ -73,7 +73,10 @@ func (f *formField) say(err error) {
 	f.row.Refresh()
 }
 
-var untilChoices = []string{"Always", "1 hour", "1 day", "1 week"}
+var untilChoices = []string{"Always", "1 hour", "1 day", "1 week", untilRestart}
+
+const untilRestart = "Until the computer restarts"
+
 var protocolChoices = []string{"any", "tcp", "udp", "icmp"}
 
 func showRuleForm(u *UI, r Rule) *ruleForm {
@@ -94,6 +97,11 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	f.verdict.Selected = word
 	f.direction = f.keys.choice([]string{"Out", "In"})
 	f.direction.Selected = directionName(r.Direction)
+	f.lock = f.keys.choice([]string{textStopped, textPasses})
+	f.lock.Selected = textStopped
+	if r.PassLock {
+		f.lock.Selected = textPasses
+	}
 	f.protocol, f.protocolField = f.keys.choiceEntry(protocolChoices), &formField{}
 	f.protocol.SetText(r.Protocol.String())
 	f.protocolField.finish(textRuleProtocol, f.protocol)
@@ -110,7 +118,7 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	save.Importance = widget.HighImportance
 	cancel := f.keys.button(textCancel, f.keys.escape)
 	fields := container.NewVBox(f.program.row, newFormRow(textRuleVerdict, f.verdict), newFormRow(textRuleDirection, f.direction),
-		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.starter.row, f.untilField.row, f.note.row, f.problem)
+		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.starter.row, f.untilField.row, newFormRow(textRuleLock, f.lock), f.note.row, f.problem)
 	f.popup = newDialog(u.main.window, 520, title, container.New(sized{484, 0}, fields), cancel, save)
 	u.main.window.Canvas().Focus(f.program.entry)
 	return f
@@ -120,6 +128,9 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 func untilField(until string) string {
 	if until == "" || until == "always" {
 		return untilChoices[0]
+	}
+	if until == "restart" {
+		return untilRestart
 	}
 	return until
 }
@@ -147,6 +158,7 @@ func (f *ruleForm) parse() (Rule, bool) {
 	check(f.untilField, err)
 	r.Note = strings.TrimSpace(f.note.entry.Text)
 	_ = r.Verdict.UnmarshalText([]byte(f.verdict.Selected))
+	r.PassLock = f.lock.Selected == textPasses
 	_ = r.Direction.UnmarshalText([]byte(f.direction.Selected))
 	return r, ok
 }
@@ -244,6 +256,8 @@ func parseUntil(s string, now time.Time) (string, error) {
 	switch i := slices.Index(untilChoices, s); {
 	case i == 0 || s == "" || s == "always":
 		return "always", nil
+	case s == untilRestart || s == "restart":
+		return "restart", nil
 	case i > 0:
 		return now.Add(lasts[i]).UTC().Format(time.RFC3339), nil
 	}

@@ -206,6 +206,9 @@ func ruleScopeText(r Rule) string {
 	if r.Protocol != firewall.AnyProtocol {
 		parts = append(parts, protocolName(r.Protocol))
 	}
+	if r.PassLock {
+		parts = append(parts, "also when locked")
+	}
 	if r.StartedBy != "" {
 		parts = append(parts, "when started by "+shown(r.StartedBy))
 	}
@@ -216,6 +219,9 @@ func ruleScopeText(r Rule) string {
 func untilText(until string) string {
 	if until == "" || until == "always" {
 		return "Always"
+	}
+	if until == "restart" {
+		return untilRestart
 	}
 	if pid, ok := strings.CutPrefix(until, "exit:"); ok {
 		return "Until process " + shown(pid) + " exits"

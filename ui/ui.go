@@ -18,6 +18,7 @@ const (
 	ViewActivity View = "activity"
 	ViewPrograms View = "programs"
 	ViewReview   View = "review" // the first choice, and the programs seen until then
+	ViewLearn    View = "learn"  // what mode learn proposes
 	ViewSettings View = "settings"
 )
 
