@@ -33,6 +33,7 @@ type Control struct {
 	changing  sync.Mutex // held by whoever makes a change
 	reapplies bool       // what the backend has cached is about to be judged again; under changing
 	expiry    *expiry
+	idleness  idleness
 	state     atomic.Pointer[state]
 
 	allowed, blocked atomic.Uint64
@@ -59,6 +60,7 @@ func NewControl(s *persistence.Store, b firewall.Backend, first firewall.Mode) (
 func newControl(s *persistence.Store, b firewall.Backend, first firewall.Mode, by clock) (*Control, error) {
 	c := &Control{store: s, journal: persistence.NewJournal(s), backend: b, started: time.Now(), clock: by}
 	c.hub = newHub(c)
+	c.idleness.system = systemIdle
 	c.expiry = &expiry{clock: by, ended: c.expire, waits: map[firewall.RuleID]wait{}}
 	c.journal.Written = c.hub.written
 	st, err := c.load(first)
@@ -112,6 +114,9 @@ func (c *Control) Run(ctx context.Context) error {
 	c.expiry.mode(c.state.Load().timed.Until)
 	c.changing.Unlock()
 	defer c.expiry.wait()
+	var idle sync.WaitGroup
+	defer idle.Wait()
+	idle.Go(func() { c.lockWhenIdle(ctx) })
 	return c.hub.run(ctx)
 }
 

@@ -25,6 +25,7 @@ type Settings struct {
 	LogMaxBytes   int64         // log-max-size
 	LogMaxAge     time.Duration // log-max-age
 	Notifications bool          // notifications: on or off
+	LockIdle      time.Duration // lock-idle: 0 is off
 	User          string        // user: who may decide besides the group sallyport
 }
 
@@ -62,6 +63,13 @@ var definitions = ofSystem(runtime.GOOS, []definition{
 		}},
 	{Setting{Name: "notifications", Default: "on", Choices: []string{"on", "off"}, Help: "whether a desktop notification comes with each question"},
 		func(s *Settings, v string) error { s.Notifications = v == "on"; return nil }},
+	{Setting{Name: "lock-idle", Default: "off", Help: "after how long without anybody at the computer all traffic is locked: off, or 1m to 24h"},
+		func(s *Settings, v string) (err error) {
+			if s.LockIdle = 0; v != "off" {
+				s.LockIdle, err = parseDuration(v, time.Minute, 24*time.Hour)
+			}
+			return err
+		}},
 	{Setting{Name: "user", Default: "", Help: "a user who may decide although not in the group sallyport"},
 		func(s *Settings, v string) error {
 			if len(v) > 256 || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == ':' || r == '/' }) {

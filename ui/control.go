@@ -49,6 +49,9 @@ type Control interface {
 	// their programs are asked about).
 	Confirm(ctx context.Context, allow, block []string) error
 
+	// ReportIdle tells how long nobody used the session of a desktop program.
+	ReportIdle(ctx context.Context, idle time.Duration) error
+
 	Settings(ctx context.Context) ([]Setting, error)
 	SetSetting(ctx context.Context, name, value string) error
 

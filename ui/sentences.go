@@ -111,6 +111,7 @@ var settingTitles = map[string]string{
 	"log-max-size":  "Size of the log",
 	"log-max-age":   "Age of the log",
 	"notifications": "Desktop notifications",
+	"lock-idle":     "Lock when idle",
 	"user":          "Who may decide",
 }
 

@@ -188,6 +188,10 @@ func (c *Client) SetModeFor(ctx context.Context, m firewall.Mode, d time.Duratio
 	return c.call(ctx, changePatience, "POST", "/v1/mode", modeRequest{m, d}, nil)
 }
 
+func (c *Client) ReportIdle(ctx context.Context, idle time.Duration) error {
+	return c.call(ctx, readPatience, "POST", "/v1/idle", idleRequest{idle}, nil)
+}
+
 func (c *Client) Lessons(ctx context.Context) (ls []ui.Lesson, err error) {
 	return ls, c.call(ctx, readPatience, "GET", "/v1/lessons", nil, &ls)
 }

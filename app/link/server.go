@@ -99,6 +99,7 @@ func (s *Server) handler() http.Handler {
 			return c.SetMode(ctx, r.Mode)
 		})
 	}))
+	handle(mux, s, "POST /v1/idle", toManage, plain(func(ctx context.Context, r idleRequest) error { return c.ReportIdle(ctx, r.Idle) }))
 	handle(mux, s, "GET /v1/lessons", toRead, func(ctx context.Context, _ none) ([]ui.Lesson, error) { return c.Lessons(ctx) })
 	handle(mux, s, "POST /v1/lessons", toManage, func(ctx context.Context, r lessonsRequest) ([]ui.Rule, error) {
 		return c.EndLessons(ctx, r.Accept, r.Discard)

@@ -36,6 +36,9 @@ type (
 		Mode firewall.Mode `json:"mode"`
 		For  time.Duration `json:"for,omitempty"` // in ns; 0: until another is chosen
 	}
+	idleRequest struct {
+		Idle time.Duration `json:"idle"` // in ns
+	}
 	lessonsRequest struct {
 		Accept  []string `json:"accept"`
 		Discard []string `json:"discard"`

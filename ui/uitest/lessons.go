@@ -35,6 +35,9 @@ func (c *Control) SetModeFor(_ context.Context, m firewall.Mode, d time.Duration
 	return nil
 }
 
+// ReportIdle implements [ui.Control].
+func (c *Control) ReportIdle(context.Context, time.Duration) error { return nil }
+
 // Lessons implements [ui.Control].
 func (c *Control) Lessons(context.Context) ([]ui.Lesson, error) {
 	c.mu.Lock()
