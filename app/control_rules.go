@@ -293,7 +293,10 @@ func describe(r firewall.Rule) string {
 		s += " to " + to
 	}
 	if out.Port != 0 {
-		s += fmt.Sprintf(" port %d", out.Port)
+		s += " port " + ports(out)
+	}
+	if out.User != "" {
+		s += " of user " + out.User
 	}
 	if out.Until != "always" {
 		s += " until " + out.Until

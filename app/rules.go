@@ -74,7 +74,7 @@ func ruleRow(r ui.Rule) []string {
 	if to := cmp.Or(r.Host, r.Remote); to != "" || r.Port != 0 || r.LocalPort != 0 || r.Protocol != firewall.AnyProtocol {
 		where = cmp.Or(to, "anywhere")
 		if r.Port != 0 {
-			where += " port " + strconv.Itoa(int(r.Port))
+			where += " port " + ports(r)
 		}
 		if r.LocalPort != 0 {
 			where += " from port " + strconv.Itoa(int(r.LocalPort))
@@ -85,6 +85,9 @@ func ruleRow(r ui.Rule) []string {
 	}
 	if r.Direction == firewall.In {
 		where += " in"
+	}
+	if r.User != "" {
+		where += " of user " + r.User
 	}
 	if r.PassLock {
 		where += ", also when locked"
@@ -110,7 +113,7 @@ func ruleRow(r ui.Rule) []string {
 
 func addRuleCommand(e *env) *cobra.Command {
 	var r ui.Rule
-	var verdict, protocol, direction, lasts string
+	var verdict, protocol, direction, lasts, port, user string
 	var named programFlags
 	c := withJSON(&cobra.Command{
 		Use: "add --program PATH --verdict allow|block|ask", Short: "Add a rule", Args: arguments(0, 0, ""),
@@ -139,6 +142,12 @@ func addRuleCommand(e *env) *cobra.Command {
 			if err := ownPath("--started-by", r.StartedBy); err != nil {
 				return usageError{err}
 			}
+			if r.Port, r.PortTo, err = portsIn(port); err != nil {
+				return usageError{err}
+			}
+			if r.User, err = userIn(user); err != nil {
+				return usageError{err}
+			}
 			r.Until, r.Enabled = lasts, true
 			in, err := ruleIn(r)
 			if err != nil {
@@ -163,8 +172,9 @@ func addRuleCommand(e *env) *cobra.Command {
 	named.add(c)
 	f.StringVar(&verdict, "verdict", "", "allow, block or ask")
 	f.StringVar(&r.Remote, "remote", "", "address or prefix such as 10.0.0.0/8, loopback, or resolvers")
-	f.StringVar(&r.Host, "host", "", "host name")
-	f.Uint16Var(&r.Port, "port", 0, "remote port")
+	f.StringVar(&r.Host, "host", "", "host name, or *.example.org for every name below it")
+	f.StringVar(&port, "port", "", "remote port, or a range of them such as 8000-8999")
+	f.StringVar(&user, "user", "", "only of this user: a name, a number, or a SID")
 	f.StringVar(&protocol, "protocol", "", "tcp, udp, icmp, another name, or a number")
 	f.StringVar(&r.StartedBy, "started-by", "", "only when this script or program (its path) started it")
 	f.StringVar(&direction, "direction", "out", "out, or in")

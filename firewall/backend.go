@@ -53,6 +53,8 @@ type Policy struct {
 	// Starters tells that rules depend on what started a process: attempts need
 	// StartedBy.
 	Starters bool
+	// Users tells that rules depend on the user of a process: attempts need SID.
+	Users bool
 }
 
 // Sink takes what a backend meets. The [Engine] is one. All methods may be

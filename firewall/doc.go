@@ -53,8 +53,9 @@
 // the path of its interpreter, a path than the package that it belongs to, and
 // that than the verified signer and product that versions of a program have in
 // common. A rule is narrower then by its address (one address, one host name;
-// then a place; then a longer prefix), then by remote port, protocol, local
-// port, what started the process, and process. A rule that asks does so in the
+// then a place; then a longer prefix; names below a name are in between), then
+// by remote port or the shorter range, protocol, local port, what started the
+// process, user, and process. A rule that asks does so in the
 // modes ask, allow and learn; in mode block it blocks. Without a rule the mode
 // asks, allows or blocks.
 //

@@ -25,10 +25,12 @@ type Rule struct {
 	Protocol  Protocol     // AnyProtocol matches all
 	Remote    netip.Prefix // the zero Prefix matches all
 	Place     Place        // AnyPlace matches all
-	Host      string       // lower case, without the final dot; "" matches all
+	Host      string       // lower case, without the final dot; *.name is all names below name; "" matches all
 	Port      uint16       // remote port; 0 matches all
+	PortTo    uint16       // the last of a range that begins with Port; 0: Port alone
 	LocalPort uint16       // 0 matches all
 	StartedBy string       // the path of what started the process; "" matches all
+	User      string       // the user of the process, a number or a SID; "" matches all
 	Verdict   Verdict
 	Until     Expiry
 	Disabled  bool
@@ -85,6 +87,9 @@ func (r Rule) validateNames() error {
 	if r.StartedBy != "" && (!isPath(r.StartedBy) || len(r.StartedBy) > maxProgram) {
 		return fmt.Errorf("started by %.80q: want the whole path of a program or script", r.StartedBy)
 	}
+	if !isUser(r.User) {
+		return fmt.Errorf("user %.80q: want a user's number such as 1000, or a SID such as S-1-5-21-…-1001", r.User)
+	}
 	return validateProgram(r.Program)
 }
 
@@ -108,8 +113,9 @@ func (r Rule) validateRemote() error {
 	if _, err := netip.ParseAddr(r.Host); err == nil {
 		return fmt.Errorf("host %q: give an address as remote", r.Host)
 	}
-	if strings.HasPrefix(r.Host, ".") || strings.HasSuffix(r.Host, ".") || strings.Contains(r.Host, "..") || strings.Trim(r.Host, hostBytes) != "" {
-		return fmt.Errorf("host %q: want one whole name such as example.com, in lower case", r.Host)
+	host := strings.TrimPrefix(r.Host, "*.")
+	if host == "" && r.Host != "" || strings.HasPrefix(host, ".") || strings.HasSuffix(host, ".") || strings.Contains(host, "..") || strings.Trim(host, hostBytes) != "" {
+		return fmt.Errorf("host %q: want one whole name such as example.com, or *.example.com for all below it, in lower case", r.Host)
 	}
 	return nil
 }
@@ -121,6 +127,9 @@ const hostBytes = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 func (r Rule) validatePorts() error {
 	if r.Protocol == ICMPv6 {
 		return fmt.Errorf("protocol %d: write it as icmp", r.Protocol)
+	}
+	if r.PortTo != 0 && (r.Port == 0 || r.PortTo <= r.Port) {
+		return fmt.Errorf("ports %d-%d: want the lower one first, as in 8000-8999", r.Port, r.PortTo)
 	}
 	if (r.Port != 0 || r.LocalPort != 0) && r.Protocol != AnyProtocol && !r.Protocol.HasPorts() {
 		return fmt.Errorf("%s has no ports", r.Protocol)
@@ -191,17 +200,28 @@ func (r *Rule) isFor(p *Program, n name, identified bool) bool {
 
 // meets tells whether the attempt, in normal form, meets the conditions.
 func (r *Rule) meets(a *Attempt) bool {
-	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && r.meetsStarter(a) && (r.LocalPort == 0 || r.LocalPort == a.Local.Port())
+	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && r.meetsStarter(a) && r.meetsUser(a) && (r.LocalPort == 0 || r.LocalPort == a.Local.Port())
 }
 
 func (r *Rule) meetsDestination(a *Attempt) bool {
 	return (r.Protocol == AnyProtocol || r.Protocol == a.Protocol) &&
-		(r.Port == 0 || r.Port == a.Remote.Port()) &&
+		r.meetsPort(a.Remote.Port()) &&
 		(r.Place == AnyPlace || r.Place == a.Place || r.Place == Loopback && a.loopback()) &&
 		(!r.Remote.IsValid() || r.Remote.Contains(a.Remote.Addr().WithZone("")))
 }
 
-func (r *Rule) meetsHost(a *Attempt) bool { return r.Host == "" || r.Host == a.Host }
+func (r *Rule) meetsPort(port uint16) bool {
+	return r.Port == 0 || r.Port == port || r.Port < port && port <= r.PortTo
+}
+
+func (r *Rule) meetsHost(a *Attempt) bool {
+	if below, ok := strings.CutPrefix(r.Host, "*"); ok {
+		return len(a.Host) > len(below) && strings.HasSuffix(a.Host, below)
+	}
+	return r.Host == "" || r.Host == a.Host
+}
+
+func (r *Rule) meetsUser(a *Attempt) bool { return r.User == "" || r.User == a.User() }
 
 func (r *Rule) meetsProcess(a *Attempt) bool {
 	return !r.Until.Exit || r.Until.PID == a.PID && sameStart(r.Until.Started, a.Started)
@@ -221,7 +241,7 @@ func sameStart(a, b time.Time) bool {
 func (r *Rule) holds(a *Attempt) (s Scope, b Bounds) {
 	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Until: r.Until.End(Clocks{a.Time, a.Uptime}, r.Verdict)}
 	switch {
-	case r.LocalPort != 0:
+	case r.LocalPort != 0, r.User != "": // a process may become another user's
 		return ThisFlow, b
 	case r.Protocol != AnyProtocol || r.Remote.IsValid() || r.Place != AnyPlace || r.Port != 0 || r.Host != "":
 		return ThisDestination, b
@@ -248,10 +268,12 @@ func (r *Rule) misses(a *Attempt) (Scope, Bounds) {
 // narrowness orders rules: the greater the narrower, compared item by item.
 // A condition more always makes it greater. One name, one address and one
 // resolver are equally narrow, so that among them a block counts.
-func (r *Rule) narrowness() [7]int {
-	var n [7]int
+func (r *Rule) narrowness() [8]int {
+	var n [8]int
 	n[0] = int(r.name().kind)
-	if r.Host != "" {
+	if below, ok := strings.CutPrefix(r.Host, "*."); ok {
+		n[1] += min(addressBits/2+strings.Count(below, "."), addressBits-2)
+	} else if r.Host != "" {
 		n[1] += addressBits
 	}
 	if r.Place == Loopback {
@@ -263,7 +285,7 @@ func (r *Rule) narrowness() [7]int {
 		n[1] += addressBits - r.Remote.Addr().BitLen() + r.Remote.Bits()
 	}
 	if r.Port != 0 {
-		n[2] = 1
+		n[2] = 1<<16 - int(max(r.Port, r.PortTo)-r.Port)
 	}
 	if r.Protocol != AnyProtocol {
 		n[3] = 1
@@ -274,8 +296,11 @@ func (r *Rule) narrowness() [7]int {
 	if r.StartedBy != "" {
 		n[5] = 1
 	}
-	if r.Until.Exit {
+	if r.User != "" {
 		n[6] = 1
+	}
+	if r.Until.Exit {
+		n[7] = 1
 	}
 	return n
 }

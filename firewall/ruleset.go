@@ -127,6 +127,7 @@ func (rs Ruleset) Policy(m Mode, failOpen bool) Policy {
 		Scripts:      rs.tallies[Out].scripts+rs.tallies[In].scripts > 0,
 		LoopbackRule: m != ModeOff && m != ModeLock && rs.tallies[Out].loopback+rs.tallies[In].loopback > 0,
 		PassLock:     m == ModeLock && rs.passesLock(),
+		Users:        rs.tallies[Out].users+rs.tallies[In].users > 0,
 		Starters:     rs.tallies[Out].starters+rs.tallies[In].starters > 0,
 	}
 }

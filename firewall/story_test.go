@@ -23,9 +23,9 @@ import (
 //	builtin                              puts the built-in rules into force
 //	mode ask|allow|block|off|lock|learn
 //	patience 10s
-//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N] [protocol=P] [local=N] [place=resolver|loopback] [in] [by=NAME] [pid=N] [for=1h] [passlock] [disabled]
+//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N[-N]] [user=N] [protocol=P] [local=N] [place=resolver|loopback] [in] [by=NAME] [pid=N] [for=1h] [passlock] [disabled]
 //	remove ID
-//	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [by=NAME] [times=N]
+//	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [user=N] [by=NAME] [times=N]
 //	in PROGRAM SOURCE                    a connection from outside
 //	resend PROGRAM DESTINATION           sends the held first packet again
 //	gone PROGRAM DESTINATION             the program gives up
@@ -215,7 +215,8 @@ func (s *story) rule(words []string, options map[string]string) firewall.Rule {
 	if to := options["to"]; to != "" {
 		r.Remote = netip.MustParsePrefix(to)
 	}
-	r.Port, r.LocalPort = uint16(s.number(options["port"])), uint16(s.number(options["local"]))
+	first, last, _ := strings.Cut(options["port"], "-")
+	r.Port, r.PortTo, r.LocalPort, r.User = uint16(s.number(first)), uint16(s.number(last)), uint16(s.number(options["local"])), options["user"]
 	r.Place, r.StartedBy = places[options["place"]], starter(options["by"])
 	if _, in := options["in"]; in {
 		r.Direction = firewall.In
@@ -247,7 +248,10 @@ func (s *story) attempt(who, where string, options map[string]string) firewall.A
 	if a.PID != 0 {
 		a.Started = started(a.PID)
 	}
-	a.StartedBy = starter(options["by"])
+	a.StartedBy, a.UID = starter(options["by"]), -1
+	if options["user"] != "" {
+		a.UID = s.number(options["user"])
+	}
 	return a
 }
 

@@ -29,6 +29,8 @@ type ruleText struct {
 	Port         uint16             `json:"port"`
 	LocalPort    uint16             `json:"local_port,omitempty"`
 	StartedBy    string             `json:"started_by,omitempty"`
+	PortTo       uint16             `json:"port_to,omitempty"`
+	User         string             `json:"user,omitempty"`
 	StarterBytes []byte             `json:"started_by_base64,omitempty"` // a path that is not valid UTF-8
 	Verdict      firewall.Verdict   `json:"verdict"`
 	Until        string             `json:"until"` // see untilText
@@ -48,7 +50,7 @@ var places = map[firewall.Place]string{firewall.AnyPlace: "", firewall.Loopback:
 func textOf(r firewall.Rule) ruleText {
 	t := ruleText{ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Place: places[r.Place],
 		Host: r.Host, Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: untilText(r.Until), Enabled: !r.Disabled,
-		Learned: r.Learned, PassLock: r.PassLock,
+		Learned: r.Learned, PassLock: r.PassLock, PortTo: r.PortTo, User: r.User,
 		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, Created: r.Created.UTC(), LastUsed: r.LastUsed.UTC(), Hits: r.Hits}
 	if !utf8.ValidString(r.Program) {
 		t.Program, t.ProgramBytes = "", []byte(r.Program)
@@ -81,7 +83,7 @@ func untilText(e firewall.Expiry) string {
 func (t ruleText) rule() (firewall.Rule, error) {
 	r := firewall.Rule{ID: firewall.RuleID(t.ID), Program: t.Program, Direction: t.Direction, Protocol: t.Protocol,
 		Host: t.Host, Port: t.Port, LocalPort: t.LocalPort, Verdict: t.Verdict, Disabled: !t.Enabled, Builtin: t.Builtin,
-		Learned: t.Learned, PassLock: t.PassLock,
+		Learned: t.Learned, PassLock: t.PassLock, PortTo: t.PortTo, User: t.User,
 		Proposed: t.Proposed, Note: t.Note, Created: t.Created, LastUsed: t.LastUsed, Hits: t.Hits}
 	if len(t.ProgramBytes) > 0 {
 		if t.Program != "" {

@@ -163,8 +163,10 @@ type Rule struct {
 	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""
 	Host      string             `json:"host"`
 	Port      uint16             `json:"port"`
+	PortTo    uint16             `json:"port_to,omitempty"` // the last of a range that begins with Port
 	LocalPort uint16             `json:"local_port,omitempty"`
 	StartedBy string             `json:"started_by,omitempty"` // only when this script or program, a path, started it
+	User      string             `json:"user,omitempty"`       // only of this user: a number, or a SID
 	Verdict   firewall.Verdict   `json:"verdict"`
 	Until     string             `json:"until"` // "always", "exit:PID", "restart", or a time in RFC 3339
 	Enabled   bool               `json:"enabled"`

@@ -171,6 +171,7 @@ func modeName(m firewall.Mode) string {
 }
 
 const (
+	textRuleUser = "User"
 	textRuleLock = "When locked"
 	textStopped  = "Stopped by the lock"
 	textPasses   = "Passes the lock"

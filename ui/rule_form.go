@@ -27,11 +27,11 @@ type ruleForm struct {
 	popup *widget.PopUp
 	keys  dialogKeys
 
-	program, host, remote, port, starter, note *formField
-	verdict, direction, lock                   *dialogSelect
-	protocol, until                            *dialogSelectEntry
-	protocolField, untilField                  *formField
-	problem                                    *canvas.Text
+	program, host, remote, port, starter, user, note *formField
+	verdict, direction, lock                         *dialogSelect
+	protocol, until                                  *dialogSelectEntry
+	protocolField, untilField                        *formField
+	problem                                          *canvas.Text
 }
 
 // formField is an entry with a label and a place for what is wrong with it.
@@ -85,12 +85,16 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	port := ""
 	if r.Port != 0 {
 		port = strconv.Itoa(int(r.Port))
+		if r.PortTo != 0 {
+			port += "-" + strconv.Itoa(int(r.PortTo))
+		}
 	}
 	f.program = f.keys.field(textRuleProgram, "/usr/bin/curl, or * for any program", r.Program)
-	f.host = f.keys.field(textRuleHost, textAnywhere, r.Host)
+	f.host = f.keys.field(textRuleHost, "any, example.org or *.example.org", r.Host)
 	f.remote = f.keys.field(textRuleRemote, "any, 192.0.2.7 or 192.0.2.0/24", r.Remote)
-	f.port = f.keys.field(textRulePort, textAnywhere, port)
+	f.port = f.keys.field(textRulePort, "any, 443 or 8000-8999", port)
 	f.starter = f.keys.field(textRuleStarter, "anything, or /opt/backup.sh", r.StartedBy)
+	f.user = f.keys.field(textRuleUser, "any, 1000, or S-1-5-21-…-1001", r.User)
 	f.note = f.keys.field(textRuleNote, "", r.Note)
 	f.verdict = f.keys.choice([]string{"Allow", "Block", "Ask"})
 	word, _ := ruleVerdictText(r.Verdict)
@@ -118,7 +122,7 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	save.Importance = widget.HighImportance
 	cancel := f.keys.button(textCancel, f.keys.escape)
 	fields := container.NewVBox(f.program.row, newFormRow(textRuleVerdict, f.verdict), newFormRow(textRuleDirection, f.direction),
-		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.starter.row, f.untilField.row, newFormRow(textRuleLock, f.lock), f.note.row, f.problem)
+		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.starter.row, f.user.row, f.untilField.row, newFormRow(textRuleLock, f.lock), f.note.row, f.problem)
 	f.popup = newDialog(u.main.window, 520, title, container.New(sized{484, 0}, fields), cancel, save)
 	u.main.window.Canvas().Focus(f.program.entry)
 	return f
@@ -150,10 +154,12 @@ func (f *ruleForm) parse() (Rule, bool) {
 	check(f.host, err)
 	r.Remote, err = parseRemote(f.remote.entry.Text)
 	check(f.remote, err)
-	r.Port, err = parsePort(f.port.entry.Text, r.Protocol)
+	r.Port, r.PortTo, err = parsePorts(f.port.entry.Text, r.Protocol)
 	check(f.port, err)
 	r.StartedBy, err = parseStarter(f.starter.entry.Text)
 	check(f.starter, err)
+	r.User, err = parseUser(f.user.entry.Text)
+	check(f.user, err)
 	r.Until, err = parseUntil(f.until.Text, time.Now())
 	check(f.untilField, err)
 	r.Note = strings.TrimSpace(f.note.entry.Text)
@@ -199,6 +205,17 @@ func parseProgram(s string) (string, error) {
 	return "", errors.New(textWholePath)
 }
 
+func parseUser(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if s == "" || s == textAnywhere || strings.HasPrefix(s, "S-1-") {
+		return strings.TrimPrefix(s, textAnywhere), nil
+	}
+	if _, err := strconv.ParseUint(s, 10, 32); err != nil {
+		return "", fmt.Errorf("a user is a number such as 1000, or a SID")
+	}
+	return s, nil
+}
+
 func parseStarter(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	if s != "" && !strings.HasPrefix(s, "/") && !isWindowsPath(s) {
@@ -233,6 +250,18 @@ func parseRemote(s string) (string, error) {
 		return p.Masked().String(), nil
 	}
 	return "", fmt.Errorf("write an address such as 192.0.2.7, or a prefix such as 192.0.2.0/24")
+}
+
+// parsePorts reads a port or a range of ports.
+func parsePorts(s string, p firewall.Protocol) (first, last uint16, err error) {
+	from, to, ranged := strings.Cut(s, "-")
+	if first, err = parsePort(from, p); err != nil || !ranged {
+		return first, 0, err
+	}
+	if last, err = parsePort(to, p); err == nil && (first == 0 || last <= first) {
+		err = fmt.Errorf("a range of ports is written like 8000-8999")
+	}
+	return first, last, err
 }
 
 func parsePort(s string, p firewall.Protocol) (uint16, error) {

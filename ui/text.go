@@ -198,13 +198,20 @@ func ruleScopeText(r Rule) string {
 		parts = append(parts, "To "+what)
 	}
 	if r.Port != 0 {
-		parts = append(parts, "port "+portName(r.Protocol, r.Port))
+		if r.PortTo != 0 {
+			parts = append(parts, fmt.Sprintf("ports %d to %d", r.Port, r.PortTo))
+		} else {
+			parts = append(parts, "port "+portName(r.Protocol, r.Port))
+		}
 	}
 	if r.LocalPort != 0 {
 		parts = append(parts, "local port "+strconv.Itoa(int(r.LocalPort)))
 	}
 	if r.Protocol != firewall.AnyProtocol {
 		parts = append(parts, protocolName(r.Protocol))
+	}
+	if r.User != "" {
+		parts = append(parts, "of user "+shown(r.User))
 	}
 	if r.PassLock {
 		parts = append(parts, "also when locked")
