@@ -289,6 +289,9 @@ func describe(r firewall.Rule) string {
 	if out.Protocol != firewall.AnyProtocol {
 		s += " " + out.Protocol.String()
 	}
+	if out.ICMPType != 0 {
+		s += " " + out.ICMPType.String()
+	}
 	if to := cmp.Or(out.Host, out.Remote); to != "" {
 		s += " to " + to
 	}

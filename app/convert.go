@@ -25,7 +25,7 @@ func ruleOut(r firewall.Rule) ui.Rule {
 	out := ui.Rule{
 		ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Host: r.Host,
 		Port: r.Port, LocalPort: r.LocalPort, StartedBy: r.StartedBy, Verdict: r.Verdict, Until: untilOut(r.Until), Enabled: !r.Disabled,
-		Learned: r.Learned, PassLock: r.PassLock, PortTo: r.PortTo, User: r.User,
+		Learned: r.Learned, PassLock: r.PassLock, PortTo: r.PortTo, ICMPType: r.ICMPType, User: r.User,
 		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, Created: r.Created.UTC(), Hits: r.Hits,
 	}
 	switch {
@@ -51,7 +51,7 @@ func ruleIn(r ui.Rule) (firewall.Rule, error) {
 	in := firewall.Rule{
 		ID: firewall.RuleID(r.ID), Program: asWritten(strings.TrimSpace(r.Program)), Direction: r.Direction, Protocol: r.Protocol,
 		Host: strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Host), ".")), Port: r.Port, LocalPort: r.LocalPort, StartedBy: asWritten(strings.TrimSpace(r.StartedBy)),
-		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, PassLock: r.PassLock, Note: r.Note, PortTo: r.PortTo, User: strings.TrimSpace(r.User),
+		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, PassLock: r.PassLock, Note: r.Note, PortTo: r.PortTo, ICMPType: r.ICMPType, User: strings.TrimSpace(r.User),
 	}
 	var err error
 	if in.Remote, in.Place, err = remoteIn(r.Remote); err != nil {
@@ -166,6 +166,10 @@ func lineOut(l persistence.Line) ui.LogLine {
 	out.Host, out.Port, out.Verdict, out.Reason = e.Host, e.Remote.Port(), e.Verdict.String(), string(e.Reason)
 	out.Rule, out.Count, out.Note = string(e.Rule), max(e.Count, 1), e.Program.Why
 	out.Warnings, out.Facts = l.Warnings, l.Facts
+	if e.ICMP != 0 {
+		kind := e.ICMP - 1
+		out.ICMPType = &kind
+	}
 	if e.Remote.Addr().IsValid() {
 		out.Remote = e.Remote.Addr().String()
 	}

@@ -82,6 +82,9 @@ func ruleRow(r ui.Rule) []string {
 		if r.Protocol != firewall.AnyProtocol {
 			where += " " + r.Protocol.String()
 		}
+		if r.ICMPType != 0 {
+			where += " " + r.ICMPType.String()
+		}
 	}
 	if r.Direction == firewall.In {
 		where += " in"
@@ -113,7 +116,7 @@ func ruleRow(r ui.Rule) []string {
 
 func addRuleCommand(e *env) *cobra.Command {
 	var r ui.Rule
-	var verdict, protocol, direction, lasts, port, user string
+	var verdict, protocol, direction, lasts, port, user, icmp string
 	var named programFlags
 	c := withJSON(&cobra.Command{
 		Use: "add --program PATH --verdict allow|block|ask", Short: "Add a rule", Args: arguments(0, 0, ""),
@@ -140,6 +143,9 @@ func addRuleCommand(e *env) *cobra.Command {
 				return usageError{err}
 			}
 			if err := ownPath("--started-by", r.StartedBy); err != nil {
+				return usageError{err}
+			}
+			if err = r.ICMPType.UnmarshalText([]byte(icmp)); err != nil {
 				return usageError{err}
 			}
 			if r.Port, r.PortTo, err = portsIn(port); err != nil {
@@ -174,6 +180,7 @@ func addRuleCommand(e *env) *cobra.Command {
 	f.StringVar(&r.Remote, "remote", "", "address or prefix such as 10.0.0.0/8, loopback, or resolvers")
 	f.StringVar(&r.Host, "host", "", "host name, or *.example.org for every name below it")
 	f.StringVar(&port, "port", "", "remote port, or a range of them such as 8000-8999")
+	f.StringVar(&icmp, "icmp-type", "", "with --protocol icmp: its type, a name such as echo-request, or a number")
 	f.StringVar(&user, "user", "", "only of this user: a name, a number, or a SID")
 	f.StringVar(&protocol, "protocol", "", "tcp, udp, icmp, another name, or a number")
 	f.StringVar(&r.StartedBy, "started-by", "", "only when this script or program (its path) started it")

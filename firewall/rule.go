@@ -23,6 +23,7 @@ type Rule struct {
 	Program   string // a Program's ID or Signature, or AnyProgram
 	Direction Direction
 	Protocol  Protocol     // AnyProtocol matches all
+	ICMPType  ICMPType     // 0 matches all
 	Remote    netip.Prefix // the zero Prefix matches all
 	Place     Place        // AnyPlace matches all
 	Host      string       // lower case, without the final dot; *.name is all names below name; "" matches all
@@ -128,6 +129,12 @@ func (r Rule) validatePorts() error {
 	if r.Protocol == ICMPv6 {
 		return fmt.Errorf("protocol %d: write it as icmp", r.Protocol)
 	}
+	if r.ICMPType != 0 && r.Protocol != ICMP {
+		return fmt.Errorf("ICMP type %s: want it with protocol icmp", r.ICMPType)
+	}
+	if r.ICMPType > 256 {
+		return fmt.Errorf("ICMP type %d: want one from 0 to 255", r.ICMPType-1)
+	}
 	if r.PortTo != 0 && (r.Port == 0 || r.PortTo <= r.Port) {
 		return fmt.Errorf("ports %d-%d: want the lower one first, as in 8000-8999", r.Port, r.PortTo)
 	}
@@ -205,7 +212,7 @@ func (r *Rule) meets(a *Attempt) bool {
 
 func (r *Rule) meetsDestination(a *Attempt) bool {
 	return (r.Protocol == AnyProtocol || r.Protocol == a.Protocol) &&
-		r.meetsPort(a.Remote.Port()) &&
+		r.meetsPort(a.Remote.Port()) && r.ICMPType.meets(&a.Flow) &&
 		(r.Place == AnyPlace || r.Place == a.Place || r.Place == Loopback && a.loopback()) &&
 		(!r.Remote.IsValid() || r.Remote.Contains(a.Remote.Addr().WithZone("")))
 }
@@ -289,6 +296,9 @@ func (r *Rule) narrowness() [8]int {
 	}
 	if r.Protocol != AnyProtocol {
 		n[3] = 1
+	}
+	if r.ICMPType != 0 {
+		n[3] = 2
 	}
 	if r.LocalPort != 0 {
 		n[4] = 1

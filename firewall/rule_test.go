@@ -122,6 +122,8 @@ func TestValidateSaysWhatIsWrong(t *testing.T) {
 		{"lower one first", func(r *Rule) { r.Port, r.PortTo = 90, 80 }},
 		{"lower one first", func(r *Rule) { r.PortTo = 80 }},
 		{"icmp has no ports", func(r *Rule) { r.Protocol, r.Port, r.PortTo = ICMP, 1, 2 }},
+		{"with protocol icmp", func(r *Rule) { r.ICMPType = 9 }},
+		{"from 0 to 255", func(r *Rule) { r.Protocol, r.ICMPType = ICMP, 300 }},
 		{"a user's number", func(r *Rule) { r.User = "root" }},
 		{"a user's number", func(r *Rule) { r.User = "-1" }},
 		{"a user's number", func(r *Rule) { r.User = "4294967295" }},

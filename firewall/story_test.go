@@ -23,9 +23,9 @@ import (
 //	builtin                              puts the built-in rules into force
 //	mode ask|allow|block|off|lock|learn
 //	patience 10s
-//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N[-N]] [user=N] [protocol=P] [local=N] [place=resolver|loopback] [in] [by=NAME] [pid=N] [for=1h] [passlock] [disabled]
+//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N[-N]] [user=N] [protocol=P] [icmp=TYPE] [local=N] [place=resolver|loopback] [in] [by=NAME] [pid=N] [for=1h] [passlock] [disabled]
 //	remove ID
-//	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [user=N] [by=NAME] [times=N]
+//	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [user=N] [icmp=N] [by=NAME] [times=N]
 //	in PROGRAM SOURCE                    a connection from outside
 //	resend PROGRAM DESTINATION           sends the held first packet again
 //	gone PROGRAM DESTINATION             the program gives up
@@ -212,6 +212,9 @@ func (s *story) rule(words []string, options map[string]string) firewall.Rule {
 	if err := r.Protocol.UnmarshalText([]byte(options["protocol"])); err != nil {
 		s.Fatal(err)
 	}
+	if err := r.ICMPType.UnmarshalText([]byte(options["icmp"])); err != nil {
+		s.Fatal(err)
+	}
 	if to := options["to"]; to != "" {
 		r.Remote = netip.MustParsePrefix(to)
 	}
@@ -247,6 +250,9 @@ func (s *story) attempt(who, where string, options map[string]string) firewall.A
 	}
 	if a.PID != 0 {
 		a.Started = started(a.PID)
+	}
+	if kind, ok := options["icmp"]; ok {
+		a.ICMP = uint16(s.number(kind)) + 1
 	}
 	a.StartedBy, a.UID = starter(options["by"]), -1
 	if options["user"] != "" {

@@ -30,6 +30,7 @@ type ruleText struct {
 	LocalPort    uint16             `json:"local_port,omitempty"`
 	StartedBy    string             `json:"started_by,omitempty"`
 	PortTo       uint16             `json:"port_to,omitempty"`
+	ICMPType     firewall.ICMPType  `json:"icmp_type,omitempty"`
 	User         string             `json:"user,omitempty"`
 	StarterBytes []byte             `json:"started_by_base64,omitempty"` // a path that is not valid UTF-8
 	Verdict      firewall.Verdict   `json:"verdict"`
@@ -50,7 +51,7 @@ var places = map[firewall.Place]string{firewall.AnyPlace: "", firewall.Loopback:
 func textOf(r firewall.Rule) ruleText {
 	t := ruleText{ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Place: places[r.Place],
 		Host: r.Host, Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: untilText(r.Until), Enabled: !r.Disabled,
-		Learned: r.Learned, PassLock: r.PassLock, PortTo: r.PortTo, User: r.User,
+		Learned: r.Learned, PassLock: r.PassLock, PortTo: r.PortTo, ICMPType: r.ICMPType, User: r.User,
 		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, Created: r.Created.UTC(), LastUsed: r.LastUsed.UTC(), Hits: r.Hits}
 	if !utf8.ValidString(r.Program) {
 		t.Program, t.ProgramBytes = "", []byte(r.Program)
@@ -83,7 +84,7 @@ func untilText(e firewall.Expiry) string {
 func (t ruleText) rule() (firewall.Rule, error) {
 	r := firewall.Rule{ID: firewall.RuleID(t.ID), Program: t.Program, Direction: t.Direction, Protocol: t.Protocol,
 		Host: t.Host, Port: t.Port, LocalPort: t.LocalPort, Verdict: t.Verdict, Disabled: !t.Enabled, Builtin: t.Builtin,
-		Learned: t.Learned, PassLock: t.PassLock, PortTo: t.PortTo, User: t.User,
+		Learned: t.Learned, PassLock: t.PassLock, PortTo: t.PortTo, ICMPType: t.ICMPType, User: t.User,
 		Proposed: t.Proposed, Note: t.Note, Created: t.Created, LastUsed: t.LastUsed, Hits: t.Hits}
 	if len(t.ProgramBytes) > 0 {
 		if t.Program != "" {

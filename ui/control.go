@@ -163,7 +163,8 @@ type Rule struct {
 	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""
 	Host      string             `json:"host"`
 	Port      uint16             `json:"port"`
-	PortTo    uint16             `json:"port_to,omitempty"` // the last of a range that begins with Port
+	ICMPType  firewall.ICMPType  `json:"icmp_type,omitempty"` // with protocol icmp: a name such as "echo-request", or a number
+	PortTo    uint16             `json:"port_to,omitempty"`   // the last of a range that begins with Port
 	LocalPort uint16             `json:"local_port,omitempty"`
 	StartedBy string             `json:"started_by,omitempty"` // only when this script or program, a path, started it
 	User      string             `json:"user,omitempty"`       // only of this user: a number, or a SID
@@ -217,9 +218,10 @@ type LogLine struct {
 	Reason    string             `json:"reason"`
 	Rule      string             `json:"rule"`
 	Count     int                `json:"count"`
-	Note      string             `json:"note,omitempty"`     // for a change: what was changed
-	Carried   string             `json:"carried,omitempty"`  // for a change: the path at which another version took a program's place, see UndoCarried
-	Warnings  []string           `json:"warnings,omitempty"` // as in Prompt, where the flow was asked about
+	ICMPType  *uint16            `json:"icmp_type,omitempty"` // of ICMP, as the packet has it, if it is known
+	Note      string             `json:"note,omitempty"`      // for a change: what was changed
+	Carried   string             `json:"carried,omitempty"`   // for a change: the path at which another version took a program's place, see UndoCarried
+	Warnings  []string           `json:"warnings,omitempty"`  // as in Prompt, where the flow was asked about
 	Facts     []string           `json:"facts,omitempty"`
 }
 

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +78,7 @@ var untilChoices = []string{"Always", "1 hour", "1 day", "1 week", untilRestart}
 
 const untilRestart = "Until the computer restarts"
 
-var protocolChoices = []string{"any", "tcp", "udp", "icmp"}
+var protocolChoices = []string{"any", "tcp", "udp", "icmp", "icmp echo-request"}
 
 func showRuleForm(u *UI, r Rule) *ruleForm {
 	f := &ruleForm{u: u, rule: r}
@@ -107,7 +108,7 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 		f.lock.Selected = textPasses
 	}
 	f.protocol, f.protocolField = f.keys.choiceEntry(protocolChoices), &formField{}
-	f.protocol.SetText(r.Protocol.String())
+	f.protocol.SetText(strings.TrimSpace(r.Protocol.String() + " " + r.ICMPType.String()))
 	f.protocolField.finish(textRuleProtocol, f.protocol)
 	f.until, f.untilField = f.keys.choiceEntry(untilChoices), &formField{}
 	f.until.SetText(untilField(r.Until))
@@ -149,7 +150,8 @@ func (f *ruleForm) parse() (Rule, bool) {
 	var err error
 	r.Program, err = parseProgram(f.program.entry.Text)
 	check(f.program, err)
-	check(f.protocolField, r.Protocol.UnmarshalText([]byte(strings.TrimSpace(f.protocol.Text))))
+	protocol, kind, _ := strings.Cut(strings.TrimSpace(f.protocol.Text), " ")
+	check(f.protocolField, cmp.Or(r.Protocol.UnmarshalText([]byte(protocol)), r.ICMPType.UnmarshalText([]byte(strings.TrimSpace(kind)))))
 	r.Host, err = parseHost(f.host.entry.Text)
 	check(f.host, err)
 	r.Remote, err = parseRemote(f.remote.entry.Text)

@@ -210,6 +210,9 @@ func ruleScopeText(r Rule) string {
 	if r.Protocol != firewall.AnyProtocol {
 		parts = append(parts, protocolName(r.Protocol))
 	}
+	if r.ICMPType != 0 {
+		parts = append(parts, r.ICMPType.String())
+	}
 	if r.User != "" {
 		parts = append(parts, "of user "+shown(r.User))
 	}

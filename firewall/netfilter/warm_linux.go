@@ -68,7 +68,7 @@ func (c *cache) warmSome(keys []kernelDestination, judge judge) {
 func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kernelVerdict, _ remembered, ok bool) {
 	m.program, _ = c.proven(m.program, stampOf(key.Program))
 	a := firewall.Attempt{
-		Flow:    firewall.Flow{Protocol: firewall.Protocol(key.Remote.Protocol), Remote: key.Remote.addrPort()},
+		Flow:    key.Remote.flow(),
 		Program: m.program, Place: m.place, UID: -1, Time: time.Now(),
 	}
 	if key.Process != 0 {

@@ -63,7 +63,7 @@ struct address {
 /* Where a flow goes; IPv4 as v4-mapped IPv6. */
 struct remote {
 	__u32 address[4];
-	__u16 port;
+	__u16 port; /* of ICMP its type, plus 1 */
 	__u8 protocol;
 	__u8 stays; /* on this computer: it leaves by the loopback device */
 };

@@ -101,16 +101,18 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 static __always_inline int attempt4(struct bpf_sock_addr *ctx, bool sending)
 {
 	struct remote r = { .address = { 0, 0, MAPPED, ctx->user_ip4 } };
-	r.port = bpf_ntohs(ctx->user_port);
 	r.protocol = ctx->protocol;
+	if (r.protocol != IPPROTO_ICMP)
+		r.port = bpf_ntohs(ctx->user_port);
 	return attempt(ctx, &r, sending);
 }
 
 static __always_inline int attempt6(struct bpf_sock_addr *ctx, bool sending)
 {
 	struct remote r = { .address = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] } };
-	r.port = bpf_ntohs(ctx->user_port);
 	r.protocol = ctx->protocol == IPPROTO_ICMPV6 ? IPPROTO_ICMP : ctx->protocol;
+	if (r.protocol != IPPROTO_ICMP)
+		r.port = bpf_ntohs(ctx->user_port);
 	return attempt(ctx, &r, sending);
 }
 
