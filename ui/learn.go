@@ -183,7 +183,7 @@ const (
 )
 
 func textLearnedCount(n int) string {
-	return "Rules are proposed for " + plural(n, "program", "programs") + " that were learned."
+	return "Rules are proposed for what " + plural(n, "program", "programs") + " did while learning."
 }
 
 // modeTimes are how long a mode lasts, as the settings offer it.

@@ -37,7 +37,7 @@ func TestWhatWasLearnedIsAcceptedOrForgotten(t *testing.T) {
 	c := uitest.New(firewall.ModeAsk, 10)
 	c.Teach(lessons()...)
 	d := newMainDesk(t, c, ui.ViewActivity)
-	d.sees("Rules are proposed for 3 programs that were learned.")
+	d.sees("Rules are proposed for what 3 programs did while learning.")
 	d.ui.ShowMain(ui.ViewLearn)
 	d.sees("To example.org, port 443 (https), TCP · 12 connections")
 	d.sees("Make 4 rules, ask about 0")
