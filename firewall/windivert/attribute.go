@@ -37,6 +37,7 @@ type result struct {
 	started time.Time
 	uid     int
 	by      string // what started the process, where rules depend on it
+	sid     string // its user, where rules depend on it
 }
 
 // release is a decision of the engine's.
@@ -55,6 +56,7 @@ type attributor struct {
 	results   *mailbox[result]
 	resolvers atomic.Pointer[addrSet]
 	starters  atomic.Bool     // rules depend on what started a process
+	users     atomic.Bool     // rules depend on the user of a process
 	wake      chan struct{}   // the worker's
 	planned   chan<- struct{} // the fallback's; nil: nobody plans with resolvers
 }
@@ -84,6 +86,9 @@ func (a *attributor) run() {
 			r.program, r.started, r.uid = a.system.identify(r.pid, t.of, t.seen)
 			if a.starters.Load() {
 				r.by = process.StarterOf(int(r.pid), r.started)
+			}
+			if a.users.Load() {
+				r.sid = process.UserOf(int(r.pid), r.started)
 			}
 		} else {
 			r.pid, r.program = 0, unknownProgram(t.of)

@@ -160,6 +160,7 @@ func (r *run) prepare(p firewall.Policy) {
 	r.teller = newTeller(r.sink)
 	r.attributor = newAttributor(r.system, wake)
 	r.attributor.starters.Store(p.Starters)
+	r.attributor.users.Store(p.Users)
 	c := newCore(r.config, r.sink, r.packets.send, r.teller, r.attributor)
 	c.policy = p
 	r.worker = &worker{
@@ -227,6 +228,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 		return nil
 	}
 	r.attributor.starters.Store(p.Starters)
+	r.attributor.users.Store(p.Users)
 	r.fallback.want(p)
 	// What leaves the lock is judged before the driver lets anything pass.
 	if p.Mode == firewall.ModeLock {
@@ -268,6 +270,9 @@ func (b *Backend) Stats() firewall.Stats {
 	s := firewall.Stats{Backend: "windivert", Enforcing: true}
 	if b.policy.LoopbackRule {
 		s.Notes = append(s.Notes, "traffic of this computer with itself is not filtered, although a rule is about it")
+	}
+	if b.policy.PassLock {
+		s.Notes = append(s.Notes, "the lock stops everything, also programs whose rules let them pass it")
 	}
 	if r := b.run; r != nil {
 		s.DroppedEvents = r.teller.lost.Load()

@@ -108,7 +108,7 @@ func (c *core) identified(r result, now time.Time) {
 	}
 	f.stage, f.pid = known, r.pid
 	f.attempt.Program, f.attempt.PID, f.attempt.Started, f.attempt.UID = r.program, int(r.pid), r.started, r.uid
-	f.attempt.StartedBy = r.by
+	f.attempt.StartedBy, f.attempt.SID = r.by, r.sid
 	if !f.joined && !f.closed {
 		f.until = now.Add(believed)
 	}

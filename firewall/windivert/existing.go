@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/process"
 )
 
 // seed notes the sockets that no event tells of.
@@ -42,6 +43,9 @@ func (r *run) attempt(c connection) firewall.Attempt {
 	now := time.Now()
 	a := firewall.Attempt{Flow: c.Flow, PID: int(c.pid), Time: now}
 	a.Program, a.Started, a.UID = r.system.identify(c.pid, c.Flow, now)
+	if r.attributor.users.Load() {
+		a.SID = process.UserOf(a.PID, a.Started)
+	}
 	a.Host = r.worker.core.names.Lookup(c.Remote.Addr())
 	a.Place = placeOf(c.Flow, *r.attributor.resolvers.Load())
 	return a
