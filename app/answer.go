@@ -24,8 +24,8 @@ func answerCommand(e *env) *cobra.Command {
 			if all != (len(ids) == 0) {
 				return usagef("answer: want the IDs of questions, or --all")
 			}
-			if d, err := time.ParseDuration(a.For); a.For != "once" && a.For != "exit" && a.For != "always" && (err != nil || d <= 0) {
-				return usagef("--for %q: want once, exit, always or a duration such as 1h", a.For)
+			if d, err := time.ParseDuration(a.For); a.For != "once" && a.For != "exit" && a.For != "restart" && a.For != "always" && (err != nil || d <= 0) {
+				return usagef("--for %q: want once, exit, restart, always or a duration such as 1h", a.For)
 			}
 			if _, err := scopeIn(a.Scope); err != nil {
 				return usageError{err}
@@ -57,7 +57,7 @@ func answerCommand(e *env) *cobra.Command {
 		},
 	})
 	c.Flags().BoolVar(&all, "all", false, "answer every open question")
-	c.Flags().StringVar(&a.For, "for", "always", "how long it holds: once, exit, a duration such as 1h, or always")
+	c.Flags().StringVar(&a.For, "for", "always", "how long it holds: once, exit, restart (of the computer), a duration such as 1h, or always")
 	c.Flags().StringVar(&a.Scope, "scope", "program", "what it covers: program, host, port, destination, product: every version of it by the same verified signer (Windows), or starter: only when started by what started it now")
 	return c
 }

@@ -143,7 +143,7 @@ func newRoot(e *env) *cobra.Command {
 	})
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if e.json && cmd.Annotations["json"] == "" {
-			return usagef("%s has no --json: status, prompts, rules, programs, log, explain, undo and settings have", nameOf(cmd))
+			return usagef("%s has no --json: status, mode, prompts, rules, learn, programs, log, explain, undo and settings have", nameOf(cmd))
 		}
 		if e.socket == "" {
 			return usagef("--socket needs the path of a socket")
@@ -152,7 +152,7 @@ func newRoot(e *env) *cobra.Command {
 	}
 	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(engineCommand(e), runCommand(e), statusCommand(e), modeCommand(e), settingsCommand(e), promptsCommand(e),
-		answerCommand(e), rulesCommand(e), programsCommand(e), logCommand(e), explainCommand(e), undoCommand(e), recoverCommand(e))
+		answerCommand(e), rulesCommand(e), learnCommand(e), programsCommand(e), logCommand(e), explainCommand(e), undoCommand(e), recoverCommand(e))
 	root.AddCommand(systemCommands(e)...)
 	return root
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/ui"
@@ -40,6 +41,15 @@ func (c consent) Undo(ctx context.Context, id string) (ui.Change, error) {
 		return change, err
 	}
 	return all[0], nil
+}
+
+// SetModeFor is part of [ui.Control].
+func (c consent) SetModeFor(ctx context.Context, m firewall.Mode, d time.Duration) error {
+	err := c.Control.SetModeFor(ctx, m, d)
+	if errors.Is(err, ui.ErrRefused) {
+		return c.run(ctx, "mode", m.String(), "--for", d.String())
+	}
+	return err
 }
 
 // SetSetting is part of [ui.Control].

@@ -28,6 +28,7 @@ type Control struct {
 	hub     *hub
 	started time.Time
 	first   firewall.Mode // until a person chooses one
+	clock   clock
 
 	forecasts chan struct{} // holds whoever looks at what a change would have changed
 
@@ -36,6 +37,7 @@ type Control struct {
 	changing  sync.Mutex // held by whoever makes a change
 	reapplies bool       // what the backend has cached is about to be judged again; under changing
 	expiry    *expiry
+	idleness  idleness
 	state     atomic.Pointer[state]
 
 	allowed, blocked atomic.Uint64
@@ -45,7 +47,9 @@ type Control struct {
 type state struct {
 	rules    firewall.Ruleset
 	mode     firewall.Mode
-	chosen   bool // a person chose the mode
+	timed    persistence.TimedMode // that mode, if it ends by itself
+	after    firewall.Mode         // the mode after it; mode itself if it does not end
+	chosen   bool                  // a person chose the mode
 	settings persistence.Settings
 }
 
@@ -54,15 +58,20 @@ var _ ui.Control = (*Control)(nil)
 // NewControl puts what the store holds into force. first is the mode until a
 // person chooses one. Nothing happens before Run.
 func NewControl(s *persistence.Store, b firewall.Backend, first firewall.Mode) (*Control, error) {
-	c := &Control{store: s, journal: persistence.NewJournal(s), backend: b, started: time.Now(), first: first, forecasts: make(chan struct{}, 1)}
+	return newControl(s, b, first, systemClock())
+}
+
+func newControl(s *persistence.Store, b firewall.Backend, first firewall.Mode, by clock) (*Control, error) {
+	c := &Control{store: s, journal: persistence.NewJournal(s), backend: b, started: time.Now(), first: first, forecasts: make(chan struct{}, 1), clock: by}
 	c.hub = newHub(c)
-	c.expiry = &expiry{ended: c.expire, waits: map[firewall.RuleID]wait{}}
+	c.idleness.system = systemIdle
+	c.expiry = &expiry{clock: by, ended: c.expire, waits: map[firewall.RuleID]wait{}}
 	c.journal.Written = c.hub.written
 	st, err := c.load(first)
 	if err != nil {
 		return nil, err
 	}
-	c.engine = firewall.NewEngine(st.rules, st.mode, firewall.Options{Patience: st.settings.Patience, Watcher: watcher{c}})
+	c.engine = firewall.NewEngine(st.rules, st.mode, firewall.Options{Patience: st.settings.Patience, Watcher: watcher{c}, Uptime: by.uptime})
 	c.state.Store(st)
 	if err := c.knowPrograms(st.rules); err != nil {
 		return nil, err
@@ -73,6 +82,9 @@ func NewControl(s *persistence.Store, b firewall.Backend, first firewall.Mode) (
 func (c *Control) load(first firewall.Mode) (*state, error) {
 	stored, err := c.store.Rules()
 	if err != nil {
+		return nil, err
+	}
+	if stored, err = c.arrive(stored); err != nil {
 		return nil, err
 	}
 	rules, err := firewall.NewRuleset(stored...)
@@ -91,7 +103,9 @@ func (c *Control) load(first firewall.Mode) (*state, error) {
 		return nil, err
 	}
 	// A confined firewall asks from the start: nobody is locked out by it.
-	return &state{rules: rules, mode: mode, chosen: chosen || first == firewall.ModeAsk, settings: settings}, nil
+	st := &state{rules: rules, mode: mode, after: mode, chosen: chosen || first == firewall.ModeAsk, settings: settings}
+	c.resume(st)
+	return st, nil
 }
 
 // Run tells watchers about changes and ends rules in time, until ctx ends.
@@ -101,8 +115,12 @@ func (c *Control) Run(ctx context.Context) error {
 	for r := range c.state.Load().rules.All() {
 		c.expiry.put(r)
 	}
+	c.expiry.mode(c.state.Load().timed.Until)
 	c.changing.Unlock()
 	defer c.expiry.wait()
+	var idle sync.WaitGroup
+	defer idle.Wait()
+	idle.Go(func() { c.lockWhenIdle(ctx) })
 	return c.hub.run(ctx)
 }
 
@@ -121,8 +139,13 @@ func (w watcher) Decided(e firewall.Entry) {
 		w.blocked.Add(n)
 	}
 	// A changed program has its rules, and is to be asked about.
-	if e.Reason == firewall.ByMode && w.state.Load().mode == firewall.ModeAllow && e.Program.Kind != firewall.Changed {
-		w.journal.Collect(e)
+	if e.Reason == firewall.ByMode && e.Verdict == firewall.Allow && e.Program.Kind != firewall.Changed {
+		switch w.state.Load().mode {
+		case firewall.ModeAllow:
+			w.journal.Collect(e)
+		case firewall.ModeLearn:
+			w.journal.Learn(e)
+		}
 	}
 	if known := w.hub.facts.ofLine(e); known != nil {
 		w.journal.AppendKnown(e, known)
@@ -136,6 +159,7 @@ func (c *Control) apply() error {
 	st := c.state.Load()
 	p := st.rules.Policy(st.mode, st.settings.FailOpen)
 	p.Identify = c.prover.Identify
+	p.Until = st.timed.Until.End(c.clock.now(), firewall.Allow)
 	if err := c.backend.Apply(p); err != nil {
 		return fmt.Errorf("the change is stored, but could not be put into force: %w: restart the engine", err)
 	}
@@ -154,11 +178,18 @@ func (c *Control) Status(context.Context) (ui.Status, error) {
 	if st.settings.FailOpen {
 		s.Fail = "open"
 	}
+	if until := st.timed.Until.End(c.clock.now(), firewall.Allow); !until.IsZero() {
+		until = until.UTC().Truncate(time.Second)
+		s.ModeUntil, s.ModeAfter = &until, &st.after
+	}
 	if trouble := c.journal.Trouble(); trouble != "" {
 		s.Notes = append(s.Notes, trouble)
 	}
 	var err error
 	if s.LogLines, err = c.store.Count(); err != nil {
+		return s, err
+	}
+	if s.Learned, err = c.store.CountLearned(); err != nil {
 		return s, err
 	}
 	if st.mode == firewall.ModeAllow {

@@ -17,12 +17,17 @@ import (
 // update stores a change with a line that says who made it, and puts it into
 // force. The caller holds c.changing.
 func (c *Control) update(ctx context.Context, u persistence.Update, what string) ([]firewall.Rule, error) {
-	for _, r := range u.Put {
+	u.Put = slices.Clone(u.Put)
+	for i, r := range u.Put {
+		var ended bool
+		if r.Until, ended = c.clock.anchor(r.Until, r.Created, r.Verdict); ended && r.Until.Restart() {
+			return nil, fmt.Errorf("%w: until restart: this computer does not tell its starts apart", ui.ErrInvalid)
+		}
+		u.Put[i].Until = r.Until
 		if err := validate(r); err != nil {
 			return nil, err
 		}
 	}
-	u.Put = slices.Clone(u.Put)
 	for i := range u.Put {
 		if r := &u.Put[i]; r.ID == "" && r.By == (firewall.Author{}) {
 			r.By = author(ctx)
@@ -36,9 +41,7 @@ func (c *Control) update(ctx context.Context, u persistence.Update, what string)
 		c.prover.Put(i)
 	}
 	st := *c.state.Load()
-	if u.Mode != nil {
-		st.mode, st.chosen = *u.Mode, true
-	}
+	st.change(u)
 	if len(u.Settings) > 0 {
 		if st.settings, err = c.store.Settings(); err != nil {
 			return nil, err
@@ -70,6 +73,7 @@ func (c *Control) enforce(ctx context.Context, st *state, put []firewall.Rule, r
 	for _, r := range put {
 		c.expiry.put(r)
 	}
+	c.expiry.mode(st.timed.Until)
 	err = c.apply() // before anybody is told, and looks at all the rules
 	if err != nil {
 		c.note(ctx, what+": "+err.Error())

@@ -136,7 +136,7 @@ func (b *before) explain(e firewall.Entry) (firewall.Explanation, firewall.Rules
 // are stored: the changes shortly before it are taken back as well.
 func (c *Control) pastOf(l persistence.Line) (*before, error) {
 	st := c.state.Load()
-	rules, mode := st.rules, st.mode
+	rules, m := st.rules, st.modes()
 	b := &before{}
 	for from := persistence.ChangeID(0); ; {
 		page, err := c.store.Changes(from, 50)
@@ -146,24 +146,45 @@ func (c *Control) pastOf(l persistence.Line) (*before, error) {
 		for _, p := range page {
 			from = p.ID
 			if p.Line != 0 && p.Line < l.ID || p.Line == 0 && p.Time.Before(l.Entry.Time) {
-				b.rules, b.modes = append(b.rules, rules), append(b.modes, mode)
+				b.rules, b.modes = append(b.rules, rules), append(b.modes, m.now())
 				if p.Time.Before(l.Entry.Time.Add(-inForceDelay)) || len(b.rules) > 20 {
 					return b, nil
 				}
 			}
-			if rules, mode, err = c.takenBack(p, rules, mode); err != nil {
+			if rules, m, err = c.takenBack(p, rules, m); err != nil {
 				return nil, err
 			}
 		}
 		if len(page) < 50 {
-			b.rules, b.modes, b.forgotten = append(b.rules, rules), append(b.modes, mode), from > 1
+			b.rules, b.modes, b.forgotten = append(b.rules, rules), append(b.modes, m.now()), from > 1
 			return b, nil
 		}
 	}
 }
 
-// takenBack is rules and mode as they were before a change.
-func (c *Control) takenBack(p persistence.PastChange, rules firewall.Ruleset, mode firewall.Mode) (firewall.Ruleset, firewall.Mode, error) {
+// modes are the mode that a person chose, and one that is in its place for a
+// time; nil: none is.
+type modes struct {
+	lasting firewall.Mode
+	timed   *firewall.Mode
+}
+
+func (st *state) modes() modes {
+	if st.timed == (persistence.TimedMode{}) {
+		return modes{lasting: st.mode}
+	}
+	return modes{st.after, &st.timed.Mode}
+}
+
+func (m modes) now() firewall.Mode {
+	if m.timed != nil {
+		return *m.timed
+	}
+	return m.lasting
+}
+
+// takenBack is rules and modes as they were before a change.
+func (c *Control) takenBack(p persistence.PastChange, rules firewall.Ruleset, m modes) (firewall.Ruleset, modes, error) {
 	var put []firewall.Rule
 	var remove []firewall.RuleID
 	for _, e := range p.Rules {
@@ -174,17 +195,25 @@ func (c *Control) takenBack(p persistence.PastChange, rules firewall.Ruleset, mo
 		}
 	}
 	for _, s := range p.Settings {
-		if s.Name != persistence.ModeSetting {
-			continue
-		}
-		if mode = c.first; s.Before != nil {
-			if err := mode.UnmarshalText([]byte(*s.Before)); err != nil {
-				return rules, mode, err
+		switch {
+		case s.Name == persistence.TimedSetting && s.Before == nil:
+			m.timed = nil
+		case s.Name == persistence.TimedSetting:
+			timed, err := persistence.ParseTimedMode(*s.Before)
+			if err != nil {
+				return rules, m, err
+			}
+			m.timed = &timed.Mode
+		case s.Name == persistence.ModeSetting:
+			if m.lasting = c.first; s.Before != nil {
+				if err := m.lasting.UnmarshalText([]byte(*s.Before)); err != nil {
+					return rules, m, err
+				}
 			}
 		}
 	}
 	rules, err := rules.Change(put, remove)
-	return rules, mode, err
+	return rules, m, err
 }
 
 // lastChangeOf is the newest change of a rule, nil if none is kept.

@@ -17,8 +17,11 @@ func (c *Control) Export(context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range d.Rules { // who made them is of this computer
-		d.Rules[i].By = firewall.Author{}
+	for i := range d.Rules { // who made them, and the clock that nobody can set, are of this computer
+		r := &d.Rules[i]
+		if r.By = (firewall.Author{}); !r.Until.At.IsZero() {
+			r.Until.Boot, r.Until.Uptime = "", 0
+		}
 	}
 	return d.Encode()
 }
@@ -31,6 +34,7 @@ func (c *Control) Import(ctx context.Context, document []byte, how ui.ImportOpti
 	}
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	file.Rules = c.arrived(file.Rules)
 	now, err := c.store.Document()
 	if err != nil {
 		return ui.Difference{}, err
@@ -55,9 +59,7 @@ func (c *Control) Import(ctx context.Context, document []byte, how ui.ImportOpti
 		return ui.Difference{}, err
 	}
 	st := *c.state.Load()
-	if d.Mode != nil {
-		st.mode, st.chosen = *d.Mode, true
-	}
+	st.change(persistence.Update{Mode: d.Mode})
 	if st.settings, err = c.store.Settings(); err != nil {
 		return diff, err
 	}
@@ -131,5 +133,8 @@ func difference(now, then persistence.Document, settings []persistence.Setting) 
 func meaning(r firewall.Rule) firewall.Rule {
 	r.Hits, r.LastUsed, r.Created, r.By = 0, time.Time{}, time.Time{}, firewall.Author{}
 	r.Until.Started, r.Until.At = r.Until.Started.UTC(), r.Until.At.UTC()
+	if !r.Until.At.IsZero() { // where that is on the other clock changes with each start
+		r.Until.Boot, r.Until.Uptime = "", 0
+	}
 	return r
 }

@@ -72,7 +72,7 @@ func replaced(r ui.Rule, old firewall.Rule) (firewall.Rule, error) {
 	if r.Until == "" {
 		in.Until = old.Until
 	}
-	in.Proposed, in.Builtin = false, old.Builtin
+	in.Proposed, in.Builtin, in.Learned = false, old.Builtin, old.Learned
 	in.By, in.Created, in.LastUsed, in.Hits = old.By, old.Created, old.LastUsed, old.Hits
 	return in, validate(in)
 }
@@ -226,6 +226,10 @@ func (c *Control) once(ctx context.Context, a firewall.Answer, p firewall.Prompt
 func (c *Control) expire(id firewall.RuleID) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	if id == modeEnd {
+		c.endMode()
+		return
+	}
 	old, ok := c.state.Load().rules.Rule(id)
 	if !ok {
 		return
@@ -273,10 +277,14 @@ func ruleOf(p firewall.Prompt, v firewall.Verdict, scope firewall.AnswerScope, l
 		r.Until = firewall.Expiry{Exit: true, PID: p.First.PID, Started: p.First.Started}
 		return r, nil
 	}
+	if lasts == "restart" {
+		r.Until = firewall.Expiry{Boot: firewall.ThisBoot}
+		return r, nil
+	}
 	if lasts != "" && lasts != "always" {
 		d, err := time.ParseDuration(lasts)
 		if err != nil || d <= 0 {
-			return r, fmt.Errorf("%w: for %q: want once, exit, always or a duration such as 1h", ui.ErrInvalid, lasts)
+			return r, fmt.Errorf("%w: for %q: want once, exit, restart, always or a duration such as 1h", ui.ErrInvalid, lasts)
 		}
 		r.Until.At = time.Now().Add(d)
 	}

@@ -15,6 +15,9 @@ import (
 // SetMode changes the mode. When asking begins, the programs seen before
 // become proposed rules.
 func (c *Control) SetMode(ctx context.Context, m firewall.Mode) error {
+	if m == firewall.ModeLearn { // it ends by itself always
+		return c.SetModeFor(ctx, m, learnFor)
+	}
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	u, err := c.modeUpdate(ctx, m)
@@ -53,7 +56,8 @@ func (c *Control) modeUpdate(ctx context.Context, m firewall.Mode) (persistence.
 // computer is in need of it.
 func (c *Control) lockForNow(ctx context.Context, cause error) error {
 	st := *c.state.Load()
-	st.mode, st.chosen = firewall.ModeLock, true
+	lock := firewall.ModeLock
+	st.change(persistence.Update{Mode: &lock})
 	what := "mode lock, not stored: " + cause.Error()
 	c.note(ctx, what)
 	if err := c.enforce(ctx, &st, nil, nil, what); err != nil {

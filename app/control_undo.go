@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"sallyport.dev/sallyport/firewall"
@@ -89,24 +90,32 @@ func (c *Control) Undo(ctx context.Context, id string) (ui.Change, error) {
 	if err != nil {
 		return ui.Change{}, hinderedErr(past, err)
 	}
-	st := *c.state.Load()
-	for _, s := range past.Settings {
-		if s.Name != persistence.ModeSetting {
-			continue
+	// A rule that is there again ends by the clocks of this start of the computer.
+	there, err := c.arrive(done.Put)
+	if err != nil {
+		return ui.Change{}, err
+	}
+	for _, r := range done.Put {
+		if !slices.ContainsFunc(there, func(t firewall.Rule) bool { return t.ID == r.ID }) {
+			done.Remove = append(done.Remove, r.ID)
 		}
+	}
+	st := *c.state.Load()
+	if past.OfMode() {
 		if st.mode, st.chosen, err = c.store.Mode(); err != nil {
 			return ui.Change{}, err
 		}
 		if !st.chosen {
 			st.mode, st.chosen = c.first, c.first == firewall.ModeAsk
 		}
+		st.after, st.timed = st.mode, persistence.TimedMode{} // an undo brings no timed mode back
 	}
 	if len(past.Settings) > 0 {
 		if st.settings, err = c.store.Settings(); err != nil {
 			return ui.Change{}, err
 		}
 	}
-	if err := c.enforce(ctx, &st, done.Put, done.Remove, what); err != nil {
+	if err := c.enforce(ctx, &st, there, done.Remove, what); err != nil {
 		return ui.Change{}, err
 	}
 	past, err = c.pastChange(id)
@@ -144,6 +153,9 @@ func changeOut(p persistence.PastChange) ui.Change {
 		out.Rules = append(out.Rules, string(r.ID))
 	}
 	for _, s := range p.Settings {
+		if s.Name == persistence.TimedSetting {
+			continue // the text says it
+		}
 		if out.Before == nil {
 			out.Before = map[string]string{}
 		}

@@ -72,7 +72,7 @@ func (c *Control) proposed(ctx context.Context, p ui.Proposal) (firewall.Ruleset
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	st := c.state.Load()
-	rules, mode := st.rules, st.mode
+	rules, mode, m := st.rules, st.mode, st.modes()
 	if p.Undo != "" {
 		past, err := c.pastChange(p.Undo)
 		if err != nil {
@@ -81,8 +81,11 @@ func (c *Control) proposed(ctx context.Context, p ui.Proposal) (firewall.Ruleset
 		if past.Hindrance != nil {
 			return rules, mode, hinderedErr(past, past.Hindrance)
 		}
-		if rules, mode, err = c.takenBack(past, rules, mode); err != nil {
+		if rules, m, err = c.takenBack(past, rules, m); err != nil {
 			return rules, mode, err
+		}
+		if past.OfMode() {
+			mode = m.lasting
 		}
 	}
 	if len(p.Import) > 0 {
@@ -90,6 +93,7 @@ func (c *Control) proposed(ctx context.Context, p ui.Proposal) (firewall.Ruleset
 		if err != nil {
 			return rules, mode, invalid(err)
 		}
+		file.Rules = c.arrived(file.Rules)
 		now, err := c.store.Document()
 		if err != nil {
 			return rules, mode, err

@@ -25,6 +25,7 @@ func ruleOut(r firewall.Rule) ui.Rule {
 	out := ui.Rule{
 		ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Host: r.Host,
 		Port: r.Port, LocalPort: r.LocalPort, StartedBy: r.StartedBy, Verdict: r.Verdict, Until: untilOut(r.Until), Enabled: !r.Disabled,
+		Learned: r.Learned, PassLock: r.PassLock, PortTo: r.PortTo, ICMPType: r.ICMPType, User: r.User,
 		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, Created: r.Created.UTC(), Hits: r.Hits,
 	}
 	switch {
@@ -37,7 +38,7 @@ func ruleOut(r firewall.Rule) ui.Rule {
 	case r.Remote.IsValid():
 		out.Remote = r.Remote.String()
 	}
-	out.By, out.User = string(r.By.Way), userName(r.By.User)
+	out.By, out.ByUser = string(r.By.Way), userName(r.By.User)
 	if r.Builtin && out.By == "" {
 		out.By = string(firewall.WayBuiltin)
 	}
@@ -63,7 +64,7 @@ func ruleIn(r ui.Rule) (firewall.Rule, error) {
 	in := firewall.Rule{
 		ID: firewall.RuleID(r.ID), Program: asNamed(strings.TrimSpace(r.Program)), Direction: r.Direction, Protocol: r.Protocol,
 		Host: strings.ToLower(strings.TrimSuffix(strings.TrimSpace(r.Host), ".")), Port: r.Port, LocalPort: r.LocalPort, StartedBy: asWritten(strings.TrimSpace(r.StartedBy)),
-		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, Note: r.Note,
+		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, PassLock: r.PassLock, Note: r.Note, PortTo: r.PortTo, ICMPType: r.ICMPType, User: strings.TrimSpace(r.User),
 	}
 	var err error
 	if in.Remote, in.Place, err = remoteIn(r.Remote); err != nil {
@@ -97,17 +98,21 @@ func untilOut(e firewall.Expiry) string {
 	switch {
 	case e.Exit:
 		return "exit:" + strconv.Itoa(e.PID)
+	case e.Restart():
+		return "restart"
 	case !e.At.IsZero():
 		return e.At.UTC().Format(time.RFC3339)
 	}
 	return "always"
 }
 
-// untilIn reads "always", "exit:PID", a time, or a duration from now.
+// untilIn reads "always", "exit:PID", "restart", a time, or a duration from now.
 func untilIn(s string) (firewall.Expiry, error) {
 	switch {
 	case s == "" || s == "always":
 		return firewall.Expiry{}, nil
+	case s == "restart":
+		return firewall.Expiry{Boot: firewall.ThisBoot}, nil
 	case strings.HasPrefix(s, "exit:"):
 		pid, err := strconv.Atoi(strings.TrimPrefix(s, "exit:"))
 		if err != nil || pid <= 0 {
@@ -127,7 +132,7 @@ func untilIn(s string) (firewall.Expiry, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {
-		return firewall.Expiry{}, fmt.Errorf("%w: %q: want always, exit:PID, a duration such as 1h, or a time such as 2026-01-31T12:00:00Z", ui.ErrInvalid, s)
+		return firewall.Expiry{}, fmt.Errorf("%w: %q: want always, exit:PID, restart, a duration such as 1h, or a time such as 2026-01-31T12:00:00Z", ui.ErrInvalid, s)
 	}
 	return firewall.Expiry{At: time.Now().Add(d)}, nil
 }
@@ -188,6 +193,10 @@ func lineOut(l persistence.Line) ui.LogLine {
 	out.Host, out.Port, out.Verdict, out.Reason = e.Host, e.Remote.Port(), e.Verdict.String(), string(e.Reason)
 	out.Rule, out.Count, out.Note = string(e.Rule), max(e.Count, 1), e.Program.Why
 	out.Warnings, out.Facts = l.Warnings, l.Facts
+	if e.ICMP != 0 {
+		kind := e.ICMP - 1
+		out.ICMPType = &kind
+	}
 	if e.Remote.Addr().IsValid() {
 		out.Remote = e.Remote.Addr().String()
 	}

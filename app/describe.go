@@ -20,14 +20,26 @@ func describeOut(out ui.Rule) string {
 	if out.Protocol != firewall.AnyProtocol {
 		s += " " + out.Protocol.String()
 	}
+	if out.ICMPType != 0 {
+		s += " " + out.ICMPType.String()
+	}
 	if to := cmp.Or(out.Host, out.Remote); to != "" {
 		s += " to " + to
 	}
 	if out.Port != 0 {
-		s += fmt.Sprintf(" port %d", out.Port)
+		s += " port " + ports(out)
+	}
+	if out.LocalPort != 0 {
+		s += fmt.Sprintf(" from port %d", out.LocalPort)
+	}
+	if out.User != "" {
+		s += " of user " + out.User
 	}
 	if out.StartedBy != "" {
 		s += " when started by " + out.StartedBy
+	}
+	if out.PassLock {
+		s += ", also when locked"
 	}
 	if out.Until != "always" {
 		s += " until " + out.Until

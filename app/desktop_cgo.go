@@ -67,6 +67,7 @@ func runDesktop(ctx context.Context, o desktopOptions) error {
 			u.ShowActivity()
 		}
 		go u.Run(ctx)
+		go reportIdle(ctx, engine)
 		go claim.serve(func() { fyne.Do(u.ShowPromptOrMain) })
 		inspect(u)
 	})

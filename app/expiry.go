@@ -9,11 +9,12 @@ import (
 	"sallyport.dev/sallyport/firewall/process"
 )
 
-// expiry ends rules: those with a time by a timer, those of one process when
-// it exits. Its methods are called by whoever holds Control.changing, save
-// wait.
+// expiry ends rules, and the mode: what has a time by both clocks, what is of
+// one process when it exits. Its methods are called by whoever holds
+// Control.changing, save wait.
 type expiry struct {
-	ended func(firewall.RuleID)
+	clock clock
+	ended func(firewall.RuleID) // modeEnd is the mode
 
 	ctx     context.Context // from start on
 	waits   map[firewall.RuleID]wait
@@ -22,9 +23,18 @@ type expiry struct {
 
 // wait is a rule whose end is waited for.
 type wait struct {
-	until  firewall.Expiry
+	lasting
 	cancel context.CancelFunc
 }
+
+// lasting is how long what has the verdict lasts.
+type lasting struct {
+	until   firewall.Expiry
+	verdict firewall.Verdict
+}
+
+// modeEnd is, among the rules, the mode: no rule is without an ID.
+const modeEnd firewall.RuleID = ""
 
 func (x *expiry) start(ctx context.Context) { x.ctx = ctx }
 
@@ -32,20 +42,27 @@ func (x *expiry) start(ctx context.Context) { x.ctx = ctx }
 func (x *expiry) wait() { x.running.Wait() }
 
 // put waits for the rule's end, if it has one, from now on.
-func (x *expiry) put(r firewall.Rule) {
-	if w, ok := x.waits[r.ID]; ok && w.until == r.Until {
+func (x *expiry) put(r firewall.Rule) { x.await(r.ID, lasting{r.Until, r.Verdict}, clockCheck) }
+
+// mode waits for the end of a timed mode; the zero Expiry is none.
+func (x *expiry) mode(until firewall.Expiry) {
+	x.await(modeEnd, lasting{until, firewall.Allow}, modeCheck)
+}
+
+func (x *expiry) await(id firewall.RuleID, t lasting, check time.Duration) {
+	if w, ok := x.waits[id]; ok && w.lasting == t {
 		return
 	}
-	x.remove(r.ID)
-	if x.ctx == nil || x.ctx.Err() != nil || (r.Until == firewall.Expiry{}) {
+	x.remove(id)
+	if x.ctx == nil || x.ctx.Err() != nil || !t.until.Exit && t.until.At.IsZero() {
 		return
 	}
 	ctx, cancel := context.WithCancel(x.ctx)
-	x.waits[r.ID] = wait{r.Until, cancel}
+	x.waits[id] = wait{t, cancel}
 	x.running.Go(func() {
 		defer cancel()
-		if end(ctx, r.Until) == nil {
-			x.ended(r.ID)
+		if x.end(ctx, t, check) == nil {
+			x.ended(id)
 		}
 	})
 }
@@ -58,23 +75,29 @@ func (x *expiry) remove(id firewall.RuleID) {
 	}
 }
 
-// end returns nil once a rule's time is over.
-func end(ctx context.Context, u firewall.Expiry) error {
-	if u.Exit {
-		return process.Wait(ctx, u.PID, u.Started)
+// end returns nil once the time is over.
+func (x *expiry) end(ctx context.Context, t lasting, check time.Duration) error {
+	if t.until.Exit {
+		return process.Wait(ctx, t.until.PID, t.until.Started)
 	}
 	// A timer stands still while the computer sleeps, and knows nothing of a
 	// clock that was set: it is asked again and again what time it is.
-	for left := time.Until(u.At.Round(0)); left > 0; left = time.Until(u.At.Round(0)) {
+	for {
+		left, _ := t.until.Left(x.clock.now(), t.verdict)
+		if left <= 0 {
+			return nil
+		}
 		select {
-		case <-time.After(min(left, clockCheck)):
+		case <-time.After(min(left, check)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	return nil
 }
 
 // clockCheck is how long a rule may stay behind after the clock was set or the
 // computer slept. New flows are judged by the clock itself.
 const clockCheck = time.Minute
+
+// modeCheck is the same of a mode that ends: it is all that opens the firewall.
+const modeCheck = time.Second

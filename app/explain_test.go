@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/persistence"
@@ -101,6 +102,45 @@ func TestALineIsExplainedByTheRuleAsItWasThen(t *testing.T) {
 	if x, _ = r.explainedLine(t, line); x.Since != "changed" {
 		t.Errorf("%+v", x)
 	}
+}
+
+// Conditions of every kind are named with what met them.
+func TestNewConditionsAreExplained(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	add := func(rule ui.Rule) {
+		t.Helper()
+		rule.Verdict, rule.Enabled = firewall.Allow, true
+		if _, err := r.AddRule(t.Context(), rule); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(ui.Rule{Program: "/usr/bin/dev", Host: "*.example.org", Port: 8000, PortTo: 8999, User: "1000", PassLock: true})
+	a := attempt("/usr/bin/dev", "192.0.2.1:8080")
+	a.Host, a.PID, a.UID = "www.example.org", 7, 1000
+	r.decided(t, r.memory.Dial(a), firewall.Allow, firewall.ByRule)
+	_, said := r.explained(t, "/usr/bin/dev")
+	says(t, said, "Rule r1 decided: allow /usr/bin/dev to *.example.org port 8000-8999 of user 1000, also when locked.", "User made it in the windows then.",
+		"It matched: program /usr/bin/dev, direction out, host *.example.org (www.example.org), port 8000-8999 (8080), user 1000.",
+		"Without it a person would have been asked.")
+
+	add(ui.Rule{Program: "/usr/bin/ping", Protocol: firewall.ICMP, ICMPType: 9})
+	a = attempt("/usr/bin/ping", "192.0.2.1:0")
+	a.Protocol, a.ICMP = firewall.ICMP, 9
+	r.decided(t, r.memory.Dial(a), firewall.Allow, firewall.ByRule)
+	_, said = r.explained(t, "/usr/bin/ping")
+	says(t, said, "Rule r2 decided: allow /usr/bin/ping icmp echo-request.", "User made it in the windows then.",
+		"It matched: program /usr/bin/ping, direction out, protocol icmp, ICMP type echo-request (8).", "Without it a person would have been asked.")
+
+	// While a mode is in force for a time, that mode is what is named.
+	if err := r.SetModeFor(t.Context(), firewall.ModeOff, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	r.decided(t, r.memory.Dial(attempt("/usr/bin/off", "192.0.2.1:1")), firewall.Allow, firewall.ByMode)
+	if err := r.SetMode(t.Context(), firewall.ModeBlock); err != nil {
+		t.Fatal(err)
+	}
+	_, said = r.explained(t, "/usr/bin/off")
+	says(t, said, "No rule decided: the mode was off.", "In mode ask a person would have been asked.")
 }
 
 // The history is bounded: how a rule was before it began is not known, and that

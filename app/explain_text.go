@@ -132,7 +132,7 @@ func madeBy(r ui.Rule) string {
 		}
 		return "It was made on " + moment(r.Created) + "; by whom is not known."
 	}
-	return sentenceOf(whoMade("made it", r.By, r.User, r.Created))
+	return sentenceOf(whoMade("made it", r.By, r.ByUser, r.Created))
 }
 
 // whoMade is a person, what they did, in which way and when.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"slices"
-	"time"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/persistence"
@@ -78,8 +77,9 @@ func isSame(r, here firewall.Rule) bool {
 func conditions(r firewall.Rule) firewall.Rule {
 	r = meaning(r)
 	r.ID, r.Verdict, r.Disabled, r.Builtin, r.Proposed, r.Note = "", firewall.Block, false, false, false, ""
+	r.Learned, r.PassLock = false, false
 	if !r.Until.Exit {
-		r.Until.At = time.Time{}
+		r.Until = firewall.Expiry{}
 	}
 	return r
 }

@@ -21,7 +21,7 @@ func rulesCommand(e *env) *cobra.Command {
 		Use: "rules", Short: "Show, add and change rules", RunE: list,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("rules has no command %q: want list, add, change, remove, enable, disable, confirm, clean, export or import", args[0])
+				return usagef("rules has no command %q: want list, add, change, remove, enable, disable, pass-lock, no-pass-lock, confirm, clean, export or import", args[0])
 			}
 			return nil
 		},
@@ -30,8 +30,12 @@ func rulesCommand(e *env) *cobra.Command {
 	for _, with := range []*cobra.Command{c, below} {
 		l.flags(with)
 	}
-	c.AddCommand(below, addRuleCommand(e), changeRuleCommand(e), removeRuleCommand(e), enableRuleCommand(e, "enable", "Put rules into force again", true),
-		enableRuleCommand(e, "disable", "Keep rules without force", false), confirmCommand(e), cleanRulesCommand(e), exportCommand(e), importCommand(e))
+	c.AddCommand(below, addRuleCommand(e), changeRuleCommand(e), removeRuleCommand(e),
+		changeRulesCommand(e, "enable", "Put rules into force again", func(r *ui.Rule) { r.Enabled = true }),
+		changeRulesCommand(e, "disable", "Keep rules without force", func(r *ui.Rule) { r.Enabled = false }),
+		changeRulesCommand(e, "pass-lock", "Have what rules allow pass also in mode lock", func(r *ui.Rule) { r.PassLock = true }),
+		changeRulesCommand(e, "no-pass-lock", "Have mode lock block what rules allow", func(r *ui.Rule) { r.PassLock = false }),
+		confirmCommand(e), cleanRulesCommand(e), exportCommand(e), importCommand(e))
 	return c
 }
 
@@ -40,7 +44,7 @@ func ruleRow(r ui.Rule) []string {
 	if to := cmp.Or(r.Host, r.Remote); to != "" || r.Port != 0 || r.LocalPort != 0 || r.Protocol != firewall.AnyProtocol {
 		where = cmp.Or(to, "anywhere")
 		if r.Port != 0 {
-			where += " port " + strconv.Itoa(int(r.Port))
+			where += " port " + ports(r)
 		}
 		if r.LocalPort != 0 {
 			where += " from port " + strconv.Itoa(int(r.LocalPort))
@@ -48,9 +52,18 @@ func ruleRow(r ui.Rule) []string {
 		if r.Protocol != firewall.AnyProtocol {
 			where += " " + r.Protocol.String()
 		}
+		if r.ICMPType != 0 {
+			where += " " + r.ICMPType.String()
+		}
 	}
 	if r.Direction == firewall.In {
 		where += " in"
+	}
+	if r.User != "" {
+		where += " of user " + r.User
+	}
+	if r.PassLock {
+		where += ", also when locked"
 	}
 	if r.StartedBy != "" {
 		where += " when started by " + r.StartedBy
@@ -61,6 +74,8 @@ func ruleRow(r ui.Rule) []string {
 		state = "disabled"
 	case r.Proposed:
 		state = "proposed"
+	case r.Learned:
+		state = "learned"
 	}
 	program := r.Program
 	if program == firewall.AnyProgram {
@@ -71,7 +86,7 @@ func ruleRow(r ui.Rule) []string {
 
 func addRuleCommand(e *env) *cobra.Command {
 	var r ui.Rule
-	var verdict, protocol, direction, lasts string
+	var verdict, protocol, direction, lasts, port, user, icmp string
 	var named programFlags
 	var dry *bool
 	c := withJSON(&cobra.Command{
@@ -93,12 +108,21 @@ func addRuleCommand(e *env) *cobra.Command {
 				}
 			}
 			if lasts == "once" {
-				return usagef("--for once: a rule lasts; want always, exit:PID or a duration such as 1h")
+				return usagef("--for once: a rule lasts; want always, exit:PID, restart or a duration such as 1h")
 			}
 			if err := ownPath("--program", named.program); err != nil {
 				return usageError{err}
 			}
 			if err := ownPath("--started-by", r.StartedBy); err != nil {
+				return usageError{err}
+			}
+			if err = r.ICMPType.UnmarshalText([]byte(icmp)); err != nil {
+				return usageError{err}
+			}
+			if r.Port, r.PortTo, err = portsIn(port); err != nil {
+				return usageError{err}
+			}
+			if r.User, err = userIn(user); err != nil {
 				return usageError{err}
 			}
 			r.Until, r.Enabled = lasts, true
@@ -129,12 +153,15 @@ func addRuleCommand(e *env) *cobra.Command {
 	named.add(c)
 	f.StringVar(&verdict, "verdict", "", "allow, block or ask")
 	f.StringVar(&r.Remote, "remote", "", "address or prefix such as 10.0.0.0/8, loopback, or resolvers")
-	f.StringVar(&r.Host, "host", "", "host name")
-	f.Uint16Var(&r.Port, "port", 0, "remote port")
+	f.StringVar(&r.Host, "host", "", "host name, or *.example.org for every name below it")
+	f.StringVar(&port, "port", "", "remote port, or a range of them such as 8000-8999")
+	f.StringVar(&icmp, "icmp-type", "", "with --protocol icmp: its type, a name such as echo-request, or a number")
+	f.StringVar(&user, "user", "", "only of this user: a name, a number, or a SID")
 	f.StringVar(&protocol, "protocol", "", "tcp, udp, icmp, another name, or a number")
 	f.StringVar(&r.StartedBy, "started-by", "", "only when this script or program (its path) started it")
 	f.StringVar(&direction, "direction", "out", "out, or in")
-	f.StringVar(&lasts, "for", "always", "how long: always, exit:PID, or a duration such as 1h")
+	f.StringVar(&lasts, "for", "always", "how long: always, exit:PID, restart (of the computer), or a duration such as 1h")
+	f.BoolVar(&r.PassLock, "pass-lock", false, "what it allows passes also in mode lock")
 	f.StringVar(&r.Note, "note", "", "a remark")
 	return c
 }
@@ -149,11 +176,12 @@ func removeRuleCommand(e *env) *cobra.Command {
 	})
 }
 
-func enableRuleCommand(e *env, name, short string, enabled bool) *cobra.Command {
+// changeRulesCommand changes the rules named in the same way.
+func changeRulesCommand(e *env, name, short string, change func(*ui.Rule)) *cobra.Command {
 	return rulesNamedCommand(e, name, short, func(rules []ui.Rule) ui.Proposal {
 		var p ui.Proposal
 		for _, r := range rules {
-			r.Enabled = enabled
+			change(&r)
 			p.Put = append(p.Put, r)
 		}
 		return p
@@ -197,7 +225,7 @@ func rulesNamedCommand(e *env, name, short string, propose func([]ui.Rule) ui.Pr
 			}
 			for _, r := range p.Put {
 				if err := c.ChangeRule(cmd.Context(), r); err != nil {
-					return err
+					return asUsage(err)
 				}
 			}
 			if !e.json {

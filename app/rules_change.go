@@ -10,7 +10,7 @@ import (
 )
 
 func changeRuleCommand(e *env) *cobra.Command {
-	var verdict, protocol, lasts string
+	var verdict, protocol, lasts, port, icmp, user string
 	var r ui.Rule
 	var dry *bool
 	c := withJSON(&cobra.Command{
@@ -32,9 +32,13 @@ func changeRuleCommand(e *env) *cobra.Command {
 				"protocol": func() error { return changed.Protocol.UnmarshalText([]byte(protocol)) },
 				"remote":   func() error { changed.Remote = r.Remote; return nil },
 				"host":     func() error { changed.Host = r.Host; return nil },
-				"port":     func() error { changed.Port = r.Port; return nil },
 				"note":     func() error { changed.Note = r.Note; return nil },
 				"for":      func() error { changed.Until = lasts; return nil },
+
+				"port":      func() (err error) { changed.Port, changed.PortTo, err = portsIn(port); return err },
+				"icmp-type": func() error { return changed.ICMPType.UnmarshalText([]byte(icmp)) },
+				"user":      func() (err error) { changed.User, err = userIn(user); return err },
+				"pass-lock": func() error { changed.PassLock = r.PassLock; return nil },
 			} {
 				if !cmd.Flags().Changed(flag) {
 					continue
@@ -64,10 +68,13 @@ func changeRuleCommand(e *env) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&verdict, "verdict", "", "allow, block or ask")
 	f.StringVar(&r.Remote, "remote", "", "address or prefix such as 10.0.0.0/8, loopback, resolvers, or \"\" for any")
-	f.StringVar(&r.Host, "host", "", "host name, or \"\" for any")
-	f.Uint16Var(&r.Port, "port", 0, "remote port, or 0 for any")
+	f.StringVar(&r.Host, "host", "", "host name, *.example.org for every name below it, or \"\" for any")
+	f.StringVar(&port, "port", "", "remote port, a range of them such as 8000-8999, or any")
+	f.StringVar(&icmp, "icmp-type", "", "with protocol icmp: its type, a name such as echo-request, a number, or any")
+	f.StringVar(&user, "user", "", "only of this user: a name, a number, a SID, or \"\" for any")
+	f.BoolVar(&r.PassLock, "pass-lock", false, "what it allows passes also in mode lock; --pass-lock=false: it does not")
 	f.StringVar(&protocol, "protocol", "", "tcp, udp, icmp, another name, a number, or any")
-	f.StringVar(&lasts, "for", "", "how long: always, exit:PID, or a duration such as 1h")
+	f.StringVar(&lasts, "for", "", "how long: always, exit:PID, restart (of the computer), or a duration such as 1h")
 	f.StringVar(&r.Note, "note", "", "a remark")
 	return c
 }

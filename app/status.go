@@ -28,7 +28,7 @@ func statusCommand(e *env) *cobra.Command {
 
 func (e *env) showStatus(s ui.Status) {
 	t := &table{env: e}
-	mode := s.Mode.String()
+	mode := modeWords(s)
 	if s.FirstRun {
 		mode += " (nobody chose one yet: programs are only collected; start asking with: sallyport mode ask)"
 	}
@@ -49,6 +49,9 @@ func (e *env) showStatus(s ui.Status) {
 			what = " wait to be confirmed: sallyport rules confirm"
 		}
 		t.row("proposed", fmt.Sprint(s.Proposed)+what)
+	}
+	if s.Learned > 0 {
+		t.row("learned", fmt.Sprintf("rules are proposed for %d programs: sallyport learn", s.Learned))
 	}
 	t.row("allowed", fmt.Sprint(s.Allowed))
 	t.row("blocked", fmt.Sprint(s.Blocked))

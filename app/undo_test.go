@@ -7,9 +7,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"sallyport.dev/sallyport/app/link"
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/persistence"
 	"sallyport.dev/sallyport/ui"
 )
 
@@ -48,7 +50,7 @@ func TestAnAnswerIsTakenBack(t *testing.T) {
 		t.Errorf("the change is %+v", c)
 	}
 	rules, err := r.Rules(t.Context())
-	if err != nil || rules[0].By != "answer" || rules[0].User != c.User {
+	if err != nil || rules[0].By != "answer" || rules[0].ByUser != c.User {
 		t.Errorf("the rule is %+v, %v", rules, err)
 	}
 	if err := r.stop(); err != nil {
@@ -106,6 +108,79 @@ func TestModeSettingsAndImportAreTakenBack(t *testing.T) {
 	undo("import")
 	if r.state.Load().mode != firewall.ModeAllow {
 		t.Error("the mode is another")
+	}
+}
+
+// A mode that ends by itself is taken back as a mode; one that ended is not
+// brought back.
+func TestAModeForATimeIsTakenBack(t *testing.T) {
+	r := newRig(t, firewall.ModeAsk, onlyUs)
+	is := func(want firewall.Mode, ends bool) {
+		t.Helper()
+		s, err := r.Status(t.Context())
+		if err != nil || s.Mode != want || (s.ModeUntil != nil) != ends || r.state.Load().mode != want {
+			t.Errorf("the mode is %s until %v, %v, want %s", s.Mode, s.ModeUntil, err, want)
+		}
+	}
+	choose := func(m firewall.Mode) {
+		t.Helper()
+		if err := r.SetMode(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	undo := func() {
+		t.Helper()
+		if f, err := r.WhatIf(t.Context(), ui.Proposal{Undo: r.last(t).ID}); err != nil || !f.Complete {
+			t.Fatal(f, err)
+		}
+		if _, err := r.Undo(t.Context(), r.last(t).ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	choose(firewall.ModeBlock)
+	if err := r.SetModeFor(t.Context(), firewall.ModeOff, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	is(firewall.ModeOff, true)
+	undo()
+	is(firewall.ModeBlock, false)
+	if c := r.last(t); c.Undoable || c.Hindered == "" {
+		t.Errorf("a mode that ended could be brought back: %+v", c)
+	}
+	choose(firewall.ModeLearn)
+	is(firewall.ModeLearn, true)
+	choose(firewall.ModeLock)
+	is(firewall.ModeLock, false)
+	undo()
+	is(firewall.ModeBlock, false)
+	if timed, err := r.store.TimedMode(); err != nil || timed != (persistence.TimedMode{}) {
+		t.Errorf("a mode for a time is left: %+v, %v", timed, err)
+	}
+}
+
+// What was accepted of what was learned is proposed again.
+func TestAcceptedLessonsAreTakenBack(t *testing.T) {
+	r := newRig(t, firewall.ModeLearn, onlyUs)
+	for _, to := range []string{"192.0.2.1:443", "192.0.2.1:22"} {
+		r.decided(t, r.memory.Dial(attempt("/usr/bin/curl", to)), firewall.Allow, firewall.ByMode)
+	}
+	before, err := r.Lessons(t.Context())
+	if err != nil || len(before) != 1 || len(before[0].Proposals) != 2 {
+		t.Fatal(before, err)
+	}
+	for _, name := range []string{before[0].Proposals[0].ID, "/usr/bin/curl"} {
+		if _, err := r.EndLessons(t.Context(), []string{name}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Undo(t.Context(), r.last(t).ID); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := r.Lessons(t.Context()); err != nil || !reflect.DeepEqual(after, before) {
+			t.Errorf("after %s was taken back there is %+v, %v, want %+v", name, after, err, before)
+		}
+		if rules, err := r.Rules(t.Context()); err != nil || len(rules) != 0 {
+			t.Errorf("there are %+v, %v", rules, err)
+		}
 	}
 }
 

@@ -52,13 +52,19 @@ func TestAProposalIsHeldAgainstTheLog(t *testing.T) {
 		}
 	}
 	const both = "firefox → 3 connections to 2 hosts would be blocked, which were allowed (192.0.2.2, 192.0.2.1)"
-	lock, ask, block := firewall.ModeLock, firewall.ModeAsk, firewall.ModeBlock
+	lock, ask, block, learn := firewall.ModeLock, firewall.ModeAsk, firewall.ModeBlock, firewall.ModeLearn
+	passes := rule
+	passes.PassLock = true
 	blocks := rule
 	blocks.Verdict = firewall.Block
 	check(ui.Proposal{Put: []ui.Rule{blocks}}, both)
 	check(ui.Proposal{Put: []ui.Rule{{Program: "*", Port: 443, Verdict: firewall.Block, Enabled: true, Until: "1h"}}},
 		"nc → 1 connection to 1 host would be blocked, which was allowed (192.0.2.9)")
 	check(ui.Proposal{Mode: &lock}, both, "nc → 1 connection to 1 host would be blocked, which was allowed (192.0.2.9)")
+	check(ui.Proposal{Mode: &lock, Put: []ui.Rule{passes}}, "nc → 1 connection to 1 host would be blocked, which was allowed (192.0.2.9)")
+	check(ui.Proposal{Mode: &learn})
+	check(ui.Proposal{Put: []ui.Rule{{Program: "*", Port: 440, PortTo: 449, Verdict: firewall.Block, Enabled: true, Until: "restart"}}},
+		"nc → 1 connection to 1 host would be blocked, which was allowed (192.0.2.9)")
 	check(ui.Proposal{Mode: &ask}) // programs seen are proposed first
 	check(ui.Proposal{Mode: &block}, "nc → 1 connection to 1 host would be blocked, which was allowed (192.0.2.9)")
 	check(ui.Proposal{Mode: &block, Remove: []string{rule.ID}}, both, "nc → 1 connection to 1 host would be blocked, which was allowed (192.0.2.9)")

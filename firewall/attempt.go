@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -26,6 +27,7 @@ type Attempt struct {
 	Started time.Time // when the process started; tells a reused PID apart; zero if not known
 	UID     int       // user of the process; -1 if not known
 	Parent  int       // PID of what had started the process when it opened the flow; 0 if not known
+	SID     string    // on Windows, where rules depend on it ([Policy].Users), the user of the process; "" if not known
 	Place   Place     // of the remote address
 	Host    string    // the name that was asked for to get the remote address, or ""
 	// StartedBy is the path of what started the process: a script, or the
@@ -36,6 +38,7 @@ type Attempt struct {
 	// process's.
 	Socket Hands
 	Time   time.Time
+	Uptime time.Duration // by when the computer had run so long, sleep included; 0 if not known; the engine sets it
 }
 
 // Hands tells who opened a socket and who sends by it, where these are different
@@ -48,6 +51,28 @@ type Holder struct {
 	PID     int
 	UID     int // -1 if not known
 }
+
+// User is the user of the process as rules name it; "" if it is not known.
+func (a *Attempt) User() string {
+	switch {
+	case a.SID != "":
+		return a.SID
+	case a.UID >= 0 && a.PID > 0:
+		return strconv.Itoa(a.UID)
+	}
+	return ""
+}
+
+// isUser tells whether s is empty or names a user as rules do.
+func isUser(s string) bool {
+	if sid, ok := strings.CutPrefix(s, "S-1-"); ok {
+		return sid != "" && len(s) <= maxSID && strings.Trim(sid, "0123456789-") == ""
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	return s == "" || err == nil && strconv.FormatUint(n, 10) == s && n < 1<<32-1
+}
+
+const maxSID = 184 // characters, says SECURITY_MAX_SID_STRING_CHARACTERS of winnt.h
 
 // normal returns the attempt in the form in which rules are matched.
 func (a Attempt) normal() Attempt {

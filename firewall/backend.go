@@ -3,6 +3,7 @@ package firewall
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // ErrHandOver, as the cause of the end of [Backend.Run]'s context, leaves what
@@ -23,7 +24,11 @@ type Held struct {
 
 // Policy is what a backend must know besides single decisions.
 type Policy struct {
-	Mode     Mode
+	Mode Mode
+	// Until is when mode off ends by itself, by the clock on the wall as it is
+	// set when the policy is applied; zero: never. What applies a policy then
+	// comes; where it does not, the rules count again.
+	Until    time.Time
 	FailOpen bool // what happens to undecided flows while no engine runs
 	// Loopback tells that loopback is decided without asking: nothing needs to
 	// be held there. Inbound tells the same of flows opened from outside.
@@ -47,12 +52,16 @@ type Policy struct {
 	// file for the one that the rules for it were made for. It stays the same
 	// while a backend runs.
 	Identify Identify
+	// PassLock tells that the mode is lock, and rules let some flows pass it.
+	PassLock bool
 	// Starters tells that rules depend on what started a process: attempts need
 	// StartedBy.
 	Starters bool
 	// Signers tells that enabled rules name signers: who signed a program's file
 	// is worth a wait.
 	Signers bool
+	// Users tells that rules depend on the user of a process: attempts need SID.
+	Users bool
 }
 
 // Sink takes what a backend meets. The [Engine] is one. All methods may be

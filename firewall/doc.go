@@ -48,16 +48,18 @@
 //
 // # What decides
 //
-// Mode off and mode lock decide alone. Otherwise the first matching rule does:
+// Mode off decides alone, mode lock save for what rules let pass it. Otherwise the first matching rule does:
 // rules that name the program before rules for any program, narrower before
 // wider, and block before ask before allow among equals. Of the names that a
 // program has, a service is narrower than the path of its host, a script than
 // the path of its interpreter, a path than the package that it belongs to, and
 // that than the verified signer and product that versions of a program have in
 // common. A rule is narrower then by its address (one address, one host name;
-// then a place; then a longer prefix), then by remote port, protocol, local
-// port, what started the process, and process. A rule that asks does so in the
-// modes ask, allow and block. Without a rule the mode asks, allows or blocks.
+// then a place; then a longer prefix; names below a name are in between), then
+// by remote port or the shorter range, protocol, local port, what started the
+// process, user, and process. A rule that asks does so in the
+// modes ask, allow and learn; in mode block it blocks. Without a rule the mode
+// asks, allows or blocks.
 //
 // [Explain] says which of these decided an attempt, and what would have without
 // it; a [Replay] says what other rules, or another mode, would have made of

@@ -15,6 +15,9 @@ type Options struct {
 	MaxWaiting   int           // held packets of all questions together, beside the first of each; 3072
 	MaxPerPrompt int           // held packets of one question; 256
 	Watcher      Watcher       // nil watches nothing
+	// Uptime says how long the computer has run, sleep included; nil: rules end
+	// by the clock on the wall alone.
+	Uptime func() time.Duration
 }
 
 // Watcher is told what the engine does. It is called on the engine's
@@ -46,6 +49,7 @@ type Engine struct {
 	law     atomic.Pointer[law]
 	lost    atomic.Uint64
 
+	uptime   func() time.Duration
 	patience time.Duration // Run's; see SetPatience
 	room     *waitingRoom  // Run's
 	watcher  Watcher       // Run's
@@ -55,6 +59,7 @@ type Engine struct {
 type law struct {
 	rules   Ruleset
 	mode    Mode
+	uptime  func() time.Duration // nil if it decides nothing
 	stopped bool
 }
 
@@ -69,7 +74,8 @@ func NewEngine(rs Ruleset, m Mode, o Options) *Engine {
 	if e.watcher == nil {
 		e.watcher = nobody{}
 	}
-	e.law.Store(&law{rules: rs, mode: m})
+	e.uptime = o.Uptime
+	e.law.Store(e.newLaw(rs, m))
 	e.room = newWaitingRoom(e, cmp.Or(o.MaxPrompts, 1000), cmp.Or(o.MaxWaiting, 3072), cmp.Or(o.MaxPerPrompt, 256))
 	return e
 }
@@ -150,7 +156,7 @@ func (e *Engine) post(f func()) bool {
 // released by the rules of before.
 func (e *Engine) SetRules(rs Ruleset) {
 	e.do(func() {
-		e.law.Store(&law{rules: rs, mode: e.law.Load().mode})
+		e.law.Store(e.newLaw(rs, e.law.Load().mode))
 		e.room.judgeAgain()
 	})
 }
@@ -159,7 +165,7 @@ func (e *Engine) SetRules(rs Ruleset) {
 // then calls [Backend.Apply].
 func (e *Engine) SetMode(m Mode) {
 	e.do(func() {
-		e.law.Store(&law{rules: e.law.Load().rules, mode: m})
+		e.law.Store(e.newLaw(e.law.Load().rules, m))
 		e.room.judgeAgain()
 	})
 }
@@ -254,7 +260,18 @@ func (l *law) judge(a Attempt) (d Decision, ok bool) {
 	if l.stopped {
 		return Decision{Reason: Stopping}, true
 	}
+	if l.uptime != nil {
+		a.Uptime = l.uptime()
+	}
 	return l.mode.judge(l.rules, a)
+}
+
+func (e *Engine) newLaw(rs Ruleset, m Mode) *law {
+	l := &law{rules: rs, mode: m}
+	if rs.timed() {
+		l.uptime = e.uptime
+	}
+	return l
 }
 
 type nobody struct{}

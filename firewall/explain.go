@@ -17,7 +17,7 @@ type Explanation struct {
 
 // Met is a condition of a rule, and what of an attempt met it.
 type Met struct {
-	Condition string `json:"condition"` // program, direction, protocol, remote, place, host, port, local port, started by, process
+	Condition string `json:"condition"` // program, direction, protocol, remote, place, ICMP type, host, port, local port, started by, user, process
 	Rule      string `json:"rule"`      // what the rule says
 	Fact      string `json:"fact"`      // what the attempt has
 }
@@ -60,6 +60,12 @@ func (r *Rule) met(a *Attempt) []Met {
 		}
 	}
 	port := func(p uint16) string { return strconv.Itoa(int(p)) }
+	ports := func(first, last uint16) string {
+		if last == 0 {
+			return port(first)
+		}
+		return port(first) + "-" + port(last)
+	}
 	address := func(ap netip.AddrPort) string {
 		if !ap.Addr().IsValid() {
 			return ""
@@ -68,12 +74,14 @@ func (r *Rule) met(a *Attempt) []Met {
 	}
 	add("direction", true, r.Direction.String(), a.Direction.String())
 	add("protocol", r.Protocol != AnyProtocol, r.Protocol.String(), a.Protocol.String())
+	add("ICMP type", r.ICMPType != 0, r.ICMPType.String(), strconv.Itoa(int(a.ICMP)-1))
 	add("remote", r.Remote.IsValid(), r.Remote.String(), address(a.Remote))
 	add("place", r.Place != AnyPlace, r.Place.String(), address(a.Remote))
 	add("host", r.Host != "", r.Host, a.Host)
-	add("port", r.Port != 0, port(r.Port), port(a.Remote.Port()))
+	add("port", r.Port != 0, ports(r.Port, r.PortTo), port(a.Remote.Port()))
 	add("local port", r.LocalPort != 0, port(r.LocalPort), port(a.Local.Port()))
 	add("started by", r.StartedBy != "", r.StartedBy, a.StartedBy)
+	add("user", r.User != "", r.User, a.User())
 	add("process", r.Until.Exit, strconv.Itoa(r.Until.PID), strconv.Itoa(a.PID))
 	return met
 }

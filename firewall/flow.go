@@ -114,6 +114,7 @@ type Flow struct {
 	Direction Direction
 	Local     netip.AddrPort
 	Remote    netip.AddrPort
+	ICMP      uint16 // of ICMP and ICMPv6 the packet's type, plus 1; 0 if it is not known, and for other protocols
 }
 
 // Normal returns the flow in the form in which flows are compared.

@@ -11,14 +11,15 @@ type Mode uint8
 const (
 	ModeAsk   Mode = iota // hold and ask
 	ModeAllow             // pass and collect
-	ModeBlock             // block without asking
+	ModeBlock             // block without asking, also what a rule asks about
 	ModeOff               // everything passes, rules or not
-	ModeLock              // nothing passes but loopback, rules or not
+	ModeLock              // nothing passes but loopback and what rules let pass the lock
+	ModeLearn             // pass, and collect what to propose as rules
 )
 
-var modeNames = [...]string{ModeAsk: "ask", ModeAllow: "allow", ModeBlock: "block", ModeOff: "off", ModeLock: "lock"}
+var modeNames = [...]string{ModeAsk: "ask", ModeAllow: "allow", ModeBlock: "block", ModeOff: "off", ModeLock: "lock", ModeLearn: "learn"}
 
-// String gives "ask", "allow", "block", "off" or "lock".
+// String gives "ask", "allow", "block", "off", "lock" or "learn".
 func (m Mode) String() string {
 	if int(m) < len(modeNames) {
 		return modeNames[m]
@@ -42,30 +43,46 @@ func (m *Mode) UnmarshalText(text []byte) error {
 
 // judge decides an attempt by the mode and the rules; ok is false if a person
 // is to be asked. Scope and bounds are those of [Ruleset.Decide] where rules
-// count. A rule that asks does so in every mode that heeds rules.
+// count. A rule that asks does so in every mode that heeds rules but block:
+// there it blocks.
 func (m Mode) judge(rs Ruleset, a Attempt) (d Decision, ok bool) {
 	switch m {
 	case ModeOff:
 		return Decision{Verdict: Allow, Reason: ByMode, Scope: ThisProgram}, true
-	case ModeAsk, ModeAllow, ModeBlock:
+	case ModeAsk, ModeAllow, ModeBlock, ModeLearn:
 	default:
-		d = Decision{Verdict: Block, Reason: ByMode, Scope: ThisDestination}
-		if a.loopback() {
-			d.Verdict = Allow
-		}
-		return d, true
+		return rs.locked(a), true
 	}
 	d, ok = rs.Decide(a)
-	if ok {
+	if ok && (d.Verdict != Ask || m != ModeBlock) {
 		return d, d.Verdict != Ask
 	}
 	switch m {
-	case ModeAllow:
+	case ModeAllow, ModeLearn:
 		d.Verdict, d.Reason = Allow, ByMode
 		return d, true
 	case ModeBlock:
-		d.Verdict, d.Reason = Block, ByMode
+		d.Verdict, d.Reason, d.Rule = Block, ByMode, ""
 		return d, true
 	}
 	return d, false
+}
+
+// locked decides in mode lock. What passes has a rule that says so, and which
+// would decide without the lock.
+func (rs Ruleset) locked(a Attempt) Decision {
+	d := Decision{Verdict: Block, Reason: ByMode, Scope: ThisDestination}
+	if a.loopback() {
+		d.Verdict = Allow
+		return d
+	}
+	if !rs.passesLock() {
+		return d
+	}
+	by, ok := rs.Decide(a)
+	if r, _ := rs.Rule(by.Rule); ok && by.Verdict == Allow && r.PassLock {
+		return by
+	}
+	d.hold(by.Scope, by.Bounds)
+	return d
 }

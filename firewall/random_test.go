@@ -68,7 +68,9 @@ func randomRule(r *rand.Rand, id int) Rule {
 		rule.Host = pick(r, someHosts)
 	}
 	if rule.Protocol != ICMP {
-		rule.Port = uint16(r.IntN(3))
+		if rule.Port = uint16(r.IntN(3)); rule.Port > 0 && r.IntN(3) == 0 {
+			rule.PortTo = rule.Port + 1
+		}
 		if oneIn(r, 4) {
 			rule.LocalPort = uint16(r.IntN(3))
 		}

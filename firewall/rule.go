@@ -16,17 +16,6 @@ type RuleID string
 
 func (id RuleID) part() string { return string(id) }
 
-// Expiry says how long a rule lasts. The zero Expiry is always.
-type Expiry struct {
-	// Exit binds the rule to one process (PID and Started) and ends with it.
-	// "Once" is no expiry: such an answer makes no rule.
-	Exit    bool
-	PID     int
-	Started time.Time
-	// At ends the rule at a time; zero is never.
-	At time.Time
-}
-
 // Rule says what happens to the flows that it matches. Empty conditions match
 // everything, save Program: it is required, and [AnyProgram] is "*".
 type Rule struct {
@@ -34,16 +23,23 @@ type Rule struct {
 	Program   string // a Program's ID or Signature, or AnyProgram
 	Direction Direction
 	Protocol  Protocol     // AnyProtocol matches all
+	ICMPType  ICMPType     // 0 matches all
 	Remote    netip.Prefix // the zero Prefix matches all
 	Place     Place        // AnyPlace matches all
-	Host      string       // lower case, without the final dot; "" matches all
+	Host      string       // lower case, without the final dot; *.name is all names below name; "" matches all
 	Port      uint16       // remote port; 0 matches all
+	PortTo    uint16       // the last of a range that begins with Port; 0: Port alone
 	LocalPort uint16       // 0 matches all
 	StartedBy string       // the path of what started the process; "" matches all
+	User      string       // the user of the process, a number or a SID; "" matches all
 	Verdict   Verdict
 	Until     Expiry
 	Disabled  bool
 	Builtin   bool
+	// PassLock has what the rule allows pass also in [ModeLock].
+	PassLock bool
+	// Learned rules were proposed by [ModeLearn] and accepted by a person.
+	Learned bool
 	// Proposed rules were made for programs seen while the mode was allow and
 	// still wait for the person to confirm them.
 	Proposed bool
@@ -75,6 +71,8 @@ func (r Rule) Validate() error {
 		return fmt.Errorf("direction %d: want out or in", r.Direction)
 	case r.Verdict > Ask:
 		return fmt.Errorf("verdict %d: want allow, block or ask", r.Verdict)
+	case r.PassLock && (r.Verdict != Allow || r.Direction != Out || r.Program == AnyProgram):
+		return errors.New("pass lock: only a rule that allows one program to open connections passes the lock")
 	case len(r.Note) > maxNote:
 		return fmt.Errorf("note of %d bytes: at most %d", len(r.Note), maxNote)
 	}
@@ -90,6 +88,9 @@ func (r Rule) validateNames() error {
 	}
 	if r.StartedBy != "" && (!isPath(r.StartedBy) || len(r.StartedBy) > maxProgram) {
 		return fmt.Errorf("started by %.80q: want the whole path of a program or script", r.StartedBy)
+	}
+	if !isUser(r.User) {
+		return fmt.Errorf("user %.80q: want a user's number such as 1000, or a SID such as S-1-5-21-…-1001", r.User)
 	}
 	return validateProgram(r.Program)
 }
@@ -114,8 +115,9 @@ func (r Rule) validateRemote() error {
 	if _, err := netip.ParseAddr(r.Host); err == nil {
 		return fmt.Errorf("host %q: give an address as remote", r.Host)
 	}
-	if strings.HasPrefix(r.Host, ".") || strings.HasSuffix(r.Host, ".") || strings.Contains(r.Host, "..") || strings.Trim(r.Host, hostBytes) != "" {
-		return fmt.Errorf("host %q: want one whole name such as example.com, in lower case", r.Host)
+	host := strings.TrimPrefix(r.Host, "*.")
+	if host == "" && r.Host != "" || strings.HasPrefix(host, ".") || strings.HasSuffix(host, ".") || strings.Contains(host, "..") || strings.Trim(host, hostBytes) != "" {
+		return fmt.Errorf("host %q: want one whole name such as example.com, or *.example.com for all below it, in lower case", r.Host)
 	}
 	return nil
 }
@@ -128,6 +130,15 @@ func (r Rule) validatePorts() error {
 	if r.Protocol == ICMPv6 {
 		return fmt.Errorf("protocol %d: write it as icmp", r.Protocol)
 	}
+	if r.ICMPType != 0 && r.Protocol != ICMP {
+		return fmt.Errorf("ICMP type %s: want it with protocol icmp", r.ICMPType)
+	}
+	if r.ICMPType > 256 {
+		return fmt.Errorf("ICMP type %d: want one from 0 to 255", r.ICMPType-1)
+	}
+	if r.PortTo != 0 && (r.Port == 0 || r.PortTo <= r.Port) {
+		return fmt.Errorf("ports %d-%d: want the lower one first, as in 8000-8999", r.Port, r.PortTo)
+	}
 	if (r.Port != 0 || r.LocalPort != 0) && r.Protocol != AnyProtocol && !r.Protocol.HasPorts() {
 		return fmt.Errorf("%s has no ports", r.Protocol)
 	}
@@ -137,6 +148,15 @@ func (r Rule) validatePorts() error {
 func (r Rule) validateUntil() error {
 	if r.Until.Exit && (r.Until.PID <= 0 || r.Until.Started.IsZero()) {
 		return errors.New("until exit: want the process and when it started")
+	}
+	if r.Until.Exit && r.Until.Restart() {
+		return errors.New("until exit: a process does not outlive the computer's restart")
+	}
+	if len(r.Until.Boot) > maxBoot || strings.Trim(r.Until.Boot, bootBytes) != "" {
+		return fmt.Errorf("until restart: %.80q is not the name of a start", r.Until.Boot)
+	}
+	if r.Until.Uptime != 0 && (r.Until.Boot == "" || r.Until.At.IsZero() || r.Until.Uptime < 0) {
+		return errors.New("until: an end by how long the computer runs goes with its start and a time")
 	}
 	if !r.Until.Exit && r.Until.PID != 0 {
 		return fmt.Errorf("process %d: only a rule until exit is bound to a process", r.Until.PID)
@@ -151,13 +171,13 @@ func (r Rule) validateUntil() error {
 // not over, for this program and direction, and every condition is met.
 func (r Rule) Matches(a Attempt) bool {
 	a = a.normal()
-	return !r.Disabled && !r.over(a.Time) && r.Direction == a.Direction && r.names(&a.Program) && r.meets(&a)
+	return !r.Disabled && !r.over(&a) && r.Direction == a.Direction && r.names(&a.Program) && r.meets(&a)
 }
 
-// over tells whether the rule has ended by time: that of the clock on the wall,
-// which goes on while the computer sleeps.
-func (r *Rule) over(now time.Time) bool {
-	return !r.Until.At.IsZero() && !now.Round(0).Before(r.Until.At)
+// over tells whether the rule's time has ended when the attempt is made.
+func (r *Rule) over(a *Attempt) bool {
+	left, ends := r.Until.Left(Clocks{a.Time, a.Uptime}, r.Verdict)
+	return ends && left <= 0
 }
 
 // name is what the rule is about.
@@ -199,17 +219,28 @@ func (r *Rule) isFor(p *Program, n name, identified bool) bool {
 
 // meets tells whether the attempt, in normal form, meets the conditions.
 func (r *Rule) meets(a *Attempt) bool {
-	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && r.meetsStarter(a) && (r.LocalPort == 0 || r.LocalPort == a.Local.Port())
+	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && r.meetsStarter(a) && r.meetsUser(a) && (r.LocalPort == 0 || r.LocalPort == a.Local.Port())
 }
 
 func (r *Rule) meetsDestination(a *Attempt) bool {
 	return (r.Protocol == AnyProtocol || r.Protocol == a.Protocol) &&
-		(r.Port == 0 || r.Port == a.Remote.Port()) &&
+		r.meetsPort(a.Remote.Port()) && r.ICMPType.meets(&a.Flow) &&
 		(r.Place == AnyPlace || r.Place == a.Place || r.Place == Loopback && a.loopback()) &&
 		(!r.Remote.IsValid() || r.Remote.Contains(a.Remote.Addr().WithZone("")))
 }
 
-func (r *Rule) meetsHost(a *Attempt) bool { return r.Host == "" || r.Host == a.Host }
+func (r *Rule) meetsPort(port uint16) bool {
+	return r.Port == 0 || r.Port == port || r.Port < port && port <= r.PortTo
+}
+
+func (r *Rule) meetsHost(a *Attempt) bool {
+	if below, ok := strings.CutPrefix(r.Host, "*"); ok {
+		return len(a.Host) > len(below) && strings.HasSuffix(a.Host, below)
+	}
+	return r.Host == "" || r.Host == a.Host
+}
+
+func (r *Rule) meetsUser(a *Attempt) bool { return r.User == "" || r.User == a.User() }
 
 func (r *Rule) meetsProcess(a *Attempt) bool {
 	return !r.Until.Exit || r.Until.PID == a.PID && sameStart(r.Until.Started, a.Started)
@@ -226,10 +257,10 @@ func sameStart(a, b time.Time) bool {
 
 // holds says for which other attempts it is known too that the rule matches:
 // those that are alike in everything that its conditions depend on.
-func (r *Rule) holds() (s Scope, b Bounds) {
-	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Until: r.Until.At}
+func (r *Rule) holds(a *Attempt) (s Scope, b Bounds) {
+	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Until: r.Until.End(Clocks{a.Time, a.Uptime}, r.Verdict)}
 	switch {
-	case r.LocalPort != 0:
+	case r.LocalPort != 0, r.User != "": // a process may become another user's
 		return ThisFlow, b
 	case r.Protocol != AnyProtocol || r.Remote.IsValid() || r.Place != AnyPlace || r.Port != 0 || r.Host != "":
 		return ThisDestination, b
@@ -256,10 +287,12 @@ func (r *Rule) misses(a *Attempt) (Scope, Bounds) {
 // narrowness orders rules: the greater the narrower, compared item by item.
 // A condition more always makes it greater. One name, one address and one
 // resolver are equally narrow, so that among them a block counts.
-func (r *Rule) narrowness() [7]int {
-	var n [7]int
+func (r *Rule) narrowness() [8]int {
+	var n [8]int
 	n[0] = int(r.name().kind)
-	if r.Host != "" {
+	if below, ok := strings.CutPrefix(r.Host, "*."); ok {
+		n[1] += min(addressBits/2+strings.Count(below, "."), addressBits-2)
+	} else if r.Host != "" {
 		n[1] += addressBits
 	}
 	if r.Place == Loopback {
@@ -271,10 +304,13 @@ func (r *Rule) narrowness() [7]int {
 		n[1] += addressBits - r.Remote.Addr().BitLen() + r.Remote.Bits()
 	}
 	if r.Port != 0 {
-		n[2] = 1
+		n[2] = 1<<16 - int(max(r.Port, r.PortTo)-r.Port)
 	}
 	if r.Protocol != AnyProtocol {
 		n[3] = 1
+	}
+	if r.ICMPType != 0 {
+		n[3] = 2
 	}
 	if r.LocalPort != 0 {
 		n[4] = 1
@@ -282,8 +318,11 @@ func (r *Rule) narrowness() [7]int {
 	if r.StartedBy != "" {
 		n[5] = 1
 	}
-	if r.Until.Exit {
+	if r.User != "" {
 		n[6] = 1
+	}
+	if r.Until.Exit {
+		n[7] = 1
 	}
 	return n
 }

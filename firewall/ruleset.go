@@ -52,6 +52,7 @@ func (rs Ruleset) Like(r Rule) (found Rule, ok bool) {
 	for _, have := range rs.of(r.name(), r.Direction) {
 		like := r
 		like.ID, like.Builtin, like.Proposed, like.Note, like.By = have.ID, have.Builtin, have.Proposed, have.Note, have.By
+		like.Learned, like.PassLock = have.Learned, have.PassLock
 		like.Created, like.LastUsed, like.Hits = have.Created, have.LastUsed, have.Hits
 		if like == *have {
 			return *have, true
@@ -96,13 +97,13 @@ func (rs Ruleset) Decide(a Attempt) (d Decision, ok bool) {
 			continue
 		}
 		for _, r := range rs.of(n, a.Direction) {
-			if !r.isFor(&a.Program, n, identified) || r.over(a.Time) {
+			if !r.isFor(&a.Program, n, identified) || r.over(&a) {
 				continue
 			}
 			// Another attempt gets past this rule too only if it is alike in
 			// everything that the rule asks for.
 			if r.meets(&a) {
-				d.hold(r.holds())
+				d.hold(r.holds(&a))
 				d.Verdict, d.Reason, d.Rule = r.Verdict, ByRule, r.ID
 				return d, true
 			}
@@ -128,10 +129,18 @@ func (rs Ruleset) Policy(m Mode, failOpen bool) Policy {
 		Interpreters: rs.runners,
 		Scripts:      rs.tallies[Out].scripts+rs.tallies[In].scripts > 0,
 		LoopbackRule: m != ModeOff && m != ModeLock && rs.tallies[Out].loopback+rs.tallies[In].loopback > 0,
+		PassLock:     m == ModeLock && rs.passesLock(),
+		Users:        rs.tallies[Out].users+rs.tallies[In].users > 0,
 		Starters:     rs.tallies[Out].starters+rs.tallies[In].starters > 0,
 		Signers:      rs.tallies[Out].signers+rs.tallies[In].signers > 0,
 	}
 }
+
+// passesLock tells whether anything but loopback may pass in mode lock.
+func (rs Ruleset) passesLock() bool { return rs.tallies[Out].passing > 0 }
+
+// timed tells whether an enabled rule ends by the clock that nobody can set.
+func (rs Ruleset) timed() bool { return rs.tallies[Out].timed+rs.tallies[In].timed > 0 }
 
 // exempts tells whether every flow of the direction is allowed, whatever the
 // program, and if it is outgoing, to this computer itself. It may say no where

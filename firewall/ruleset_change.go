@@ -191,6 +191,9 @@ type tally struct {
 	bare     int // those that are all there is to exempt flows from being held
 	starters int // those that depend on what started the process
 	signers  int // those that name a signer and product
+	users    int // those that depend on the user of the process
+	passing  int // those that pass the lock
+	timed    int // those that end by the clock that nobody can set
 }
 
 func (t *tally) count(r *Rule, n int) {
@@ -212,6 +215,15 @@ func (t *tally) count(r *Rule, n int) {
 	}
 	if r.StartedBy != "" {
 		t.starters += n
+	}
+	if r.User != "" {
+		t.users += n
+	}
+	if r.PassLock {
+		t.passing += n
+	}
+	if r.Until.Uptime != 0 {
+		t.timed += n
 	}
 }
 

@@ -21,11 +21,11 @@ import (
 //
 //	limit prompts|waiting|per-prompt N   before anything else
 //	builtin                              puts the built-in rules into force
-//	mode ask|allow|block|off|lock
+//	mode ask|allow|block|off|lock|learn
 //	patience 10s
-//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N] [protocol=P] [local=N] [place=resolver|loopback] [in] [by=NAME] [pid=N] [for=1h] [disabled]
+//	rule ID PROGRAM VERDICT [to=PREFIX] [host=NAME] [port=N[-N]] [user=N] [protocol=P] [icmp=TYPE] [local=N] [place=resolver|loopback] [in] [by=NAME] [pid=N] [for=1h] [passlock] [disabled]
 //	remove ID
-//	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [by=NAME] [times=N]
+//	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [user=N] [icmp=N] [by=NAME] [times=N]
 //	in PROGRAM SOURCE                    a connection from outside
 //	resend PROGRAM DESTINATION           sends the held first packet again
 //	gone PROGRAM DESTINATION             the program gives up
@@ -141,7 +141,7 @@ func parse(args []string) (words []string, options map[string]string) {
 	for _, arg := range args {
 		name, value, found := strings.Cut(arg, "=")
 		switch {
-		case found, arg == "once", arg == "only", arg == "disabled", arg == "in", arg == "always":
+		case found, arg == "once", arg == "only", arg == "disabled", arg == "in", arg == "always", arg == "passlock":
 			options[name] = value
 		default:
 			words = append(words, arg)
@@ -240,10 +240,14 @@ func (s *story) rule(words []string, options map[string]string) firewall.Rule {
 	if err := r.Protocol.UnmarshalText([]byte(options["protocol"])); err != nil {
 		s.Fatal(err)
 	}
+	if err := r.ICMPType.UnmarshalText([]byte(options["icmp"])); err != nil {
+		s.Fatal(err)
+	}
 	if to := options["to"]; to != "" {
 		r.Remote = netip.MustParsePrefix(to)
 	}
-	r.Port, r.LocalPort = uint16(s.number(options["port"])), uint16(s.number(options["local"]))
+	first, last, _ := strings.Cut(options["port"], "-")
+	r.Port, r.PortTo, r.LocalPort, r.User = uint16(s.number(first)), uint16(s.number(last)), uint16(s.number(options["local"])), options["user"]
 	r.Place, r.StartedBy = places[options["place"]], starter(options["by"])
 	if _, in := options["in"]; in {
 		r.Direction = firewall.In
@@ -255,6 +259,7 @@ func (s *story) rule(words []string, options map[string]string) firewall.Rule {
 		r.Until.At = time.Now().Add(s.duration(d))
 	}
 	_, r.Disabled = options["disabled"]
+	_, r.PassLock = options["passlock"]
 	return r
 }
 
@@ -274,7 +279,13 @@ func (s *story) attempt(who, where string, options map[string]string) firewall.A
 	if a.PID != 0 {
 		a.Started = started(a.PID)
 	}
-	a.StartedBy = starter(options["by"])
+	if kind, ok := options["icmp"]; ok {
+		a.ICMP = uint16(s.number(kind)) + 1
+	}
+	a.StartedBy, a.UID = starter(options["by"]), -1
+	if options["user"] != "" {
+		a.UID = s.number(options["user"])
+	}
 	return a
 }
 

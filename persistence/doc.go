@@ -14,8 +14,9 @@
 //	meta        format → sealed number; rules → sealed tally; log → sealed size
 //	rules       rule ID → sealed rule
 //	used        rule ID → sealed hits and last use
-//	settings    name → sealed text; among them "mode"
+//	settings    name → sealed text; among them "mode", and "mode-timed" while one in its place ends by itself
 //	seen        direction, program → sealed first, last, count
+//	learned     direction, program → sealed destinations that mode learn let pass; may be missing
 //	identities  path → sealed proof and stamp of the program that rules for it were made for
 //	changes     number of a change → sealed change: who made it, what was before and after
 //	log         line number → sealed line

@@ -77,7 +77,7 @@ func replace(tx *bbolt.Tx, d Document, trail *trail) (stored []firewall.Rule, re
 		return nil, nil, err
 	}
 	err = tx.Bucket(settingsBucket).ForEach(func(k, _ []byte) error {
-		if _, named := d.Settings[string(k)]; !named && string(k) != ModeSetting {
+		if _, named := d.Settings[string(k)]; !named && string(k) != ModeSetting && string(k) != TimedSetting {
 			u.Unset = append(u.Unset, string(k))
 		}
 		return nil

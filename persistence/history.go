@@ -50,7 +50,7 @@ type changeText struct {
 }
 
 // kept are the buckets whose records a change may have been of.
-var kept = []string{string(rulesBucket), string(usedBucket), string(settingsBucket), string(seenBucket), string(identitiesBucket)}
+var kept = []string{string(rulesBucket), string(usedBucket), string(settingsBucket), string(seenBucket), string(learnedBucket), string(identitiesBucket)}
 
 // changes notes that a sealed record is about to be replaced, nil being none.
 func (t *trail) changes(bucket, key, before, after []byte) {
@@ -143,11 +143,17 @@ type RuleEdit struct {
 	Before, After *firewall.Rule
 }
 
-// SettingEdit is a setting, or the "mode", before and after a change; nil: it
+// SettingEdit is a setting, the "mode", or a [TimedSetting], before and after a change; nil: it
 // was the default, or nobody had chosen a mode.
 type SettingEdit struct {
 	Name          string
 	Before, After *string
+}
+
+// OfMode tells whether the change was one of the mode. Taken back, no mode ends
+// by itself.
+func (p PastChange) OfMode() bool {
+	return slices.ContainsFunc(p.Settings, func(s SettingEdit) bool { return s.Name == ModeSetting || s.Name == TimedSetting })
 }
 
 // Changes returns changes, newest first: at most so many (0: all that are kept),

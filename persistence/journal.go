@@ -43,6 +43,7 @@ type Journal struct {
 	mu      sync.Mutex // guards what follows: held for moments only
 	queue   []Line
 	seen    map[string]firewall.Entry
+	lessons map[lesson]learnedText // without To
 	lost    uint64
 	trouble map[string]string // by what fails: "log", "backup"
 }
@@ -51,7 +52,7 @@ type Journal struct {
 // written before Run.
 func NewJournal(s *Store) *Journal {
 	return &Journal{store: s, wake: make(chan struct{}, 1), flushes: make(chan chan struct{}),
-		seen: map[string]firewall.Entry{}, trouble: map[string]string{}}
+		seen: map[string]firewall.Entry{}, lessons: map[lesson]learnedText{}, trouble: map[string]string{}}
 }
 
 // Append queues an entry. If the queue is full, because the disk is too slow
@@ -191,8 +192,10 @@ func (j *Journal) write() error {
 		}
 		taken := j.seen
 		j.seen = map[string]firewall.Entry{}
+		b.lessons = j.lessons
+		j.lessons = map[lesson]learnedText{}
 		j.mu.Unlock()
-		if n == 0 && len(b.seen) == 0 {
+		if n == 0 && len(b.seen) == 0 && len(b.lessons) == 0 {
 			return nil
 		}
 		for i := range b.lines {
@@ -212,6 +215,14 @@ func (j *Journal) write() error {
 			for key, e := range taken {
 				e.Count += j.seen[key].Count
 				j.seen[key] = e
+			}
+			for l, t := range b.lessons {
+				more := j.lessons[l]
+				t.Count += more.Count
+				if more.Last.After(t.Last) {
+					t.Last = more.Last
+				}
+				j.lessons[l] = t
 			}
 		}
 		j.mu.Unlock()

@@ -63,6 +63,7 @@ type lineText struct {
 	Starter []byte               `json:"sb,omitempty"`
 	Warn    []string             `json:"wa,omitempty"`
 	Facts   []string             `json:"fa,omitempty"`
+	ICMP    uint16               `json:"ic,omitempty"`
 }
 
 func (l Line) text() lineText {
@@ -72,7 +73,7 @@ func (l Line) text() lineText {
 	e := l.Entry
 	p := e.Program
 	return lineText{e.Time.UTC(), p.Kind, []byte(p.Path), p.File, p.Why, p.Service, p.Package, p.Signer, p.Product, p.Family, []byte(p.Script), p.Replaceable, e.PID, e.Started.UTC(), e.UID,
-		uint8(e.Protocol), e.Direction, e.Local, e.Remote, e.Place, e.Host, e.Verdict, e.Reason, e.Rule, e.Scope, e.Count, nil, []byte(e.StartedBy), l.Warnings, l.Facts}
+		uint8(e.Protocol), e.Direction, e.Local, e.Remote, e.Place, e.Host, e.Verdict, e.Reason, e.Rule, e.Scope, e.Count, nil, []byte(e.StartedBy), l.Warnings, l.Facts, e.ICMP}
 }
 
 // decodeLine reads a stored line. One that cannot be read becomes a change
@@ -89,7 +90,7 @@ func decodeLine(key, value []byte) Line {
 		return l
 	}
 	l.Entry.Attempt = firewall.Attempt{
-		Flow:    firewall.Flow{Protocol: firewall.Protocol(t.Proto), Direction: t.Dir, Local: t.Local, Remote: t.Remote},
+		Flow:    firewall.Flow{Protocol: firewall.Protocol(t.Proto), Direction: t.Dir, Local: t.Local, Remote: t.Remote, ICMP: t.ICMP},
 		Program: firewall.Program{Kind: t.Kind, Path: string(t.Path), File: t.File, Why: t.Why, Service: t.Service, Package: t.Package, Signer: t.Signer, Product: t.Product, Family: t.Family, Script: string(t.Script), Replaceable: t.Own},
 		PID:     t.PID, Started: t.Started, UID: t.UID, Place: t.Place, Host: t.Host, StartedBy: string(t.Starter), Time: t.Time}
 	l.Entry.Decision = firewall.Decision{Verdict: t.Verdict, Reason: t.Reason, Rule: t.Rule, Scope: t.Scope}

@@ -42,13 +42,18 @@ type policyRule struct {
 	Place        string             `toml:"place,omitempty"`  // loopback or resolvers
 	Host         string             `toml:"host,omitempty"`
 	Port         uint16             `toml:"port,omitempty"`
+	PortTo       uint16             `toml:"port_to,omitempty"` // the last of a range that begins with port
+	ICMPType     firewall.ICMPType  `toml:"icmp_type,omitempty"`
 	LocalPort    uint16             `toml:"local_port,omitempty"`
 	StartedBy    string             `toml:"started_by,omitempty"`
 	StarterBytes policyBytes        `toml:"started_by_base64,omitempty"` // a path that is not valid UTF-8
-	Until        string             `toml:"until,omitempty"`             // always, a time, or exit:PID:TIME
+	User         string             `toml:"user,omitempty"`
+	Until        string             `toml:"until,omitempty"` // see untilText; restart is that of the computer which reads it
 	Enabled      *bool              `toml:"enabled,omitempty"`
 	Builtin      bool               `toml:"builtin,omitempty"`
 	Proposed     bool               `toml:"proposed,omitempty"`
+	Learned      bool               `toml:"learned,omitempty"`
+	PassLock     bool               `toml:"pass_lock,omitempty"`
 	Note         string             `toml:"note,omitempty"`
 	Created      time.Time          `toml:"created,omitzero"`
 	LastUsed     time.Time          `toml:"last_used,omitzero"`
@@ -76,6 +81,7 @@ func policyOf(r firewall.Rule) policyRule {
 	p := policyRule{ID: t.ID, Program: t.Program, ProgramBytes: t.ProgramBytes, Verdict: t.Verdict, Direction: t.Direction,
 		Protocol: t.Protocol, Remote: t.Remote, Place: t.Place, Host: t.Host, Port: t.Port, LocalPort: t.LocalPort,
 		StartedBy: t.StartedBy, StarterBytes: t.StarterBytes, Builtin: t.Builtin, Proposed: t.Proposed, Note: t.Note,
+		PortTo: t.PortTo, ICMPType: t.ICMPType, User: t.User, Learned: t.Learned, PassLock: t.PassLock,
 		Created: t.Created, LastUsed: t.LastUsed, Hits: t.Hits}
 	if r.Remote.IsValid() && r.Remote.IsSingleIP() {
 		p.Remote = r.Remote.Addr().String()
@@ -93,6 +99,7 @@ func (p policyRule) rule() (firewall.Rule, error) {
 	t := ruleText{ID: p.ID, Program: p.Program, ProgramBytes: p.ProgramBytes, Verdict: p.Verdict, Direction: p.Direction,
 		Protocol: p.Protocol, Remote: p.Remote, Place: p.Place, Host: p.Host, Port: p.Port, LocalPort: p.LocalPort,
 		StartedBy: p.StartedBy, StarterBytes: p.StarterBytes, Until: p.Until, Enabled: p.Enabled == nil || *p.Enabled,
+		PortTo: p.PortTo, ICMPType: p.ICMPType, User: p.User, Learned: p.Learned, PassLock: p.PassLock,
 		Builtin: p.Builtin, Proposed: p.Proposed, Note: p.Note, Created: p.Created, LastUsed: p.LastUsed, Hits: p.Hits}
 	named := t.ID != ""
 	if !named {

@@ -183,7 +183,11 @@ func (r *policyReader) value(name string, v *unstable.Node) (err error) {
 		return readValue(name, v, reflect.ValueOf(&r.file.LastID).Elem())
 	case name == "mode":
 		r.file.Mode = new(firewall.Mode)
-		return readValue(name, v, reflect.ValueOf(r.file.Mode).Elem())
+		err := readValue(name, v, reflect.ValueOf(r.file.Mode).Elem())
+		if err == nil && *r.file.Mode == firewall.ModeLearn {
+			err = errors.New("mode learn ends by itself, and is in no file: want ask, allow, block, off or lock")
+		}
+		return err
 	}
 	return fmt.Errorf("%q: want sallyport, last_id or mode here, [settings], or [[rule]]", name)
 }

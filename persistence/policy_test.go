@@ -70,8 +70,8 @@ func TestThePolicyFileIsWhatItWas(t *testing.T) {
 // Whatever a rule gets one day must be in the file too, or an import loses it.
 func TestNothingOfARuleIsLostInTheFile(t *testing.T) {
 	full := firewall.Rule{ID: "r1", Program: "/bin/a", Direction: firewall.In, Protocol: firewall.TCP, Remote: netip.MustParsePrefix("192.0.2.0/24"),
-		Place: firewall.Loopback, Host: "example.org", Port: 1, LocalPort: 2, StartedBy: "/bin/b", Verdict: firewall.Ask, Until: firewall.Expiry{At: time.Unix(1e9, 0)},
-		Disabled: true, Builtin: true, Proposed: true, Note: "n", Created: time.Unix(1, 0), LastUsed: time.Unix(2, 0), Hits: 3}
+		Place: firewall.Loopback, Host: "*.example.org", Port: 1, PortTo: 9, ICMPType: 9, LocalPort: 2, StartedBy: "/bin/b", User: "1000", Verdict: firewall.Ask, Until: firewall.Expiry{At: time.Unix(1e9, 0)},
+		Disabled: true, Builtin: true, Proposed: true, Learned: true, PassLock: true, Note: "n", Created: time.Unix(1, 0), LastUsed: time.Unix(2, 0), Hits: 3}
 	values := reflect.ValueOf(full)
 	for i := range values.NumField() {
 		field := values.Type().Field(i)
@@ -84,6 +84,14 @@ func TestNothingOfARuleIsLostInTheFile(t *testing.T) {
 		}
 		r := firewall.Rule{ID: "r1", Program: "/bin/a"}
 		reflect.ValueOf(&r).Elem().Field(i).Set(values.Field(i))
+		switch field.Name {
+		case "PortTo":
+			r.Port = full.Port
+		case "PassLock":
+			r.Verdict = firewall.Allow
+		case "ICMPType":
+			r.Protocol = firewall.ICMP
+		}
 		if r.Builtin {
 			r.ID = "builtin-x"
 		}
@@ -107,6 +115,28 @@ func TestNothingOfARuleIsLostInTheFile(t *testing.T) {
 	}
 }
 
+// Each way in which a rule may end is read as it was written.
+func TestNoEndOfARuleIsLostInTheFile(t *testing.T) {
+	at := time.Unix(1e9, 0).UTC()
+	for _, until := range []firewall.Expiry{
+		{}, {At: at}, {Boot: firewall.ThisBoot}, {Boot: "a-start"}, {At: at, Boot: "a-start", Uptime: 90*time.Minute + time.Nanosecond},
+		{Exit: true, PID: 7, Started: at},
+	} {
+		text, err := Document{Rules: []firewall.Rule{{ID: "r1", Program: "/bin/a", Until: until}}}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := DecodeDocument(text)
+		if err != nil || len(d.Rules) != 1 || d.Rules[0].Until != until {
+			t.Errorf("%+v is read as %+v, %v\n%s", until, d.Rules, err, text)
+		}
+	}
+	d, err := DecodeDocument([]byte("sallyport = 1\n[[rule]]\nprogram = '/bin/a'\nverdict = 'allow'\nuntil = 'restart'\n"))
+	if err != nil || d.Rules[0].Until.Boot != firewall.ThisBoot {
+		t.Errorf("until restart is read as %+v, %v", d.Rules, err)
+	}
+}
+
 func TestAPolicyFileIsRefusedWithTheLineAndTheReason(t *testing.T) {
 	const head = "sallyport = 1\n"
 	const rule = "[[rule]]\nid = 'r1'\nprogram = '/bin/a'\nverdict = 'allow'\n"
@@ -125,6 +155,7 @@ func TestAPolicyFileIsRefusedWithTheLineAndTheReason(t *testing.T) {
 		{head + "\n# comment\nmode = \n", 4, "not TOML"},
 		{head + "mode = 'loud'\n", 2, `line 2: mode "loud": want ask, allow, block, off, lock`},
 		{head + "mode = 1\n", 2, "want a text in quotes"},
+		{head + "mode = 'learn'\n", 2, "mode learn ends by itself, and is in no file"},
 		{head + "colour = 'red'\n", 2, `"colour": want sallyport`},
 		{head + "settings.patience = '1m'\n", 2, "want one name before the ="},
 		{head + "[zones]\n", 2, `table "zones": want [settings] or [[rule]]`},
@@ -139,6 +170,15 @@ func TestAPolicyFileIsRefusedWithTheLineAndTheReason(t *testing.T) {
 		{head + rule + "port = 65536\n", 6, "want a number from 0 to 65535"},
 		{head + rule + "port = -1\n", 6, "want a number from 0 to 65535"},
 		{head + rule + "port = [80, 443]\n", 6, "want a number"},
+		{head + rule + "port_to = '8999'\n", 6, "want a number from 0 to 65535"},
+		{head + rule + "port = 9\nport_to = 8\n", 2, "want the lower one first"},
+		{head + rule + "icmp_type = 8\n", 6, "want a text in quotes"},
+		{head + rule + "protocol = 'icmp'\nicmp_type = 'ping'\n", 7, "ICMP type \"ping\""},
+		{head + rule + "icmp_type = 'echo-request'\n", 2, "want it with protocol icmp"},
+		{head + rule + "user = 1000\n", 6, "want a text in quotes"},
+		{head + rule + "user = 'ann'\n", 2, "want a user's number"},
+		{head + rule + "until = 'restart:'\n", 2, "until"},
+		{head + rule + "until = '2026-01-02T03:04:05Z@+1h'\n", 2, "until"},
 		{head + rule + "enabled = 'yes'\n", 6, "want true or false"},
 		{head + rule + "created = '2026-01-02T03:04:05Z'\n", 6, "want a time"},
 		{head + rule + "created = 2026-01-02\n", 6, "want a time"},

@@ -29,15 +29,20 @@ type ruleText struct {
 	Port         uint16             `json:"port"`
 	LocalPort    uint16             `json:"local_port,omitempty"`
 	StartedBy    string             `json:"started_by,omitempty"`
+	PortTo       uint16             `json:"port_to,omitempty"`
+	ICMPType     firewall.ICMPType  `json:"icmp_type,omitempty"`
+	User         string             `json:"user,omitempty"`
 	StarterBytes []byte             `json:"started_by_base64,omitempty"` // a path that is not valid UTF-8
 	Verdict      firewall.Verdict   `json:"verdict"`
-	Until        string             `json:"until"` // always, a time, or exit:PID:TIME
+	Until        string             `json:"until"` // see untilText
 	Enabled      bool               `json:"enabled"`
 	Builtin      bool               `json:"builtin,omitempty"`
 	Proposed     bool               `json:"proposed,omitempty"`
+	Learned      bool               `json:"learned,omitempty"`
+	PassLock     bool               `json:"pass_lock,omitempty"`
 	Note         string             `json:"note"`
 	By           firewall.Way       `json:"by,omitempty"`
-	User         string             `json:"user,omitempty"` // who made it: a UID or a SID
+	ByUser       string             `json:"by_user,omitempty"` // who made it: a UID or a SID
 	Created      time.Time          `json:"created,omitzero"`
 	LastUsed     time.Time          `json:"last_used,omitzero"`
 	Hits         uint64             `json:"hits,omitempty"`
@@ -47,8 +52,9 @@ var places = map[firewall.Place]string{firewall.AnyPlace: "", firewall.Loopback:
 
 func textOf(r firewall.Rule) ruleText {
 	t := ruleText{ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Place: places[r.Place],
-		Host: r.Host, Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: "always", Enabled: !r.Disabled,
-		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, By: r.By.Way, User: r.By.User, Created: r.Created.UTC(), LastUsed: r.LastUsed.UTC(), Hits: r.Hits}
+		Host: r.Host, Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: untilText(r.Until), Enabled: !r.Disabled,
+		Learned: r.Learned, PassLock: r.PassLock, PortTo: r.PortTo, ICMPType: r.ICMPType, User: r.User,
+		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, By: r.By.Way, ByUser: r.By.User, Created: r.Created.UTC(), LastUsed: r.LastUsed.UTC(), Hits: r.Hits}
 	if !utf8.ValidString(r.Program) {
 		t.Program, t.ProgramBytes = "", []byte(r.Program)
 	}
@@ -58,19 +64,30 @@ func textOf(r firewall.Rule) ruleText {
 	if r.Remote.IsValid() {
 		t.Remote = r.Remote.String()
 	}
-	switch {
-	case r.Until.Exit:
-		t.Until = "exit:" + strconv.Itoa(r.Until.PID) + ":" + r.Until.Started.UTC().Format(time.RFC3339Nano)
-	case !r.Until.At.IsZero():
-		t.Until = r.Until.At.UTC().Format(time.RFC3339Nano)
-	}
 	return t
+}
+
+// untilText writes always, restart:START, exit:PID:TIME, a time, or a time and
+// what the other clock says then: TIME@START+DURATION.
+func untilText(e firewall.Expiry) string {
+	switch {
+	case e.Exit:
+		return "exit:" + strconv.Itoa(e.PID) + ":" + e.Started.UTC().Format(time.RFC3339Nano)
+	case e.Restart():
+		return "restart:" + e.Boot
+	case e.At.IsZero():
+		return "always"
+	case e.Uptime == 0:
+		return e.At.UTC().Format(time.RFC3339Nano)
+	}
+	return e.At.UTC().Format(time.RFC3339Nano) + "@" + e.Boot + "+" + e.Uptime.String()
 }
 
 func (t ruleText) rule() (firewall.Rule, error) {
 	r := firewall.Rule{ID: firewall.RuleID(t.ID), Program: t.Program, Direction: t.Direction, Protocol: t.Protocol,
 		Host: t.Host, Port: t.Port, LocalPort: t.LocalPort, Verdict: t.Verdict, Disabled: !t.Enabled, Builtin: t.Builtin,
-		Proposed: t.Proposed, Note: t.Note, By: firewall.Author{Way: t.By, User: t.User}, Created: t.Created, LastUsed: t.LastUsed, Hits: t.Hits}
+		Learned: t.Learned, PassLock: t.PassLock, PortTo: t.PortTo, ICMPType: t.ICMPType, User: t.User,
+		Proposed: t.Proposed, Note: t.Note, By: firewall.Author{Way: t.By, User: t.ByUser}, Created: t.Created, LastUsed: t.LastUsed, Hits: t.Hits}
 	if len(t.ProgramBytes) > 0 {
 		if t.Program != "" {
 			return r, errors.New("program and program_base64 exclude each other")
@@ -128,10 +145,24 @@ func parseUntil(s string) (e firewall.Expiry, err error) {
 				return e, nil
 			}
 		}
-	} else if e.At, err = time.Parse(time.RFC3339Nano, s); err == nil && isDate(e.At) {
-		return e, nil
+	} else if s == "restart" {
+		return firewall.Expiry{Boot: firewall.ThisBoot}, nil
+	} else if boot, ok := strings.CutPrefix(s, "restart:"); ok && boot != "" {
+		return firewall.Expiry{Boot: boot}, nil
+	} else {
+		at, rest, two := strings.Cut(s, "@")
+		e.At, err = time.Parse(time.RFC3339Nano, at)
+		if dated := err == nil && isDate(e.At); dated && !two {
+			return e, nil
+		} else if dated {
+			boot, uptime, _ := strings.Cut(rest, "+")
+			if e.Uptime, err = time.ParseDuration(uptime); err == nil && !e.At.IsZero() && boot != "" {
+				e.Boot = boot
+				return e, nil
+			}
+		}
 	}
-	return e, fmt.Errorf("until %q: want always, a time in RFC 3339, or exit:PID:TIME", s)
+	return firewall.Expiry{}, fmt.Errorf("until %q: want always, restart, a time such as 2026-01-31T12:00:00Z, or exit:PID:TIME", s)
 }
 
 // decodeRule reads a stored rule; the key is its ID.
@@ -225,6 +256,8 @@ type Update struct {
 	Unset    []string          // settings that become their default again; "mode": nobody has chosen one
 	Mode     *firewall.Mode    // as in SetMode
 	Unsee    []string          // programs to take from those seen
+	Timed    *TimedMode        // zero: none any more; a Mode ends it, too
+	Unlearn  []Learned         // what to take from what was learned: To, and More
 
 	Identities []firewall.Identity // as in PutIdentities
 }
@@ -315,6 +348,9 @@ func (u Update) apply(tx *bbolt.Tx, trail *trail) ([]firewall.Rule, error) {
 		return nil, err
 	}
 	if err := putIdentities(tx, u.Identities, trail); err != nil {
+		return nil, err
+	}
+	if err := unlearn(tx, u.Unlearn, trail); err != nil {
 		return nil, err
 	}
 	return stored, unsee(tx, u.Unsee, trail)

@@ -25,6 +25,7 @@ type Settings struct {
 	LogMaxBytes   int64         // log-max-size
 	LogMaxAge     time.Duration // log-max-age
 	Notifications bool          // notifications: on or off
+	LockIdle      time.Duration // lock-idle: 0 is off
 	User          string        // user: who may decide besides the group sallyport
 }
 
@@ -64,6 +65,13 @@ var everyDefinition = []definition{
 		}},
 	{Setting{Name: "notifications", Default: "on", Choices: []string{"on", "off"}, Help: "whether a desktop notification comes with each question"},
 		func(s *Settings, v string) error { s.Notifications = v == "on"; return nil }},
+	{Setting{Name: "lock-idle", Default: "off", Help: "after how long without anybody at the computer all traffic is locked: off, or 1m to 24h"},
+		func(s *Settings, v string) (err error) {
+			if s.LockIdle = 0; v != "off" {
+				s.LockIdle, err = parseDuration(v, time.Minute, 24*time.Hour)
+			}
+			return err
+		}},
 	{Setting{Name: "user", Default: "", Help: "a user who may decide although not in the group sallyport"},
 		func(s *Settings, v string) error {
 			if len(v) > 256 || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == ':' || r == '/' }) {
@@ -160,7 +168,7 @@ func readSettings(tx *bbolt.Tx) (map[string]string, error) {
 		if err := unseal(k, v, &value); err != nil {
 			return fmt.Errorf("setting %q: %w", k, err)
 		}
-		if string(k) != ModeSetting {
+		if string(k) != ModeSetting && string(k) != TimedSetting {
 			values[string(k)] = value
 		}
 		return nil
@@ -230,8 +238,18 @@ func (u Update) applySettings(tx *bbolt.Tx, trail *trail) error {
 			return err
 		}
 	}
+	timed := u.Timed
 	if u.Mode != nil {
-		return store(ModeSetting, u.Mode.String())
+		if *u.Mode == firewall.ModeLearn {
+			return errors.New("mode learn ends by itself: it has a time")
+		}
+		if err := store(ModeSetting, u.Mode.String()); err != nil {
+			return err
+		}
+		timed = &TimedMode{}
+	}
+	if timed != nil {
+		return timed.put(tx, trail)
 	}
 	return nil
 }
@@ -250,7 +268,9 @@ func readMode(tx *bbolt.Tx) (m firewall.Mode, chosen bool, err error) {
 	if err = take(tx.Bucket(settingsBucket), []byte(ModeSetting), &name); err != nil || name == "" {
 		return firewall.ModeAllow, false, err
 	}
-	err = m.UnmarshalText([]byte(name))
+	if err = m.UnmarshalText([]byte(name)); err == nil && m == firewall.ModeLearn {
+		m = firewall.ModeAsk // it is stored with its end, or not at all
+	}
 	return m, err == nil, err
 }
 

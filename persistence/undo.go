@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -83,11 +85,12 @@ func (t *changeText) hindrance(tx *bbolt.Tx) error {
 	}
 	left := false
 	for _, e := range t.Edits {
-		now := textIn(tx.Bucket([]byte(e.Bucket)).Get(e.Key))
+		now := e.now(tx)
 		switch {
-		case e.follows() || bytes.Equal(now, e.Before):
-		case bytes.Equal(now, e.After):
+		case e.follows() || e.isEndOfMode() || e.same(now, e.Before):
+		case e.same(now, e.After):
 			left = true
+		case e.isTimedMode(): // it has ended
 		case now == nil:
 			return fmt.Errorf("%w: %s is gone", ErrConflict, e.what())
 		default:
@@ -106,6 +109,41 @@ func (e edit) follows() bool {
 	return e.Bucket != string(rulesBucket) && e.Bucket != string(settingsBucket)
 }
 
+// now is the text of the record as it is now.
+func (e edit) now(tx *bbolt.Tx) json.RawMessage {
+	b := tx.Bucket([]byte(e.Bucket))
+	if b == nil {
+		return nil
+	}
+	return textIn(b.Get(e.Key))
+}
+
+// same tells whether two texts of the record say the same. A rule that ends at
+// a time is the same whatever another start of the computer's clock says then.
+func (e edit) same(a, b json.RawMessage) bool {
+	if e.Bucket != string(rulesBucket) || len(a) == 0 || len(b) == 0 || bytes.Equal(a, b) {
+		return bytes.Equal(a, b)
+	}
+	lasts := func(text json.RawMessage) []byte {
+		var t ruleText
+		if json.Unmarshal(text, &t) != nil {
+			return text
+		}
+		t.Until, _, _ = strings.Cut(t.Until, "@")
+		text, _ = json.Marshal(t)
+		return text
+	}
+	return bytes.Equal(lasts(a), lasts(b))
+}
+
+func (e edit) isTimedMode() bool {
+	return e.Bucket == string(settingsBucket) && string(e.Key) == TimedSetting
+}
+
+// isEndOfMode tells whether the edit ended a mode that was to end by itself:
+// nobody gets that back by an undo.
+func (e edit) isEndOfMode() bool { return e.isTimedMode() && len(e.After) == 0 }
+
 func (e edit) what() string {
 	switch {
 	case e.Bucket == string(rulesBucket):
@@ -121,8 +159,7 @@ func (e edit) what() string {
 func (t *changeText) reverse(tx *bbolt.Tx) (u Update, err error) {
 	u.Settings = map[string]string{}
 	for _, e := range t.Edits {
-		now := textIn(tx.Bucket([]byte(e.Bucket)).Get(e.Key))
-		if bytes.Equal(now, e.Before) {
+		if e.same(e.now(tx), e.Before) || e.isEndOfMode() {
 			continue
 		}
 		switch e.Bucket {
@@ -141,6 +178,10 @@ func (t *changeText) reverse(tx *bbolt.Tx) (u Update, err error) {
 			switch {
 			case err != nil:
 				return u, err
+			case e.isTimedMode():
+				u.Timed = &TimedMode{}
+			case value == nil && string(e.Key) == ModeSetting:
+				u.Unset, u.Timed = append(u.Unset, ModeSetting), &TimedMode{}
 			case value == nil:
 				u.Unset = append(u.Unset, string(e.Key))
 			case string(e.Key) == ModeSetting:
@@ -175,12 +216,15 @@ func identityIn(key []byte, text json.RawMessage) (firewall.Identity, error) {
 	return decodeIdentity(key, sealed)
 }
 
-// putBack puts back the programs that were taken from those seen, and how often
-// rules were used that are there again.
+// putBackToo are the buckets whose records come back with what a person changed.
+var putBackToo = []string{string(seenBucket), string(learnedBucket), string(usedBucket)}
+
+// putBack puts back the programs that were taken from those seen, what was taken
+// from what was learned, and how often rules were used that are there again.
 func (t *changeText) putBack(tx *bbolt.Tx, trail *trail) error {
 	for _, e := range t.Edits {
 		b := tx.Bucket([]byte(e.Bucket))
-		if e.Bucket != string(seenBucket) && e.Bucket != string(usedBucket) || len(e.Before) == 0 || b.Get(e.Key) != nil {
+		if b == nil || !slices.Contains(putBackToo, e.Bucket) || len(e.Before) == 0 || !bytes.Equal(textIn(b.Get(e.Key)), e.After) {
 			continue
 		}
 		if e.Bucket == string(usedBucket) && tx.Bucket(rulesBucket).Get(e.Key) == nil {
@@ -190,7 +234,7 @@ func (t *changeText) putBack(tx *bbolt.Tx, trail *trail) error {
 		if err != nil {
 			return err
 		}
-		trail.changes([]byte(e.Bucket), e.Key, nil, value)
+		trail.changes([]byte(e.Bucket), e.Key, b.Get(e.Key), value)
 		if err := b.Put(e.Key, value); err != nil {
 			return err
 		}

@@ -17,6 +17,8 @@ const trimStep = 2000
 type batch struct {
 	lines []Line // without ID; writeBatch sets it
 	seen  []firewall.Entry
+
+	lessons map[lesson]learnedText // without To
 }
 
 // writeBatch stores the batch and removes what exceeds the bounds.
@@ -49,6 +51,9 @@ func (s *Store) writeBatch(b batch, bounds Settings, now time.Time) error {
 			if err := collect(tx, e); err != nil {
 				return err
 			}
+		}
+		if err := learn(tx, b.lessons); err != nil {
+			return err
 		}
 		if err := w.trim(len(b.lines)+trimStep, uint64(bounds.LogMaxBytes), now.Add(-bounds.LogMaxAge)); err != nil {
 			return err

@@ -75,7 +75,7 @@ func (u *UI) decide(program string, v firewall.Verdict) {
 }
 
 func isAnywhere(r Rule) bool {
-	return r.Protocol == firewall.AnyProtocol && r.Remote == "" && r.Host == "" && r.Port == 0 && r.LocalPort == 0 && r.StartedBy == ""
+	return r.Protocol == firewall.AnyProtocol && r.Remote == "" && r.Host == "" && r.Port == 0 && r.LocalPort == 0 && r.StartedBy == "" && r.User == ""
 }
 
 // lineDetail is everything about a line, in two lines.

@@ -17,11 +17,12 @@ import (
 // Space goes through them.
 var rowVerdicts = []firewall.Verdict{firewall.Allow, firewall.Ask, firewall.Block}
 
-// choiceRow is a program with the three verdicts beside each other.
+// choiceRow is a program with verdicts beside each other.
 type choiceRow struct {
 	widget.BaseWidget
-	width float32
-	shows choiceText
+	width    float32
+	shows    choiceText
+	verdicts []firewall.Verdict
 
 	back         *canvas.Rectangle
 	tile         *tile
@@ -30,17 +31,20 @@ type choiceRow struct {
 	choices      []*choicePill
 }
 
-// choiceText is what a row says of its program.
+// choiceText is what a row says of its program. Without a name it goes on with
+// the program of the row above.
 type choiceText struct{ program, name, detail, more string }
 
-// newChoiceRow makes a row; undecided is the word for a verdict to ask.
-func newChoiceRow(icons *iconFinder, undecided string) *choiceRow {
+// newChoiceRow makes a row with these verdicts; undecided is the word for that
+// to ask.
+func newChoiceRow(icons *iconFinder, verdicts []firewall.Verdict, undecided string) *choiceRow {
 	r := &choiceRow{
-		back: canvas.NewRectangle(color.Transparent), tile: newTile(22, icons),
+		verdicts: verdicts,
+		back:     canvas.NewRectangle(color.Transparent), tile: newTile(22, icons),
 		name: newBold("", sizeText, theme.ColorNameForeground), detail: newText("", sizeSmall, colorMuted),
 		more: newText("", sizeSmall, colorMuted),
 	}
-	for _, v := range rowVerdicts {
+	for _, v := range verdicts {
 		word, _ := ruleVerdictText(v)
 		if v == firewall.Ask {
 			word = undecided
@@ -68,13 +72,17 @@ func (r *choiceRow) set(text choiceText, chosen firewall.Verdict, odd bool, choo
 
 // The widths of a row's parts.
 const (
-	choiceName   = 190
-	choicesWidth = 3*66 + 12
+	choiceName  = 190
+	choiceWidth = 66
 )
 
+// room is what the verdicts take.
+func (r *choiceRow) room() float32 { return float32(len(r.verdicts))*choiceWidth + 12 }
+
 func (r *choiceRow) draw() {
+	setVisible(r.tile.Container, r.shows.name != "")
 	setText(r.name, fit(r.shows.name, choiceName-10, sizeText, true), theme.Color(theme.ColorNameForeground))
-	room := max(0, r.width-44-choiceName-choicesWidth-10)
+	room := max(0, r.width-44-choiceName-r.room()-10)
 	setText(r.detail, fitMiddle(r.shows.detail, room, sizeSmall, fyne.TextStyle{}), theme.Color(colorMuted))
 	setText(r.more, fitMiddle(r.shows.more, room, sizeSmall, fyne.TextStyle{}), theme.Color(colorMuted))
 	r.place()
@@ -91,7 +99,7 @@ func (r *choiceRow) place() {
 	if r.shows.more != "" {
 		top = 3
 	}
-	width := max(0, size.Width-left-choicesWidth)
+	width := max(0, size.Width-left-r.room())
 	r.detail.Move(fyne.NewPos(left, top))
 	r.detail.Resize(fyne.NewSize(width, height))
 	r.more.Move(fyne.NewPos(left, top+height-1))
@@ -111,7 +119,7 @@ func (x *choiceRowRenderer) Layout(size fyne.Size) {
 	r.name.Resize(fyne.NewSize(choiceName, size.Height))
 	r.place()
 	for i, c := range r.choices {
-		c.Move(fyne.NewPos(size.Width-choicesWidth+float32(i)*66, (size.Height-24)/2))
+		c.Move(fyne.NewPos(size.Width-r.room()+float32(i)*choiceWidth, (size.Height-24)/2))
 		c.Resize(fyne.NewSize(64, 24))
 	}
 	if r.width != size.Width {

@@ -20,6 +20,15 @@ type Control interface {
 	// SetMode changes the mode. From allow to ask, programs seen meanwhile
 	// become proposed rules (see Confirm).
 	SetMode(ctx context.Context, m firewall.Mode) error
+	// SetModeFor changes the mode to off, allow, block or learn for a time,
+	// after which the mode of before comes back by itself.
+	SetModeFor(ctx context.Context, m firewall.Mode, d time.Duration) error
+	// Lessons returns what mode learn let pass, grouped by program, with the
+	// rules that it proposes. None of them is in force.
+	Lessons(ctx context.Context) ([]Lesson, error)
+	// EndLessons makes the proposals in accept rules, and forgets those in
+	// discard. Both name them by ID, or by program all of a program's.
+	EndLessons(ctx context.Context, accept, discard []string) (added []Rule, err error)
 
 	Prompts(ctx context.Context) ([]Prompt, error)
 	Answer(ctx context.Context, a Answer) error
@@ -41,6 +50,9 @@ type Control interface {
 	// those in block become blocking rules, all others are removed (so that
 	// their programs are asked about).
 	Confirm(ctx context.Context, allow, block []string) error
+
+	// ReportIdle tells how long nobody used the session of a desktop program.
+	ReportIdle(ctx context.Context, idle time.Duration) error
 
 	Settings(ctx context.Context) ([]Setting, error)
 	SetSetting(ctx context.Context, name, value string) error
@@ -84,24 +96,27 @@ type Event struct {
 
 // Status is what the firewall is doing.
 type Status struct {
-	Version         string        `json:"version"`
-	Running         bool          `json:"running"`
-	Mode            firewall.Mode `json:"mode"`
-	Backend         string        `json:"backend"`
-	Enforcing       bool          `json:"enforcing"`
-	Cgroup          string        `json:"cgroup"`
-	Prompts         int           `json:"prompts"`
-	Rules           int           `json:"rules"`
-	Proposed        int           `json:"proposed"` // programs seen that wait to be confirmed
-	Allowed         uint64        `json:"allowed"`  // since the engine started
-	Blocked         uint64        `json:"blocked"`
-	DroppedEvents   uint64        `json:"dropped_events"`
-	OtherNamespaces uint64        `json:"other_namespaces"`
-	LogLines        int           `json:"log_lines"` // in the activity log
-	Fail            string        `json:"fail"`      // "closed" or "open"
-	FirstRun        bool          `json:"first_run"` // nobody chose a mode yet
-	Notes           []string      `json:"notes,omitempty"`
-	Started         time.Time     `json:"started"`
+	Version         string         `json:"version"`
+	Running         bool           `json:"running"`
+	Mode            firewall.Mode  `json:"mode"`
+	Backend         string         `json:"backend"`
+	Enforcing       bool           `json:"enforcing"`
+	Cgroup          string         `json:"cgroup"`
+	Prompts         int            `json:"prompts"`
+	Rules           int            `json:"rules"`
+	Proposed        int            `json:"proposed"` // programs seen that wait to be confirmed
+	Allowed         uint64         `json:"allowed"`  // since the engine started
+	Blocked         uint64         `json:"blocked"`
+	DroppedEvents   uint64         `json:"dropped_events"`
+	OtherNamespaces uint64         `json:"other_namespaces"`
+	LogLines        int            `json:"log_lines"`            // in the activity log
+	Fail            string         `json:"fail"`                 // "closed" or "open"
+	FirstRun        bool           `json:"first_run"`            // nobody chose a mode yet
+	ModeUntil       *time.Time     `json:"mode_until,omitempty"` // when the mode ends by itself
+	ModeAfter       *firewall.Mode `json:"mode_after,omitempty"` // the mode after it
+	Learned         int            `json:"learned"`              // programs of which mode learn proposes rules
+	Notes           []string       `json:"notes,omitempty"`
+	Started         time.Time      `json:"started"`
 }
 
 // Prompt is an open question.
@@ -156,7 +171,7 @@ type Answer struct {
 	ID      string           `json:"id"`
 	Verdict firewall.Verdict `json:"verdict"`
 	Scope   string           `json:"scope"` // program, host, port, destination, product or starter; "" is program
-	For     string           `json:"for"`   // once, exit, always or a Go duration such as 1h; "" is always
+	For     string           `json:"for"`   // once, exit, restart, always or a Go duration such as 1h; "" is always
 }
 
 // Rule is a rule as commands and windows show it.
@@ -168,19 +183,42 @@ type Rule struct {
 	Remote    string             `json:"remote"` // an address, a prefix, "loopback", "resolvers" or ""
 	Host      string             `json:"host"`
 	Port      uint16             `json:"port"`
+	ICMPType  firewall.ICMPType  `json:"icmp_type,omitempty"` // with protocol icmp: a name such as "echo-request", or a number
+	PortTo    uint16             `json:"port_to,omitempty"`   // the last of a range that begins with Port
 	LocalPort uint16             `json:"local_port,omitempty"`
 	StartedBy string             `json:"started_by,omitempty"` // only when this script or program, a path, started it
+	User      string             `json:"user,omitempty"`       // only of this user: a number, or a SID
 	Verdict   firewall.Verdict   `json:"verdict"`
-	Until     string             `json:"until"` // "always", "exit:PID", or a time in RFC 3339
+	Until     string             `json:"until"` // "always", "exit:PID", "restart", or a time in RFC 3339
 	Enabled   bool               `json:"enabled"`
 	Builtin   bool               `json:"builtin,omitempty"`
 	Proposed  bool               `json:"proposed,omitempty"`
+	Learned   bool               `json:"learned,omitempty"`   // proposed by mode learn, and accepted
+	PassLock  bool               `json:"pass_lock,omitempty"` // what it allows passes also in mode lock
 	Note      string             `json:"note"`
-	By        string             `json:"by,omitempty"`   // the way in which it was made, as Change.Way, or seen or builtin
-	User      string             `json:"user,omitempty"` // who made it
+	By        string             `json:"by,omitempty"`      // the way in which it was made, as Change.Way, or seen or builtin
+	ByUser    string             `json:"by_user,omitempty"` // who made it
 	Created   time.Time          `json:"created"`
 	LastUsed  *time.Time         `json:"last_used"`
 	Hits      uint64             `json:"hits"`
+}
+
+// Lesson is what mode learn let a program do.
+type Lesson struct {
+	Program   string             `json:"program"` // as in Rule.Program
+	Direction firewall.Direction `json:"direction"`
+	First     time.Time          `json:"first"`
+	Last      time.Time          `json:"last"`
+	Count     uint64             `json:"count"`
+	Proposals []ProposedRule     `json:"proposals"`
+}
+
+// ProposedRule is a rule that would have allowed a part of it.
+type ProposedRule struct {
+	ID           string `json:"id"` // another one if the rule is another one
+	Rule         Rule   `json:"rule"`
+	Destinations int    `json:"destinations"` // seen, that the rule allows
+	Count        uint64 `json:"count"`        // flows to them
 }
 
 // LogLine is a line of the activity log.
@@ -202,11 +240,12 @@ type LogLine struct {
 	Reason    string             `json:"reason"`
 	Rule      string             `json:"rule"`
 	Count     int                `json:"count"`
-	Note      string             `json:"note,omitempty"`     // for a change: what was changed
-	Change    string             `json:"change,omitempty"`   // for a change: its ID, see Undo
-	Way       string             `json:"way,omitempty"`      // for a change: as in Change
-	Carried   string             `json:"carried,omitempty"`  // for a change: the program whose place another version took, see UndoCarried
-	Warnings  []string           `json:"warnings,omitempty"` // as in Prompt, where the flow was asked about
+	ICMPType  *uint16            `json:"icmp_type,omitempty"` // of ICMP, as the packet has it, if it is known
+	Note      string             `json:"note,omitempty"`      // for a change: what was changed
+	Change    string             `json:"change,omitempty"`    // for a change: its ID, see Undo
+	Way       string             `json:"way,omitempty"`       // for a change: as in Change
+	Carried   string             `json:"carried,omitempty"`   // for a change: the program whose place another version took, see UndoCarried
+	Warnings  []string           `json:"warnings,omitempty"`  // as in Prompt, where the flow was asked about
 	Facts     []string           `json:"facts,omitempty"`
 }
 

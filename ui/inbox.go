@@ -32,7 +32,7 @@ type inboxPage struct {
 
 func newInboxPage(u *UI) *inboxPage {
 	p := &inboxPage{u: u, verdicts: map[string]firewall.Verdict{}}
-	p.list = newRowList(func() int { return len(p.prompts) }, func() fyne.CanvasObject { return newChoiceRow(u.icons, textLeaveOpen) }, p.draw)
+	p.list = newRowList(func() int { return len(p.prompts) }, func() fyne.CanvasObject { return newChoiceRow(u.icons, rowVerdicts, textLeaveOpen) }, p.draw)
 	p.list.choose, p.list.space = p.turn, true
 	p.table = newCard(1, withoutGaps(p.list))
 	p.help = newText(textInboxHelp, sizeRow, colorMuted)

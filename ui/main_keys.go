@@ -11,7 +11,7 @@ func (m *mainWindow) keys() {
 	control := func(key fyne.KeyName, do func()) {
 		m.window.Canvas().AddShortcut(&desktop.CustomShortcut{KeyName: key, Modifier: fyne.KeyModifierControl}, func(fyne.Shortcut) { do() })
 	}
-	for key, v := range map[fyne.KeyName]View{fyne.Key1: ViewActivity, fyne.Key2: ViewInbox, fyne.Key3: ViewPrograms, fyne.Key4: ViewReview, fyne.Key5: ViewSettings} {
+	for key, v := range map[fyne.KeyName]View{fyne.Key1: ViewActivity, fyne.Key2: ViewInbox, fyne.Key3: ViewPrograms, fyne.Key4: ViewReview, fyne.Key5: ViewLearn, fyne.Key6: ViewSettings} {
 		control(key, func() {
 			if !m.nav[v].Hidden {
 				m.open(v)

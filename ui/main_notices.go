@@ -9,6 +9,8 @@ import (
 	"fyne.io/fyne/v2/layout"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
+
+	"sallyport.dev/sallyport/firewall"
 )
 
 // showNotices says above the page what a person must know now.
@@ -27,6 +29,9 @@ func (m *mainWindow) showNotices(s State) {
 			list = append(list, newNotice(attention, textFirstRun, widget.NewButton(textChoose, func() { m.open(ViewReview) })))
 		} else if m.view != ViewReview && s.Status.Proposed > 0 && !collecting(s.Status) {
 			list = append(list, newNotice(attention, textProposed(s.Status.Proposed), widget.NewButton(textReviewNow, func() { m.open(ViewReview) })))
+		}
+		if m.view != ViewLearn && s.Status.Learned > 0 && s.Status.Mode != firewall.ModeLearn {
+			list = append(list, newNotice(attention, textLearnedCount(s.Status.Learned), widget.NewButton(textReviewNow, func() { m.open(ViewLearn) })))
 		}
 		for _, note := range statusNotes(s.Status) {
 			list = append(list, newNotice(attention, note))

@@ -41,6 +41,7 @@ type mainWindow struct {
 	inbox    *inboxPage
 	programs *programsPage
 	review   *reviewPage
+	learn    *learnPage
 	settings *settingsPage
 
 	nav         map[View]*navItem
@@ -90,7 +91,7 @@ func (m *mainWindow) restyle() {
 // build makes the pages and the frame around them.
 func (m *mainWindow) build() {
 	m.activity, m.inbox, m.programs = newActivityPage(m.u), newInboxPage(m.u), newProgramsPage(m.u)
-	m.review, m.settings = newReviewPage(m.u), newSettingsPage(m.u)
+	m.review, m.learn, m.settings = newReviewPage(m.u), newLearnPage(m.u), newSettingsPage(m.u)
 	m.title = newBold("", sizeHeading, theme.ColorNameForeground)
 	m.sub = newText("", sizeSmall, colorMuted)
 	m.fire, m.alert, m.fail = newPill("", plain), newPill("", plain), newPill("", plain)
@@ -114,7 +115,7 @@ func (m *mainWindow) sidebar() fyne.CanvasObject {
 		icon, label string
 	}{
 		{ViewActivity, "activity", textActivity}, {ViewInbox, "inbox", textInbox}, {ViewPrograms, "programs", textPrograms},
-		{ViewReview, "review", textReview}, {ViewSettings, "settings", textSettings},
+		{ViewReview, "review", textReview}, {ViewLearn, "review", textLearned}, {ViewSettings, "settings", textSettings},
 	} {
 		m.nav[i.view] = newNavItem(i.icon, i.label, func() { m.open(i.view) })
 		items.Add(m.nav[i.view])
@@ -136,6 +137,8 @@ func (m *mainWindow) page() page {
 		return m.programs
 	case ViewReview:
 		return m.review
+	case ViewLearn:
+		return m.learn
 	case ViewSettings:
 		return m.settings
 	}
@@ -154,7 +157,7 @@ func (m *mainWindow) open(v View) {
 // Changed implements [Listener].
 func (m *mainWindow) Changed(s State) {
 	if s.Known && s.Status.Mode != firewall.ModeLock {
-		m.before = s.Status.Mode
+		m.before = s.Status.lasting()
 	}
 	if m.window == nil {
 		return
@@ -179,9 +182,16 @@ func (m *mainWindow) refresh() {
 		case v == ViewReview && s.Status.Proposed > 0:
 			badge = countText(uint64(s.Status.Proposed))
 		}
+		shown := reviewable
+		if v == ViewLearn {
+			shown = s.Known && (s.Status.Learned > 0 || s.Status.Mode == firewall.ModeLearn || m.view == v)
+			if s.Status.Learned > 0 {
+				badge = countText(uint64(s.Status.Learned))
+			}
+		}
 		item.set(v == m.view, badge)
-		if v == ViewReview && item.Hidden == reviewable {
-			item.Hidden = !reviewable
+		if (v == ViewReview || v == ViewLearn) && item.Hidden == shown {
+			item.Hidden = !shown
 			m.window.Content().Refresh()
 		}
 	}

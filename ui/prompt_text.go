@@ -137,7 +137,7 @@ func durationChoices(p Prompt) []choice {
 	if p.Inline {
 		return []choice{exit, once}
 	}
-	all := []choice{{"Always", "always"}, {"For 1 hour", "1h"}}
+	all := []choice{{"Always", "always"}, {"For 1 hour", "1h"}, {"Until restart", "restart"}}
 	if p.PID != 0 {
 		all = append(all, exit)
 	}

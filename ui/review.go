@@ -52,7 +52,7 @@ func newReviewPage(u *UI) *reviewPage {
 	question.Add(container.NewHBox(ask, keep))
 	p.choice = newCard(18, question)
 
-	p.list = newRowList(func() int { return len(p.rules) }, func() fyne.CanvasObject { return newChoiceRow(u.icons, textAsk) }, p.draw)
+	p.list = newRowList(func() int { return len(p.rules) }, func() fyne.CanvasObject { return newChoiceRow(u.icons, rowVerdicts, textAsk) }, p.draw)
 	p.list.choose, p.list.space = p.turn, true
 	p.table = newCard(1, withoutGaps(p.list))
 	p.help = newText(textReviewHelp, sizeRow, colorMuted)

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,13 +30,13 @@ type ruleForm struct {
 
 	closed func(saved bool) // called when the form goes; nil: nobody asks
 
-	program, host, remote, port, starter, note *formField
-	verdict, direction                         *dialogSelect
-	protocol, until                            *dialogSelectEntry
-	protocolField, untilField                  *formField
-	problem                                    *canvas.Text
-	seen                                       *preview
-	saved                                      func() // nil: nobody waits for it
+	program, host, remote, port, starter, user, note *formField
+	verdict, direction, lock                         *dialogSelect
+	protocol, until                                  *dialogSelectEntry
+	protocolField, untilField                        *formField
+	problem                                          *canvas.Text
+	seen                                             *preview
+	saved                                            func() // nil: nobody waits for it
 }
 
 // formField is an entry with a label and a place for what is wrong with it.
@@ -77,8 +78,11 @@ func (f *formField) say(err error) {
 	f.row.Refresh()
 }
 
-var untilChoices = []string{"Always", "1 hour", "1 day", "1 week"}
-var protocolChoices = []string{"any", "tcp", "udp", "icmp"}
+var untilChoices = []string{"Always", "1 hour", "1 day", "1 week", untilRestart}
+
+const untilRestart = "Until the computer restarts"
+
+var protocolChoices = []string{"any", "tcp", "udp", "icmp", "icmp echo-request"}
 
 func showRuleForm(u *UI, r Rule) *ruleForm {
 	f := &ruleForm{u: u, rule: r}
@@ -86,20 +90,29 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	port := ""
 	if r.Port != 0 {
 		port = strconv.Itoa(int(r.Port))
+		if r.PortTo != 0 {
+			port += "-" + strconv.Itoa(int(r.PortTo))
+		}
 	}
 	f.program = f.keys.field(textRuleProgram, "/usr/bin/curl, or * for any program", r.Program)
-	f.host = f.keys.field(textRuleHost, textAnywhere, r.Host)
+	f.host = f.keys.field(textRuleHost, "any, example.org or *.example.org", r.Host)
 	f.remote = f.keys.field(textRuleRemote, "any, 192.0.2.7 or 192.0.2.0/24", r.Remote)
-	f.port = f.keys.field(textRulePort, textAnywhere, port)
+	f.port = f.keys.field(textRulePort, "any, 443 or 8000-8999", port)
 	f.starter = f.keys.field(textRuleStarter, "anything, or /opt/backup.sh", r.StartedBy)
+	f.user = f.keys.field(textRuleUser, "any, 1000, or S-1-5-21-…-1001", r.User)
 	f.note = f.keys.field(textRuleNote, "", r.Note)
 	f.verdict = f.keys.choice([]string{"Allow", "Block", "Ask"})
 	word, _ := ruleVerdictText(r.Verdict)
 	f.verdict.Selected = word
 	f.direction = f.keys.choice([]string{"Out", "In"})
 	f.direction.Selected = directionName(r.Direction)
+	f.lock = f.keys.choice([]string{textStopped, textPasses})
+	f.lock.Selected = textStopped
+	if r.PassLock {
+		f.lock.Selected = textPasses
+	}
 	f.protocol, f.protocolField = f.keys.choiceEntry(protocolChoices), &formField{}
-	f.protocol.SetText(r.Protocol.String())
+	f.protocol.SetText(strings.TrimSpace(r.Protocol.String() + " " + r.ICMPType.String()))
 	f.protocolField.finish(textRuleProtocol, f.protocol)
 	f.until, f.untilField = f.keys.choiceEntry(untilChoices), &formField{}
 	f.until.SetText(untilField(r.Until))
@@ -114,7 +127,7 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	save.Importance = widget.HighImportance
 	cancel := f.keys.button(textCancel, f.keys.escape)
 	fields := container.NewVBox(f.program.row, newFormRow(textRuleVerdict, f.verdict), newFormRow(textRuleDirection, f.direction),
-		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.starter.row, f.untilField.row, f.note.row, f.problem)
+		f.protocolField.row, f.host.row, f.remote.row, f.port.row, f.starter.row, f.user.row, f.untilField.row, newFormRow(textRuleLock, f.lock), f.note.row, f.problem)
 	f.seen = newPreview(u, 484, f.resize)
 	fields.Add(f.seen.box)
 	see := f.keys.button(textPreview, f.previewRule)
@@ -127,6 +140,9 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 func untilField(until string) string {
 	if until == "" || until == "always" {
 		return untilChoices[0]
+	}
+	if until == "restart" {
+		return untilRestart
 	}
 	return until
 }
@@ -141,19 +157,23 @@ func (f *ruleForm) parse() (Rule, bool) {
 	var err error
 	r.Program, err = parseProgram(f.program.entry.Text)
 	check(f.program, err)
-	check(f.protocolField, r.Protocol.UnmarshalText([]byte(strings.TrimSpace(f.protocol.Text))))
+	protocol, kind, _ := strings.Cut(strings.TrimSpace(f.protocol.Text), " ")
+	check(f.protocolField, cmp.Or(r.Protocol.UnmarshalText([]byte(protocol)), r.ICMPType.UnmarshalText([]byte(strings.TrimSpace(kind)))))
 	r.Host, err = parseHost(f.host.entry.Text)
 	check(f.host, err)
 	r.Remote, err = parseRemote(f.remote.entry.Text)
 	check(f.remote, err)
-	r.Port, err = parsePort(f.port.entry.Text, r.Protocol)
+	r.Port, r.PortTo, err = parsePorts(f.port.entry.Text, r.Protocol)
 	check(f.port, err)
 	r.StartedBy, err = parseStarter(f.starter.entry.Text)
 	check(f.starter, err)
+	r.User, err = parseUser(f.user.entry.Text)
+	check(f.user, err)
 	r.Until, err = parseUntil(f.until.Text, time.Now())
 	check(f.untilField, err)
 	r.Note = strings.TrimSpace(f.note.entry.Text)
 	_ = r.Verdict.UnmarshalText([]byte(f.verdict.Selected))
+	r.PassLock = f.lock.Selected == textPasses
 	_ = r.Direction.UnmarshalText([]byte(f.direction.Selected))
 	return r, ok
 }
@@ -206,6 +226,17 @@ func parseProgram(s string) (string, error) {
 	return "", errors.New(textWholePath)
 }
 
+func parseUser(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if s == "" || s == textAnywhere || strings.HasPrefix(s, "S-1-") {
+		return strings.TrimPrefix(s, textAnywhere), nil
+	}
+	if _, err := strconv.ParseUint(s, 10, 32); err != nil {
+		return "", fmt.Errorf("a user is a number such as 1000, or a SID")
+	}
+	return s, nil
+}
+
 func parseStarter(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	if s != "" && !strings.HasPrefix(s, "/") && !isWindowsPath(s) {
@@ -242,6 +273,18 @@ func parseRemote(s string) (string, error) {
 	return "", fmt.Errorf("write an address such as 192.0.2.7, or a prefix such as 192.0.2.0/24")
 }
 
+// parsePorts reads a port or a range of ports.
+func parsePorts(s string, p firewall.Protocol) (first, last uint16, err error) {
+	from, to, ranged := strings.Cut(s, "-")
+	if first, err = parsePort(from, p); err != nil || !ranged {
+		return first, 0, err
+	}
+	if last, err = parsePort(to, p); err == nil && (first == 0 || last <= first) {
+		err = fmt.Errorf("a range of ports is written like 8000-8999")
+	}
+	return first, last, err
+}
+
 func parsePort(s string, p firewall.Protocol) (uint16, error) {
 	s = strings.TrimSpace(s)
 	if s == "" || s == textAnywhere {
@@ -263,6 +306,8 @@ func parseUntil(s string, now time.Time) (string, error) {
 	switch i := slices.Index(untilChoices, s); {
 	case i == 0 || s == "" || s == "always":
 		return "always", nil
+	case s == untilRestart || s == "restart":
+		return "restart", nil
 	case i > 0:
 		return now.Add(lasts[i]).UTC().Format(time.RFC3339), nil
 	}

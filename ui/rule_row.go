@@ -100,6 +100,8 @@ func ruleSource(r Rule) string {
 		return "To confirm"
 	case r.Builtin:
 		return "Built in"
+	case r.Learned:
+		return "Learned"
 	}
 	return ""
 }

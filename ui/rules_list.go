@@ -51,7 +51,7 @@ func (r StaleRule) Why() string {
 // is its port.
 func (r Rule) Contains(text string) bool {
 	text = strings.ToLower(strings.TrimSpace(text))
-	for _, s := range []string{r.Program, programName(r.Program, ""), r.Host, r.Remote, r.Note, r.ID, r.StartedBy, r.User, r.By} {
+	for _, s := range []string{r.Program, programName(r.Program, ""), r.Host, r.Remote, r.Note, r.ID, r.StartedBy, r.User, r.By, r.ByUser} {
 		if strings.Contains(strings.ToLower(s), text) {
 			return true
 		}
@@ -96,8 +96,8 @@ func textMadeBy(r Rule) string {
 		return ""
 	}
 	s := "made"
-	if r.User != "" {
-		s += " by " + shown(r.User)
+	if r.ByUser != "" {
+		s += " by " + shown(r.ByUser)
 	}
 	s += map[string]string{
 		"answer": " by an answer", "window": " in the windows", "command": " by a command", "import": " by an import", "review": " in the review",

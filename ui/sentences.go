@@ -108,8 +108,9 @@ var modeTexts = []struct {
 	{firewall.ModeAsk, "Ask about new programs", "A program that was never decided is held until you answer."},
 	{firewall.ModeBlock, "Block new programs", "A program that was never decided is blocked without asking."},
 	{firewall.ModeAllow, "Allow new programs", "Everything passes unless a rule blocks it; programs are collected."},
+	{firewall.ModeLearn, "Learn", "New programs pass for a time, and rules are proposed for what they did."},
 	{firewall.ModeOff, "Off", "Everything passes, rules or not."},
-	{firewall.ModeLock, "Lock all traffic", "Nothing passes but this computer talking to itself."},
+	{firewall.ModeLock, "Lock all traffic", "Nothing passes but this computer talking to itself, and what has a rule that passes the lock."},
 }
 
 // settingTitles name the settings that are known here; others go by their name.
@@ -120,6 +121,7 @@ var settingTitles = map[string]string{
 	"log-max-size":  "Size of the log",
 	"log-max-age":   "Age of the log",
 	"notifications": "Desktop notifications",
+	"lock-idle":     "Lock when idle",
 	"user":          "Who may decide",
 }
 
@@ -158,6 +160,8 @@ func alertsPill(s Status) (string, tone) {
 		return "Alerts on", good
 	case firewall.ModeAllow:
 		return "New programs pass", attention
+	case firewall.ModeLearn:
+		return "Learning", attention
 	case firewall.ModeBlock:
 		return "New programs blocked", plain
 	}

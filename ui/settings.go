@@ -5,12 +5,15 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
+
+	"sallyport.dev/sallyport/firewall"
 )
 
 // appearanceKey is where the desktop program keeps whether it is light or dark.
@@ -23,6 +26,7 @@ type settingsPage struct {
 	column *fyne.Container // the cards, one below the other
 	fields *fyne.Container // the engine's settings
 	mode   *widget.Select
+	lasts  *widget.Select // how long a mode lasts that is chosen
 	help   *canvas.Text
 	facts  *fyne.Container
 	shown  []Setting
@@ -36,11 +40,17 @@ func newSettingsPage(u *UI) *settingsPage {
 		names = append(names, m.name)
 	}
 	p.mode = widget.NewSelect(names, p.chooseMode)
+	var times []string
+	for _, t := range modeTimes {
+		times = append(times, t.name)
+	}
+	p.lasts = widget.NewSelect(times, func(string) { p.chooseTime() })
+	p.lasts.Selected = modeTimes[0].name
 	look := widget.NewSelect([]string{"As the system", "Light", "Dark"}, nil)
 	look.SetSelectedIndex(max(0, slices.Index([]Appearance{FollowSystem, Light, Dark}, u.appearance())))
 	look.OnChanged = func(string) { u.setAppearance([]Appearance{FollowSystem, Light, Dark}[look.SelectedIndex()]) }
 	own := container.NewVBox(
-		container.NewVBox(newSettingRow(textMode, container.NewBorder(nil, nil, nil, widget.NewButton(textPreview, p.previewMode), p.mode)), padded(settingLabel, 0, 0, 0, p.help)), gap(4),
+		container.NewVBox(newSettingRow(textMode, container.NewBorder(nil, nil, nil, widget.NewButton(textPreview, p.previewMode), container.NewGridWithColumns(2, p.mode, p.lasts))), padded(settingLabel, 0, 0, 0, p.help)), gap(4),
 		container.NewVBox(newSettingRow(textAppearance, look), padded(settingLabel, 0, 0, 0, newText(textLook, sizeSmall, colorMuted))), gap(4),
 		container.NewVBox(newSettingRow(textDesktop, container.NewHBox(widget.NewButton(textQuit, u.quit))), padded(settingLabel, 0, 0, 0, newText(textQuitHelp, sizeSmall, colorMuted))))
 	if u.options.Autostart != nil {
@@ -169,12 +179,32 @@ func (e *settingEntry) FocusLost() {
 func (p *settingsPage) chooseMode(name string) {
 	for _, m := range modeTexts {
 		if m.name == name && p.u.state.Known && m.mode != p.u.state.Status.Mode {
-			p.u.work(func(ctx context.Context) error { return p.u.control.SetMode(ctx, m.mode) }, func(err error) {
-				p.u.fail(err)
-				p.changed(p.u.state)
-			})
+			p.setMode(m.mode)
 		}
 	}
+}
+
+// chooseTime gives the present mode another end, if it may have one.
+func (p *settingsPage) chooseTime() {
+	if m := p.u.state.Status.Mode; p.u.state.Known && lasts(m) {
+		p.setMode(m)
+	}
+}
+
+func (p *settingsPage) setMode(m firewall.Mode) {
+	d := time.Duration(0)
+	if i := p.lasts.SelectedIndex(); i > 0 && lasts(m) {
+		d = time.Duration(modeTimes[i].minutes) * time.Minute
+	}
+	p.u.work(func(ctx context.Context) error {
+		if d > 0 {
+			return p.u.control.SetModeFor(ctx, m, d)
+		}
+		return p.u.control.SetMode(ctx, m)
+	}, func(err error) {
+		p.u.fail(err)
+		p.changed(p.u.state)
+	})
 }
 
 func (p *settingsPage) changed(s State) {
@@ -184,7 +214,11 @@ func (p *settingsPage) changed(s State) {
 	for _, m := range modeTexts {
 		if m.mode == s.Status.Mode {
 			p.mode.SetSelected(m.name)
-			setText(p.help, m.help, theme.Color(colorMuted))
+			help := m.help
+			if end := modeEndText(s.Status); end != "" {
+				help = sentence(end) + ". " + help
+			}
+			setText(p.help, help, theme.Color(colorMuted))
 		}
 	}
 	p.facts.Objects = []fyne.CanvasObject{newBold(textEngine, sizeText, theme.ColorNameForeground)}

@@ -203,13 +203,26 @@ func ruleScopeText(r Rule) string {
 		parts = append(parts, "To "+what)
 	}
 	if r.Port != 0 {
-		parts = append(parts, "port "+portName(r.Protocol, r.Port))
+		if r.PortTo != 0 {
+			parts = append(parts, fmt.Sprintf("ports %d to %d", r.Port, r.PortTo))
+		} else {
+			parts = append(parts, "port "+portName(r.Protocol, r.Port))
+		}
 	}
 	if r.LocalPort != 0 {
 		parts = append(parts, "local port "+strconv.Itoa(int(r.LocalPort)))
 	}
 	if r.Protocol != firewall.AnyProtocol {
 		parts = append(parts, protocolName(r.Protocol))
+	}
+	if r.ICMPType != 0 {
+		parts = append(parts, r.ICMPType.String())
+	}
+	if r.User != "" {
+		parts = append(parts, "of user "+shown(r.User))
+	}
+	if r.PassLock {
+		parts = append(parts, "also when locked")
 	}
 	if r.StartedBy != "" {
 		parts = append(parts, "when started by "+shown(r.StartedBy))
@@ -221,6 +234,9 @@ func ruleScopeText(r Rule) string {
 func untilText(until string) string {
 	if until == "" || until == "always" {
 		return "Always"
+	}
+	if until == "restart" {
+		return untilRestart
 	}
 	if pid, ok := strings.CutPrefix(until, "exit:"); ok {
 		return "Until process " + shown(pid) + " exits"

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"fyne.io/systray"
 
@@ -15,6 +16,8 @@ const (
 	textTrayFirewall = "Firewall on"
 	textTrayAsk      = "Ask about new programs"
 	textTrayLock     = "Lock all traffic"
+	textTrayOff      = "Off for 10 minutes"
+	textTrayLearn    = "Learn for an hour"
 	textTrayPrompt   = "Answer the question"
 	textTrayActivity = "Open activity log"
 	textTrayPrograms = "Open programs"
@@ -33,6 +36,7 @@ type tray struct {
 	icon                      string
 	tooltip                   string
 	firewall, asking, lock    *trayItem
+	off, learn                *trayItem
 	prompt, restart, recover_ *trayItem
 }
 
@@ -77,6 +81,8 @@ func (t *tray) build() {
 	firewallOn := check(textTrayFirewall, t.toggleFirewall)
 	asking := check(t.askLabel(), t.toggleAsking)
 	lock := check(textTrayLock, t.toggleLock)
+	off := item(textTrayOff, func() { t.setModeFor(firewall.ModeOff, 10*time.Minute) })
+	learn := item(textTrayLearn, func() { t.setModeFor(firewall.ModeLearn, time.Hour) })
 	systray.AddSeparator()
 	restart := item(textRestart, func() { t.repair(t.u.options.Restart) })
 	restart.Hide()
@@ -90,6 +96,7 @@ func (t *tray) build() {
 	prompt.hidden, restart.hidden, undo.hidden = true, true, true
 	t.u.do(func() {
 		t.prompt, t.firewall, t.asking, t.lock, t.restart, t.recover_ = prompt, firewallOn, asking, lock, restart, undo
+		t.off, t.learn = off, learn
 		t.ready = true
 		t.show()
 	})
@@ -110,7 +117,7 @@ func (t *tray) listen(m *systray.MenuItem, label string, f func()) *trayItem {
 func (t *tray) Changed(s State) {
 	t.state = s
 	if s.Known && !s.Gone {
-		if m := s.Status.Mode; m != firewall.ModeOff && m != firewall.ModeLock {
+		if m := s.Status.lasting(); m != firewall.ModeOff && m != firewall.ModeLock {
 			t.before = m
 		}
 	}
@@ -125,7 +132,7 @@ func (t *tray) show() {
 	s, live := t.state, t.state.Known && !t.state.Gone
 	mode := s.Status.Mode
 	t.showIcon()
-	for _, i := range []*trayItem{t.firewall, t.asking, t.lock} {
+	for _, i := range []*trayItem{t.firewall, t.asking, t.lock, t.off, t.learn} {
 		i.setEnabled(live)
 	}
 	t.firewall.setChecked(live && mode != firewall.ModeOff)
@@ -147,8 +154,13 @@ func (t *tray) showIcon() {
 		icon, png, tooltip = "waiting", assets.TrayWaiting, "Sallyport: "+plural(len(s.Prompts), "question waits", "questions wait")
 	case s.Status.Mode == firewall.ModeOff:
 		icon, png, tooltip = "off", assets.TrayOff, "Sallyport is off: everything passes"
+		if end := modeEndText(s.Status); end != "" {
+			tooltip = "Sallyport is off " + end
+		}
 	case s.Status.Mode == firewall.ModeLock:
 		icon, png, tooltip = "locked", assets.TrayLocked, "Sallyport: all traffic is locked"
+	case s.Status.Mode == firewall.ModeLearn:
+		tooltip = "Sallyport learns " + modeEndText(s.Status)
 	case s.Status.Mode != firewall.ModeAsk:
 		tooltip = fmt.Sprintf("Sallyport: unknown programs are %s", unaskedWord(s.Status.Mode.String()))
 	}
@@ -217,6 +229,10 @@ func (t *tray) toggleAsking() {
 
 func (t *tray) setMode(m firewall.Mode) {
 	t.u.work(func(ctx context.Context) error { return t.u.control.SetMode(ctx, m) }, t.done)
+}
+
+func (t *tray) setModeFor(m firewall.Mode, d time.Duration) {
+	t.u.work(func(ctx context.Context) error { return t.u.control.SetModeFor(ctx, m, d) }, t.done)
 }
 
 func (t *tray) repair(f func(context.Context) error) {

@@ -73,6 +73,13 @@ func TestTray(t *testing.T) {
 	becomes("all traffic is locked", firewall.ModeLock, func(m map[string]uitest.MenuEntry) bool { return m[lock].Checked })
 	p.Click(lock)
 	becomes("it is unlocked and asks", firewall.ModeAsk, func(m map[string]uitest.MenuEntry) bool { return !m[lock].Checked && m[ask].Checked })
+	p.Click("Off for 10 minutes")
+	becomes("the firewall is off for a time", firewall.ModeOff, func(m map[string]uitest.MenuEntry) bool { return !m[firewallOn].Checked })
+	if s, _ := control.Status(ctx); s.ModeUntil == nil {
+		t.Error("the mode does not end")
+	}
+	p.Click(firewallOn)
+	becomes("it is on before that", firewall.ModeAsk, func(m map[string]uitest.MenuEntry) bool { return m[firewallOn].Checked && m[ask].Checked })
 	p.Click(ask)
 	becomes("unknown programs are blocked", firewall.ModeBlock, func(m map[string]uitest.MenuEntry) bool { return !m[ask].Checked })
 	p.Click(ask)

@@ -19,6 +19,7 @@ const (
 	ViewInbox    View = "inbox" // the open questions
 	ViewPrograms View = "programs"
 	ViewReview   View = "review" // the first choice, and the programs seen until then
+	ViewLearn    View = "learn"  // what mode learn proposes
 	ViewSettings View = "settings"
 )
 

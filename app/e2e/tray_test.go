@@ -57,6 +57,13 @@ func TestTheTrayAndTheNotification(t *testing.T) {
 	poll(t, "the box is not ticked", func() bool { return !bus.Entries()[ask].Checked })
 	bus.Click(ask)
 	mode(firewall.ModeAsk)
+	bus.Click("Learn for an hour")
+	mode(firewall.ModeLearn)
+	p.dial("/usr/bin/pupil")
+	p.decided("/usr/bin/pupil", "allow", 1)
+	p.mode(firewall.ModeAsk)
+	bus.Click(open)
+	d.sees("main", "Rules are proposed for what 1 program did while learning.")
 	// Nobody here can be asked for a password, and locking wants one.
 	bus.Click(lock)
 	d.sees("main", "polkit")

@@ -178,7 +178,26 @@ func (c *Client) Status(ctx context.Context) (s ui.Status, err error) {
 }
 
 func (c *Client) SetMode(ctx context.Context, m firewall.Mode) error {
-	return c.call(ctx, changePatience, "POST", "/v1/mode", modeRequest{m}, nil)
+	return c.call(ctx, changePatience, "POST", "/v1/mode", modeRequest{Mode: m}, nil)
+}
+
+func (c *Client) SetModeFor(ctx context.Context, m firewall.Mode, d time.Duration) error {
+	if d <= 0 {
+		return fmt.Errorf("%w: a mode that ends by itself lasts some time", ui.ErrInvalid)
+	}
+	return c.call(ctx, changePatience, "POST", "/v1/mode", modeRequest{m, d}, nil)
+}
+
+func (c *Client) ReportIdle(ctx context.Context, idle time.Duration) error {
+	return c.call(ctx, readPatience, "POST", "/v1/idle", idleRequest{idle}, nil)
+}
+
+func (c *Client) Lessons(ctx context.Context) (ls []ui.Lesson, err error) {
+	return ls, c.call(ctx, readPatience, "GET", "/v1/lessons", nil, &ls)
+}
+
+func (c *Client) EndLessons(ctx context.Context, accept, discard []string) (added []ui.Rule, err error) {
+	return added, c.call(ctx, changePatience, "POST", "/v1/lessons", lessonsRequest{accept, discard}, &added)
 }
 
 func (c *Client) Prompts(ctx context.Context) (ps []ui.Prompt, err error) {

@@ -92,8 +92,18 @@ func (s *Server) handler() http.Handler {
 	handle(mux, s, "POST /v1/programs/undo", toManage, plain(func(ctx context.Context, i ui.Identity) error { return c.UndoCarried(ctx, i.Program) }))
 	handle(mux, s, "POST /v1/confirm", toManage, plain(func(ctx context.Context, r confirmRequest) error { return c.Confirm(ctx, r.Allow, r.Block) }))
 	handle(mux, s, "POST /v1/mode", toRead, plain(func(ctx context.Context, r modeRequest) error {
-		return s.guarded(ctx, needOfMode(r.Mode), func() error { return c.SetMode(ctx, r.Mode) })
+		return s.guarded(ctx, needOfMode(r.Mode), func() error {
+			if r.For != 0 {
+				return c.SetModeFor(ctx, r.Mode, r.For)
+			}
+			return c.SetMode(ctx, r.Mode)
+		})
 	}))
+	handle(mux, s, "POST /v1/idle", toManage, plain(func(ctx context.Context, r idleRequest) error { return c.ReportIdle(ctx, r.Idle) }))
+	handle(mux, s, "GET /v1/lessons", toRead, func(ctx context.Context, _ none) ([]ui.Lesson, error) { return c.Lessons(ctx) })
+	handle(mux, s, "POST /v1/lessons", toManage, func(ctx context.Context, r lessonsRequest) ([]ui.Rule, error) {
+		return c.EndLessons(ctx, r.Accept, r.Discard)
+	})
 	handle(mux, s, "POST /v1/settings", toRead, plain(func(ctx context.Context, r settingRequest) error {
 		return s.guarded(ctx, needOfSetting(r.Name), func() error { return c.SetSetting(ctx, r.Name, r.Value) })
 	}))

@@ -34,6 +34,14 @@ type (
 	}
 	modeRequest struct {
 		Mode firewall.Mode `json:"mode"`
+		For  time.Duration `json:"for,omitempty"` // in ns; 0: until another is chosen
+	}
+	idleRequest struct {
+		Idle time.Duration `json:"idle"` // in ns
+	}
+	lessonsRequest struct {
+		Accept  []string `json:"accept"`
+		Discard []string `json:"discard"`
 	}
 	confirmRequest struct {
 		Allow []string `json:"allow"`

@@ -29,6 +29,7 @@ type cached struct {
 	scope    firewall.Scope
 	bounds   firewall.Bounds // without its end
 	protocol firewall.Protocol
+	icmp     uint16
 	remote   netip.AddrPort
 	pid      int
 	started  int64 // in ns, as times that are the same may differ as values
@@ -154,7 +155,7 @@ func cacheKey(a firewall.Attempt, scope firewall.Scope, bounds firewall.Bounds) 
 	bounds.Until = time.Time{}
 	key := cached{Question: firewall.Question{Program: a.Program, Direction: a.Direction}, scope: scope, bounds: bounds}
 	if scope == firewall.ThisDestination {
-		key.protocol, key.remote = a.Protocol, a.Remote
+		key.protocol, key.remote, key.icmp = a.Protocol, a.Remote, a.ICMP
 	}
 	if bounds.Process {
 		key.pid, key.started = a.PID, a.Started.UnixNano()

@@ -33,16 +33,26 @@ func addressWords(a netip.Addr) (words [4]uint32) {
 	return words
 }
 
-func (r kernelRemote) addrPort() netip.AddrPort {
-	return netip.AddrPortFrom(address(r.Address), r.Port)
+// flow is the part of a flow that a remote tells. Of ICMP the kernel has the
+// type, plus 1, in the place of the port.
+func (r kernelRemote) flow() firewall.Flow {
+	f := firewall.Flow{Protocol: firewall.Protocol(r.Protocol), Remote: netip.AddrPortFrom(address(r.Address), r.Port)}
+	if f.Protocol == firewall.ICMP {
+		f.ICMP, f.Remote = r.Port, netip.AddrPortFrom(f.Remote.Addr(), 0)
+	}
+	return f
 }
 
 func remoteOf(f firewall.Flow) kernelRemote {
-	return kernelRemote{
+	r := kernelRemote{
 		Address:  addressWords(f.Remote.Addr()),
 		Port:     f.Remote.Port(),
 		Protocol: uint8(f.Protocol),
 	}
+	if f.Protocol == firewall.ICMP {
+		r.Port = f.ICMP
+	}
+	return r
 }
 
 // bootTime is when the system started, as the process table tells it: whole

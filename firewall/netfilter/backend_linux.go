@@ -167,6 +167,10 @@ func (b *Backend) kernelConfig(i *instance) kernelConfig {
 	}
 	set(b.policy.Mode == firewall.ModeOff, flagOff)
 	set(b.policy.Mode == firewall.ModeLock, flagLock)
+	set(b.policy.PassLock, flagPass)
+	if b.policy.Mode == firewall.ModeOff {
+		c.OffUntil = bootTimeOf(b.policy.Until)
+	}
 	set(b.policy.Loopback, flagLoopback)
 	set(b.policy.Inbound, flagInbound)
 	set(i.whole, flagWhole)

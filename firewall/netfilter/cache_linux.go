@@ -25,6 +25,7 @@ const (
 	flagWhole     = 16
 	flagProcesses = 32
 	flagByName    = 64
+	flagPass      = 128
 
 	ownerLogged = 1
 	ownerMany   = 4
@@ -106,7 +107,8 @@ func (c *cache) begin(config kernelConfig) error {
 	c.next.Epoch = before.Epoch + before.Ahead + 1
 	c.config.Epoch, c.config.Ahead = before.Epoch, c.next.Epoch-before.Epoch
 	if before.Epoch != 0 {
-		c.config.Flags = before.Flags | config.Flags&flagLock
+		// What was decided before must not pass a lock that begins.
+		c.config.Flags, c.config.OffUntil = before.Flags|config.Flags&flagLock, before.OffUntil
 	}
 	return c.configure()
 }

@@ -86,6 +86,13 @@
 // with a socket that another one used before is judged as itself, and flagged. Of
 // MPTCP that is not seen, nor who made a socket that nobody had used.
 //
+// Under lock the kernel drops everything but loopback by itself. Where rules let
+// programs pass the lock, it drops what it does not know to pass, and asks the
+// engine about what it does not know; what comes from outside passes if it is
+// for a socket of such a program. Mode off that has an end ends in the kernel,
+// also when its engine was killed: the rules of before it count again, and what
+// they do not decide goes to the queue.
+//
 // What the kernel decides by itself it counts in one of two maps that the engine
 // empties in turn, so that the log is complete. What different processes started
 // is counted apart, by the PID of the parent when the flow was opened.

@@ -39,6 +39,7 @@ type request struct {
 	Rules    []firewall.Rule
 	Put      *firewall.Rule // one rule more
 	Mode     firewall.Mode
+	Until    time.Time // of the mode
 	FailOpen bool
 	Answer   firewall.Answer
 	Program  firewall.Program // to accept
@@ -207,6 +208,7 @@ func (e *engineParts) do(r request, done *event) (err error) {
 	case "mode":
 		e.engine.SetMode(r.Mode)
 		policy, changed = rules.Policy(r.Mode, r.FailOpen), true
+		policy.Until = r.Until
 	case "answer":
 		err = e.engine.Answer(r.Answer)
 	case "accept":

@@ -54,8 +54,7 @@ func (r *run) reportHands() {
 		if socket == (firewall.Hands{}) {
 			continue
 		}
-		flow := firewall.Flow{Protocol: firewall.Protocol(o.Remote.Protocol), Remote: o.Remote.addrPort()}
-		a := r.attempt(flow.Normal(), program, o.Pid, o.Uid, o.Started)
+		a := r.attempt(o.Remote.flow().Normal(), program, o.Pid, o.Uid, o.Started)
 		a.Parent, a.Socket, a.Time = int(o.Parent), socket, time.Now()
 		d := r.cache.decision(o.Decision, kernelAllow)
 		r.sink.Decided(firewall.Entry{Attempt: a, Decision: firewall.Decision{Verdict: firewall.Allow, Reason: firewall.PassedOn, Rule: d.Rule}, Count: 1})

@@ -72,12 +72,8 @@ func (r *run) sweep(m *ebpf.Map) {
 
 // report tells the sink what the kernel decided.
 func (r *run) report(key kernelSeenKey, s kernelSeen) {
-	remote := kernelRemote{Address: key.Remote.Address, Port: key.Remote.Port}
-	flow := firewall.Flow{
-		Protocol: firewall.Protocol(key.Remote.Protocol),
-		Local:    netip.AddrPortFrom(address(s.Local), uint16(s.LocalPort)),
-		Remote:   remote.addrPort(),
-	}
+	flow := kernelRemote{Address: key.Remote.Address, Port: key.Remote.Port, Protocol: key.Remote.Protocol}.flow()
+	flow.Local = netip.AddrPortFrom(address(s.Local), uint16(s.LocalPort))
 	program := r.identities.program(key.Program, s.Pid)
 	a := firewall.Attempt{
 		Flow: flow.Normal(), Program: program, PID: int(s.Pid), UID: int(int32(s.Uid)), Parent: int(key.Parent), Started: startTime(s.Started),

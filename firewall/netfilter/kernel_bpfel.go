@@ -19,16 +19,17 @@ type kernelAddress struct {
 }
 
 type kernelConfig struct {
-	_      structs.HostLayout
-	Epoch  uint32
-	Flags  uint32
-	Netns  uint64
-	Cgroup uint64
-	Level  uint32
-	Ahead  uint32
-	Engine uint32
-	Zero   uint32
-	Marks  uint64
+	_        structs.HostLayout
+	Epoch    uint32
+	Flags    uint32
+	Netns    uint64
+	Cgroup   uint64
+	Level    uint32
+	Ahead    uint32
+	Engine   uint32
+	Zero     uint32
+	OffUntil uint64
+	Marks    uint64
 }
 
 type kernelDestination struct {

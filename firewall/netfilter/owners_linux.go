@@ -94,10 +94,9 @@ func (f *foundSocket) owner() kernelOwner {
 }
 
 func (f *foundSocket) flow() firewall.Flow {
-	r := kernelRemote{Address: f.Remote.Address, Port: f.Remote.Port}
 	return firewall.Flow{
 		Protocol: firewall.Protocol(f.Remote.Protocol),
 		Local:    netip.AddrPortFrom(address(f.Local), f.LocalPort),
-		Remote:   r.addrPort(),
+		Remote:   netip.AddrPortFrom(address(f.Remote.Address), f.Remote.Port),
 	}.Normal()
 }

@@ -208,7 +208,7 @@ func (r *run) judge(a firewall.Attempt) (firewall.Decision, bool) {
 
 // place says what is special about a remote, as far as its address tells.
 func (r *run) place(remote kernelRemote) firewall.Place {
-	addr := remote.addrPort().Addr()
+	addr := remote.flow().Remote.Addr()
 	switch {
 	case remote == kernelRemote{}:
 	case r.resolvers.IsResolver(addr):

@@ -68,7 +68,7 @@ func (c *cache) warmSome(keys []kernelDestination, judge judge) {
 func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kernelVerdict, _ remembered, ok bool) {
 	m.program = c.proven(m.program, key.Program)
 	a := firewall.Attempt{
-		Flow:    firewall.Flow{Protocol: firewall.Protocol(key.Remote.Protocol), Remote: key.Remote.addrPort()},
+		Flow:    key.Remote.flow(),
 		Program: m.program, Place: m.place, UID: -1, Time: time.Now(),
 	}
 	if key.Process != 0 {
@@ -139,7 +139,9 @@ func (c *cache) idle() bool {
 	return c.resting()
 }
 
-func (c *cache) resting() bool { return c.next.Flags&(flagOff|flagLock) != 0 }
+func (c *cache) resting() bool {
+	return c.next.Flags&flagOff != 0 || c.next.Flags&(flagLock|flagPass) == flagLock
+}
 
 // counted tells whether a verdict is of an epoch that counts but is not new.
 func (c *cache) counted(v kernelVerdict) bool {

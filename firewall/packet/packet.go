@@ -168,7 +168,11 @@ func (p Packet) transport(b []byte, proto firewall.Protocol, source, target neti
 	case proto == firewall.ICMP || proto == firewall.ICMPv6:
 		p.ICMPType, p.ICMPCode = b[0], b[1]
 	}
-	p.Flow = firewall.Flow{Protocol: proto, Direction: d,
+	var icmp uint16
+	if !p.Fragment && (proto == firewall.ICMP || proto == firewall.ICMPv6) {
+		icmp = uint16(p.ICMPType) + 1
+	}
+	p.Flow = firewall.Flow{Protocol: proto, Direction: d, ICMP: icmp,
 		Local: netip.AddrPortFrom(source, sourcePort), Remote: netip.AddrPortFrom(target, targetPort)}
 	if d == firewall.In {
 		p.Flow.Local, p.Flow.Remote = p.Flow.Remote, p.Flow.Local

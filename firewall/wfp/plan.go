@@ -52,7 +52,7 @@ func Plan(p Policy) (rules []Rule, skipped []string) {
 			Rule{Name: "loopback", Layer: l, Weight: Permitted, Verdict: firewall.Allow, Loopback: true})
 	}
 	switch p.Mode {
-	case firewall.ModeAsk, firewall.ModeAllow, firewall.ModeBlock:
+	case firewall.ModeAsk, firewall.ModeAllow, firewall.ModeBlock, firewall.ModeLearn:
 	default:
 		return rules, nil
 	}

@@ -38,6 +38,7 @@ type result struct {
 	started time.Time
 	uid     int
 	by      string // what started the process, where rules depend on it
+	sid     string // its user, where rules depend on it
 	// provisional tells that more may become known of the program.
 	provisional bool
 }
@@ -61,6 +62,7 @@ type attributor struct {
 	resolvers atomic.Pointer[addrSet]
 	starters  atomic.Bool     // rules depend on what started a process
 	signers   atomic.Bool     // rules depend on who signed a program
+	users     atomic.Bool     // rules depend on the user of a process
 	wake      chan struct{}   // the worker's
 	planned   chan<- struct{} // the fallback's; nil: nobody plans with resolvers
 	settling  sync.WaitGroup  // what is answered later
@@ -78,6 +80,7 @@ func newAttributor(s system, wake chan struct{}) *attributor {
 func (a *attributor) follow(p firewall.Policy) {
 	a.starters.Store(p.Starters)
 	a.signers.Store(p.Signers)
+	a.users.Store(p.Users)
 }
 
 // run answers until no more tasks come.
@@ -104,6 +107,9 @@ func (a *attributor) run() {
 		r.started, r.uid = running.Started, uid
 		if a.starters.Load() {
 			r.by = process.StarterOf(int(r.pid), r.started)
+		}
+		if a.users.Load() {
+			r.sid = process.UserOf(int(r.pid), r.started)
 		}
 		var settled <-chan struct{}
 		if r.program, settled = a.proven(running); settled == nil && running.Verified == nil {

@@ -271,6 +271,9 @@ func (b *Backend) Stats() firewall.Stats {
 	if b.policy.LoopbackRule {
 		s.Notes = append(s.Notes, "traffic of this computer with itself is not filtered, although a rule is about it")
 	}
+	if b.policy.PassLock {
+		s.Notes = append(s.Notes, "the lock stops everything, also programs whose rules let them pass it")
+	}
 	if r := b.run; r != nil {
 		s.DroppedEvents = r.teller.lost.Load()
 		s.Notes = append(s.Notes, r.fallback.notes()...)

@@ -17,6 +17,7 @@ type cacheKey struct {
 	protocol firewall.Protocol
 	place    firewall.Place
 	remote   netip.AddrPort
+	icmp     uint16
 	pid      int
 	started  int64 // in ns, as times that are the same may differ as values
 	host     string
@@ -83,7 +84,7 @@ func keyOf(a *firewall.Attempt, scope firewall.Scope, process, byHost bool) cach
 		scope:    scope, process: process, byHost: byHost,
 	}
 	if scope == firewall.ThisDestination {
-		key.protocol, key.remote, key.place = a.Protocol, a.Remote, a.Place
+		key.protocol, key.remote, key.place, key.icmp = a.Protocol, a.Remote, a.Place, a.ICMP
 	}
 	if process {
 		key.pid, key.started = a.PID, a.Started.UnixNano()

@@ -123,7 +123,9 @@ func (c *core) packet(b []byte, a *address, now time.Time) {
 		}
 		sequence = sequenceOf(p)
 	case firewall.ICMP:
-		key.kernel = !echoRequest(p)
+		if key.kernel = !echoRequest(p); !key.kernel {
+			key.ICMP = 0 // its event does not tell the type
+		}
 	case firewall.UDP:
 		if p.Flow.Remote.Port() == dnsPort {
 			c.names.See(p)

@@ -108,7 +108,7 @@ func (c *core) identified(r result, now time.Time) {
 	}
 	f.stage, f.pid = known, r.pid
 	f.attempt.Program, f.attempt.PID, f.attempt.Started, f.attempt.UID = r.program, int(r.pid), r.started, r.uid
-	f.attempt.StartedBy, f.provisional = r.by, r.provisional
+	f.attempt.StartedBy, f.attempt.SID, f.provisional = r.by, r.sid, r.provisional
 	if !f.joined && !f.closed {
 		f.until = now.Add(believed)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
+	"sallyport.dev/sallyport/firewall/process"
 )
 
 // seed notes the sockets that no event tells of.
@@ -45,6 +46,9 @@ func (r *run) attempt(c connection) firewall.Attempt {
 	r.attributor.await(running.Verified, now.Add(r.attributor.patience()))
 	a.Program, _ = r.attributor.proven(running.Sign())
 	a.Started, a.UID = running.Started, uid
+	if r.attributor.users.Load() {
+		a.SID = process.UserOf(a.PID, a.Started)
+	}
 	a.Host = r.worker.core.names.Lookup(c.Remote.Addr())
 	a.Place = placeOf(c.Flow, *r.attributor.resolvers.Load())
 	return a

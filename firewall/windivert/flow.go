@@ -95,6 +95,11 @@ func (fs *flows) add(key flowKey) *flow {
 		return nil
 	}
 	f := &flow{key: key, attempt: firewall.Attempt{Flow: key.Flow, UID: -1}}
+	if key.Protocol == firewall.ICMP && !key.kernel { // programs send requests for an echo, and nothing else
+		if f.attempt.ICMP = 8 + 1; key.Remote.Addr().Is6() {
+			f.attempt.ICMP = 128 + 1
+		}
+	}
 	fs.byKey[key] = f
 	return f
 }

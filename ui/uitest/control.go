@@ -25,6 +25,7 @@ type Control struct {
 	answers  []ui.Answer
 	programs []ui.Identity
 	past     []past
+	lessons  []ui.Lesson
 	made     int          // log lines made up on demand
 	added    []ui.LogLine // newer than those, oldest first
 	nextRule int
@@ -153,6 +154,7 @@ func (c *Control) SetMode(_ context.Context, m firewall.Mode) error {
 	}
 	c.record("mode " + m.String())
 	c.status.Mode, c.status.FirstRun = m, false
+	c.status.ModeUntil, c.status.ModeAfter = nil, nil
 	c.changed()
 	return nil
 }

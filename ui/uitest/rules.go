@@ -40,7 +40,7 @@ func (c *Control) AddRule(_ context.Context, r ui.Rule) (ui.Rule, error) {
 	r.ID = "r" + strconv.Itoa(c.nextRule)
 	r.Created = Start
 	c.record("add rule", r.ID)
-	r.By, r.User = "window", "user"
+	r.By, r.ByUser = "window", "user"
 	c.rules = append(c.rules, r)
 	c.sent++
 	c.changed()

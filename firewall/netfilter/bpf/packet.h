@@ -80,6 +80,10 @@ static __always_inline int read_headers(struct __sk_buff *skb, struct headers *h
 		bpf_skb_load_bytes(skb, offset, p, 4);
 		h->local.port = p[0] << 8 | p[1];
 		h->remote.port = p[2] << 8 | p[3];
+	} else if (!later && h->remote.protocol == IPPROTO_ICMP) {
+		__u8 type = 0;
+		if (!bpf_skb_load_bytes(skb, offset, &type, 1))
+			h->remote.port = type + 1; /* what is decided of one is not of another */
 	}
 	return 0;
 }

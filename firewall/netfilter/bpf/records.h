@@ -6,7 +6,7 @@
 
 enum { UNKNOWN, ALLOW, BLOCK };                /* a verdict */
 enum { BY_FLOW, BY_DESTINATION, BY_PROGRAM };  /* how widely it holds */
-enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16, PROCESSES = 32, BY_NAME = 64 }; /* config flags */
+enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16, PROCESSES = 32, BY_NAME = 64, PASS = 128 }; /* config flags */
 enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8, CLOSED = 16, HANDED = 32 };   /* owner flags */
 enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
 enum { EVENT_GONE = 1, EVENT_DNS, EVENT_LOCAL_DNS, EVENT_HANDED }; /* local: by the loopback device */
@@ -63,7 +63,7 @@ struct address {
 /* Where a flow goes; IPv4 as v4-mapped IPv6. */
 struct remote {
 	__u32 address[4];
-	__u16 port;
+	__u16 port; /* of ICMP its type, plus 1 */
 	__u8 protocol;
 	__u8 stays; /* on this computer: it leaves by the loopback device */
 };
@@ -200,6 +200,7 @@ struct config {
 	__u32 ahead;  /* verdicts of so many epochs more count too: the next one is being prepared */
 	__u32 engine; /* its process sends on what it held for others */
 	__u32 zero;
+	__u64 off_until; /* ns since boot, when OFF ends though no engine says so; 0: never */
 	__u64 marks;  /* of the interpreters that are listed: most other programs have none of these */
 };
 
@@ -305,6 +306,19 @@ static __always_inline struct config *configuration(void)
 {
 	__u32 zero = 0;
 	return bpf_map_lookup_elem(&configs, &zero);
+}
+
+/* off tells whether everything passes. */
+static __always_inline bool off(struct config *c)
+{
+	return (c->flags & OFF) && (!c->off_until || bpf_ktime_get_boot_ns() < c->off_until);
+}
+
+/* shut tells whether nothing passes the lock. Else what is decided now is what
+ * passes it and what does not. */
+static __always_inline bool shut(struct config *c)
+{
+	return (c->flags & (LOCK | PASS)) == LOCK;
 }
 
 /* The addresses are compared as numbers: alignment is theirs. */

@@ -43,7 +43,7 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 	struct config *c = configuration();
 	struct answer a = {};
 
-	if (!c || (c->flags & OFF) || bpf_get_netns_cookie(ctx) != c->netns)
+	if (!c || off(c) || bpf_get_netns_cookie(ctx) != c->netns)
 		return 1;
 	r->stays = loopback(r); /* as far as the address tells */
 	if (r->stays && (c->flags & (LOOPBACK | LOCK)))
@@ -60,7 +60,7 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 				adopt(&now, parent);
 		}
 	}
-	if (c->flags & LOCK) {
+	if (shut(c)) {
 		note(&now, r, 0, DECIDED_BY_LOCK, BLOCK);
 		return 0;
 	}
@@ -81,7 +81,7 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 	if (!verdict && file && remember_path(bpf_get_current_task(), &now.program))
 		verdict = prepared(c, &now.program, &a);
 	if (verdict == BLOCK) {
-		if (sending && was_asked(c, cookie, r))
+		if (sending && !(c->flags & LOCK) && was_asked(c, cookie, r))
 			return 1;
 		note(&now, r, 0, a.decision, BLOCK);
 		return 0;
@@ -107,16 +107,18 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 static __always_inline int attempt4(struct bpf_sock_addr *ctx, bool sending)
 {
 	struct remote r = { .address = { 0, 0, MAPPED, ctx->user_ip4 } };
-	r.port = bpf_ntohs(ctx->user_port);
 	r.protocol = ctx->protocol;
+	if (r.protocol != IPPROTO_ICMP)
+		r.port = bpf_ntohs(ctx->user_port);
 	return attempt(ctx, &r, sending);
 }
 
 static __always_inline int attempt6(struct bpf_sock_addr *ctx, bool sending)
 {
 	struct remote r = { .address = { ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3] } };
-	r.port = bpf_ntohs(ctx->user_port);
 	r.protocol = ctx->protocol == IPPROTO_ICMPV6 ? IPPROTO_ICMP : ctx->protocol;
+	if (r.protocol != IPPROTO_ICMP)
+		r.port = bpf_ntohs(ctx->user_port);
 	return attempt(ctx, &r, sending);
 }
 

@@ -30,8 +30,8 @@ static __noinline int settle(struct __sk_buff *skb, struct config *c, __u64 cook
 	}
 	if (!o && !member(c, sk, h.remote.protocol))
 		return 0;
-	if (o && !(c->flags & LOCK)) {
-		if (was_asked(c, cookie, &h.remote))
+	if (o && !shut(c)) {
+		if (!(c->flags & LOCK) && was_asked(c, cookie, &h.remote))
 			return 0;
 		if (look_up(c, o, &h.remote, cookie, &a) == ALLOW) {
 			if (!(o->flags & LOGGED) || o->decision != a.decision || !same_remote(&o->remote, &h.remote))
@@ -72,11 +72,11 @@ int undecided(struct __sk_buff *skb)
 	struct config *c = configuration();
 	if (!c)
 		return 1;
-	if (c->flags & OFF)
+	if (off(c))
 		return 0;
 	__u64 cookie = bpf_get_socket_cookie(skb);
 	struct owner *o = cookie ? bpf_map_lookup_elem(&owners, &cookie) : 0;
-	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM && !(c->flags & LOCK)) {
+	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM && !shut(c)) {
 		if (o->flags & LOGGED)
 			return 0;
 		if (o->remote.protocol == IPPROTO_TCP || (o->remote.protocol == IPPROTO_UDP && !(o->flags & MANY))) {
@@ -116,7 +116,7 @@ int blocked(struct __sk_buff *skb)
 		}
 		o = &none;
 	}
-	if (c->flags & LOCK) {
+	if (shut(c)) {
 		note(o, &h.remote, &h.local, DECIDED_BY_LOCK, BLOCK);
 		return 1;
 	}
@@ -251,6 +251,26 @@ static __always_inline bool connected(struct __sk_buff *skb)
 	return sk && sk->state == TCP_ESTABLISHED; /* of UDP, too */
 }
 
+/* passes_lock tells whether a packet is for a socket whose program may pass the
+ * lock to where it comes from. Of a datagram socket that serves all, only who
+ * was sent to last may answer. */
+static __always_inline bool passes_lock(struct config *c, struct __sk_buff *skb)
+{
+	__u64 cookie = bpf_get_socket_cookie(skb);
+	struct owner *o = cookie ? bpf_map_lookup_elem(&owners, &cookie) : 0;
+	struct headers h = {};
+	struct answer a = {};
+	if (!o || read_headers(skb, &h))
+		return false;
+	struct remote r = { .port = h.local.port, .protocol = h.remote.protocol };
+	__builtin_memcpy(r.address, h.local.address, 16); /* the sender */
+	if (r.protocol == IPPROTO_UDP && !connected(skb) && !same_remote(&o->remote, &r))
+		return false;
+	if (o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM)
+		return true;
+	return look_up(c, o, &r, cookie, &a) == ALLOW;
+}
+
 SEC("cgroup_skb/ingress")
 int ingress(struct __sk_buff *skb)
 {
@@ -258,9 +278,9 @@ int ingress(struct __sk_buff *skb)
 	__u8 protocol = 0;
 	__u16 source = 0, target = 0;
 
-	if (!c || (c->flags & OFF))
+	if (!c || off(c))
 		return 1;
-	if ((c->flags & LOCK) && skb->ifindex != LOOPBACK_DEVICE && here(c, skb))
+	if ((c->flags & LOCK) && skb->ifindex != LOOPBACK_DEVICE && here(c, skb) && (shut(c) || !passes_lock(c, skb)))
 		return 0;
 	if (!transport(skb, &protocol, &source, &target))
 		return 1;
@@ -325,7 +345,7 @@ int egress(struct __sk_buff *skb)
 	__u8 protocol = 0;
 	__u16 source = 0, target = 0;
 
-	if (!c || (c->flags & OFF))
+	if (!c || off(c))
 		return 1;
 	if (!transport(skb, &protocol, &source, &target))
 		return 1;
