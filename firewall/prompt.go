@@ -49,7 +49,11 @@ func (p Prompt) Rule(v Verdict, s AnswerScope) Rule {
 	}
 	if s == ScopePort || s == ScopeDestination {
 		r.Protocol = first.Protocol
-		if r.Protocol.HasPorts() {
+		switch {
+		case !r.Protocol.HasPorts():
+		case p.Direction == In:
+			r.LocalPort = first.Local.Port()
+		default:
 			r.Port = first.Remote.Port()
 		}
 	}
@@ -73,7 +77,7 @@ type AnswerScope uint8
 const (
 	ScopeProgram     AnswerScope = iota // any destination
 	ScopeHost                           // the first flow's host name, or its address if none is known; any port
-	ScopePort                           // the first flow's protocol and remote port; any address
+	ScopePort                           // the first flow's protocol and remote port, or local port if it came from outside; any address
 	ScopeDestination                    // the first flow's host (or address), protocol and port
 	ScopeProduct                        // any destination, and every program of the same verified signer and product
 )

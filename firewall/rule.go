@@ -187,12 +187,30 @@ func (r *Rule) isFor(p *Program, n name, identified bool) bool {
 
 // meets tells whether the attempt, in normal form, meets the conditions.
 func (r *Rule) meets(a *Attempt) bool {
-	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && r.meetsStarter(a) && (r.LocalPort == 0 || r.LocalPort == a.Local.Port())
+	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && r.meetsStarter(a) && r.meetsOrigin(a)
+}
+
+// ports returns the rule's two ports: that of what is connected to, which is
+// here if the flow comes from outside, and that of who connects.
+func (r *Rule) ports() (destination, origin uint16) {
+	if r.Direction == In {
+		return r.LocalPort, r.Port
+	}
+	return r.Port, r.LocalPort
+}
+
+// meetsOrigin looks at the port of who connects.
+func (r *Rule) meetsOrigin(a *Attempt) bool {
+	_, port := r.ports()
+	_, have := a.ports()
+	return port == 0 || port == have
 }
 
 func (r *Rule) meetsDestination(a *Attempt) bool {
+	port, _ := r.ports()
+	have, _ := a.ports()
 	return (r.Protocol == AnyProtocol || r.Protocol == a.Protocol) &&
-		(r.Port == 0 || r.Port == a.Remote.Port()) &&
+		(port == 0 || port == have) &&
 		(r.Place == AnyPlace || r.Place == a.Place || r.Place == Loopback && a.loopback()) &&
 		(!r.Remote.IsValid() || r.Remote.Contains(a.Remote.Addr().WithZone("")))
 }
@@ -216,10 +234,11 @@ func sameStart(a, b time.Time) bool {
 // those that are alike in everything that its conditions depend on.
 func (r *Rule) holds() (s Scope, b Bounds) {
 	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Until: r.Until.At}
+	destination, origin := r.ports()
 	switch {
-	case r.LocalPort != 0:
+	case origin != 0:
 		return ThisFlow, b
-	case r.Protocol != AnyProtocol || r.Remote.IsValid() || r.Place != AnyPlace || r.Port != 0 || r.Host != "":
+	case r.Protocol != AnyProtocol || r.Remote.IsValid() || r.Place != AnyPlace || destination != 0 || r.Host != "":
 		return ThisDestination, b
 	}
 	return ThisProgram, b

@@ -14,6 +14,9 @@ func alike(r *rand.Rand, a Attempt, d Decision) Attempt {
 	if d.Scope == ThisProgram {
 		b = elsewhere(r, b)
 	}
+	if d.Scope == ThisDestination && a.Direction == In {
+		b.Local, b.Remote = a.Local, netip.AddrPortFrom(a.Remote.Addr(), uint16(r.IntN(3)))
+	}
 	if d.Scope == ThisFlow {
 		b.Local = a.Local
 		b.PID, b.Started, b.StartedBy, b.Host = a.PID, a.Started, a.StartedBy, a.Host
@@ -116,14 +119,21 @@ func FuzzDecide(f *testing.F) {
 	})
 }
 
-func TestBuiltinRulesAreValidAndExemptLoopbackAndInbound(t *testing.T) {
+// anyInbound is the built-in rule of before servers were asked about; who has
+// it keeps it.
+var anyInbound = Rule{ID: "builtin-inbound", Builtin: true, Program: AnyProgram, Direction: In, Verdict: Allow, Note: "as before"}
+
+func TestBuiltinRulesAreValidAndExemptLoopbackOnly(t *testing.T) {
 	rs := mustRules(t, BuiltinRules())
 	p := rs.Policy(ModeAsk, true)
-	if !p.Loopback || !p.Inbound || !p.FailOpen {
+	if !p.Loopback || p.Inbound || !p.FailOpen {
 		t.Errorf("policy of the built-in rules: %+v", p)
 	}
+	if p := mustRules(t, []Rule{anyInbound}).Policy(ModeAsk, false); !p.Inbound {
+		t.Errorf("policy of a rule that lets everybody in: %+v", p)
+	}
 	blocked := append(BuiltinRules(), Rule{ID: "spy", Program: "/bin/spy"})
-	if p := mustRules(t, blocked).Policy(ModeAsk, false); p.Loopback || !p.Inbound {
+	if p := mustRules(t, blocked).Policy(ModeAsk, false); p.Loopback || p.Inbound {
 		t.Errorf("policy with a blocked program: %+v", p)
 	}
 	if p := rs.Policy(ModeLock, false); !p.Loopback || p.Inbound {
@@ -177,6 +187,11 @@ func TestHowWidelyADecisionHolds(t *testing.T) {
 		change(&r)
 		return r
 	}
+	server := func(change func(*Rule)) Rule {
+		r := Rule{ID: "server", Program: "/bin/a", Direction: In, Verdict: Allow}
+		change(&r)
+		return r
+	}
 	hour := epoch.Add(time.Hour)
 	always := own(func(*Rule) {})
 	always.ID = "always"
@@ -203,7 +218,15 @@ func TestHowWidelyADecisionHolds(t *testing.T) {
 		{"for an hour to another port, else anywhere", []Rule{always, own(func(r *Rule) { r.Until.At, r.Port = hour, 80 })}, ThisDestination, Bounds{}},
 		{"when started by a script", []Rule{own(func(r *Rule) { r.StartedBy = "/opt/backup.sh" })}, ThisProgram, Bounds{Process: true}},
 		{"from a local port", []Rule{own(func(r *Rule) { r.LocalPort = 1 })}, ThisFlow, Bounds{}},
+		{"accepts from anywhere", []Rule{server(func(*Rule) {})}, ThisProgram, Bounds{}},
+		{"accepts at a port", []Rule{server(func(r *Rule) { r.LocalPort = 22 })}, ThisDestination, Bounds{}},
+		{"accepts from an address", []Rule{server(func(r *Rule) { r.Remote = netip.MustParsePrefix("1.1.1.1/32") })}, ThisDestination, Bounds{}},
+		{"accepts from a port", []Rule{server(func(r *Rule) { r.Port = 443 })}, ThisFlow, Bounds{}},
 	} {
+		a := a
+		if len(test.rules) > 0 {
+			a.Direction = test.rules[0].Direction
+		}
 		if d, _ := mustRules(t, test.rules).Decide(a); d.Scope != test.scope || d.Bounds != test.bounds {
 			t.Errorf("%s: holds for %d within %+v, want %d within %+v", test.name, d.Scope, d.Bounds, test.scope, test.bounds)
 		}

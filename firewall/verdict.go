@@ -50,7 +50,8 @@ const (
 	// ThisFlow: only the flow that was judged.
 	ThisFlow Scope = iota
 	// ThisDestination: every flow of the program with this direction,
-	// protocol, remote address and remote port.
+	// protocol, remote address and remote port; of inbound flows, with this
+	// local port: a client takes another port of its own each time.
 	ThisDestination
 	// ThisProgram: every flow of the program with this direction. A decision
 	// about an unidentified program has this scope only if the mode is off.

@@ -154,7 +154,7 @@ func cacheKey(a firewall.Attempt, scope firewall.Scope, bounds firewall.Bounds) 
 	bounds.Until = time.Time{}
 	key := cached{Question: firewall.Question{Program: a.Program, Direction: a.Direction}, scope: scope, bounds: bounds}
 	if scope == firewall.ThisDestination {
-		key.protocol, key.remote = a.Protocol, a.Remote
+		key.protocol, key.remote = a.Protocol, a.Destination()
 	}
 	if bounds.Process {
 		key.pid, key.started = a.PID, a.Started.UnixNano()

@@ -83,7 +83,7 @@ func keyOf(a *firewall.Attempt, scope firewall.Scope, process, byHost bool) cach
 		scope:    scope, process: process, byHost: byHost,
 	}
 	if scope == firewall.ThisDestination {
-		key.protocol, key.remote, key.place = a.Protocol, a.Remote, a.Place
+		key.protocol, key.remote, key.place = a.Protocol, a.Destination(), a.Place
 	}
 	if process {
 		key.pid, key.started = a.PID, a.Started.UnixNano()
