@@ -47,6 +47,7 @@ type run struct {
 	cache       *cache
 	preparer    *preparer
 	holding     *holding
+	knocks      chan knock
 	lostBefore  atomic.Uint64
 	locked      atomic.Bool   // the mode is lock
 	starters    atomic.Bool   // rules depend on what started a process
@@ -75,7 +76,7 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 		return err
 	}
 	defer i.release()
-	r := &run{limits: b.config.Limits, log: b.config.Log, sink: sink, instance: i, holding: newHolding()}
+	r := &run{limits: b.config.Limits, log: b.config.Log, sink: sink, instance: i, holding: newHolding(), knocks: make(chan knock, maxKnocks)}
 	defer r.close()
 	if r.kernel, err = load(i, b.config.Limits); err != nil {
 		return err
@@ -168,6 +169,7 @@ func (b *Backend) kernelConfig(i *instance) kernelConfig {
 	set(b.policy.Loopback, flagLoopback)
 	set(b.policy.Inbound, flagInbound)
 	set(i.whole, flagWhole)
+	set(b.policy.FailOpen, flagFailOpen)
 	return c
 }
 

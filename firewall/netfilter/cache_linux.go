@@ -25,6 +25,10 @@ const (
 	flagWhole     = 16
 	flagProcesses = 32
 	flagByName    = 64
+	flagFailOpen  = 128
+
+	stays  = 1
+	inward = 2
 
 	ownerLogged = 1
 	ownerMany   = 4
@@ -234,7 +238,7 @@ func (c *cache) moved(resolvers []netip.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, m := range c.mirror {
-		if key.Remote != (kernelRemote{}) && now[key.Remote.Address] != (m.place == firewall.Resolver) {
+		if !key.anywhere() && now[key.Remote.Address] != (m.place == firewall.Resolver) {
 			c.drop(key)
 		}
 	}

@@ -18,6 +18,30 @@ type kernelAddress struct {
 	Words [4]uint32
 }
 
+type kernelArrival struct {
+	_ structs.HostLayout
+	H struct {
+		_      structs.HostLayout
+		Tuple  kernelTuple
+		Remote kernelRemote
+		Local  struct {
+			_       structs.HostLayout
+			Address [4]uint32
+			Port    uint32
+		}
+		Offset uint16
+		_      [2]byte
+	}
+	R kernelRemote
+	L struct {
+		_       structs.HostLayout
+		Address [4]uint32
+		Port    uint32
+	}
+	_    [4]byte
+	Flow kernelFlow
+}
+
 type kernelConfig struct {
 	_      structs.HostLayout
 	Epoch  uint32
@@ -74,7 +98,7 @@ type kernelFlow struct {
 	_      structs.HostLayout
 	Cookie uint64
 	Remote kernelRemote
-	Zero   uint32
+	Origin uint32
 }
 
 type kernelHost struct {
@@ -188,10 +212,18 @@ type kernelWanted struct {
 	Fd  uint32
 }
 
+type kernelWelcome struct {
+	_       structs.HostLayout
+	Verdict kernelVerdict
+	Port    uint32
+	Zero    uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	kernelMapArrivals     = "arrivals"
 	kernelMapConfigs      = "configs"
 	kernelMapCounters     = "counters"
 	kernelMapDestinations = "destinations"
@@ -204,6 +236,8 @@ const (
 	kernelMapHosts        = "hosts"
 	kernelMapHurries      = "hurries"
 	kernelMapInterpreters = "interpreters"
+	kernelMapKernelOwners = "kernel_owners"
+	kernelMapKnocks       = "knocks"
 	kernelMapNaming       = "naming"
 	kernelMapOwners       = "owners"
 	kernelMapPaths        = "paths"
@@ -212,6 +246,7 @@ const (
 	kernelMapScratch      = "scratch"
 	kernelMapSeenEven     = "seen_even"
 	kernelMapSeenOdd      = "seen_odd"
+	kernelMapSpoken       = "spoken"
 	kernelMapStrangers    = "strangers"
 	kernelMapTalking      = "talking"
 	kernelMapTicks        = "ticks"
@@ -293,6 +328,7 @@ type kernelProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelMapSpecs struct {
+	Arrivals     *ebpf.MapSpec `ebpf:"arrivals"`
 	Configs      *ebpf.MapSpec `ebpf:"configs"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Destinations *ebpf.MapSpec `ebpf:"destinations"`
@@ -305,6 +341,8 @@ type kernelMapSpecs struct {
 	Hosts        *ebpf.MapSpec `ebpf:"hosts"`
 	Hurries      *ebpf.MapSpec `ebpf:"hurries"`
 	Interpreters *ebpf.MapSpec `ebpf:"interpreters"`
+	KernelOwners *ebpf.MapSpec `ebpf:"kernel_owners"`
+	Knocks       *ebpf.MapSpec `ebpf:"knocks"`
 	Naming       *ebpf.MapSpec `ebpf:"naming"`
 	Owners       *ebpf.MapSpec `ebpf:"owners"`
 	Paths        *ebpf.MapSpec `ebpf:"paths"`
@@ -313,6 +351,7 @@ type kernelMapSpecs struct {
 	Scratch      *ebpf.MapSpec `ebpf:"scratch"`
 	SeenEven     *ebpf.MapSpec `ebpf:"seen_even"`
 	SeenOdd      *ebpf.MapSpec `ebpf:"seen_odd"`
+	Spoken       *ebpf.MapSpec `ebpf:"spoken"`
 	Strangers    *ebpf.MapSpec `ebpf:"strangers"`
 	Talking      *ebpf.MapSpec `ebpf:"talking"`
 	Ticks        *ebpf.MapSpec `ebpf:"ticks"`
@@ -346,6 +385,7 @@ func (o *kernelObjects) Close() error {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelMaps struct {
+	Arrivals     *ebpf.Map `ebpf:"arrivals"`
 	Configs      *ebpf.Map `ebpf:"configs"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Destinations *ebpf.Map `ebpf:"destinations"`
@@ -358,6 +398,8 @@ type kernelMaps struct {
 	Hosts        *ebpf.Map `ebpf:"hosts"`
 	Hurries      *ebpf.Map `ebpf:"hurries"`
 	Interpreters *ebpf.Map `ebpf:"interpreters"`
+	KernelOwners *ebpf.Map `ebpf:"kernel_owners"`
+	Knocks       *ebpf.Map `ebpf:"knocks"`
 	Naming       *ebpf.Map `ebpf:"naming"`
 	Owners       *ebpf.Map `ebpf:"owners"`
 	Paths        *ebpf.Map `ebpf:"paths"`
@@ -366,6 +408,7 @@ type kernelMaps struct {
 	Scratch      *ebpf.Map `ebpf:"scratch"`
 	SeenEven     *ebpf.Map `ebpf:"seen_even"`
 	SeenOdd      *ebpf.Map `ebpf:"seen_odd"`
+	Spoken       *ebpf.Map `ebpf:"spoken"`
 	Strangers    *ebpf.Map `ebpf:"strangers"`
 	Talking      *ebpf.Map `ebpf:"talking"`
 	Ticks        *ebpf.Map `ebpf:"ticks"`
@@ -375,6 +418,7 @@ type kernelMaps struct {
 
 func (m *kernelMaps) Close() error {
 	return _KernelClose(
+		m.Arrivals,
 		m.Configs,
 		m.Counters,
 		m.Destinations,
@@ -387,6 +431,8 @@ func (m *kernelMaps) Close() error {
 		m.Hosts,
 		m.Hurries,
 		m.Interpreters,
+		m.KernelOwners,
+		m.Knocks,
 		m.Naming,
 		m.Owners,
 		m.Paths,
@@ -395,6 +441,7 @@ func (m *kernelMaps) Close() error {
 		m.Scratch,
 		m.SeenEven,
 		m.SeenOdd,
+		m.Spoken,
 		m.Strangers,
 		m.Talking,
 		m.Ticks,

@@ -87,9 +87,9 @@ func (r *run) listen(ctx context.Context) error {
 	})
 }
 
-// hold makes an attempt of a packet and hands it to the sink. stays tells that
+// hold makes an attempt of a packet and hands it to the sink. onLoopback tells that
 // the packet leaves by the loopback device.
-func (r *run) hold(id uint32, bytes []byte, stays bool) {
+func (r *run) hold(id uint32, bytes []byte, onLoopback bool) {
 	p, err := packet.Parse(bytes, firewall.Out)
 	if err != nil {
 		r.senseless(id, firewall.Attempt{UID: -1, Time: time.Now()})
@@ -99,9 +99,13 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 	t := tupleOf(bytes)
 	missing := r.kernel.Tuples.Lookup(&t, &cookie) != nil
 	flow := p.Flow.Normal()
-	key := kernelFlow{Cookie: cookie, Remote: remoteOf(flow)}
-	if stays {
-		key.Remote.Stays = 1
+	server := cookie&serverMark != 0
+	if cookie &^= serverMark; server {
+		flow.Direction = firewall.In
+	}
+	key := flowKey(cookie, flow)
+	if onLoopback {
+		key.Remote.Stays |= stays
 	}
 	if held, kept := r.holding.join(key, id); held {
 		if !kept {
@@ -113,8 +117,26 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 	if f.open = r.locked.Load(); flow.Protocol == firewall.TCP {
 		f.open = p.TCPFlags&packet.SYN == 0
 	}
+	settled, ours := r.describe(f, flow, missing)
+	if !ours {
+		r.accept(id)
+		return
+	}
+	if !onLoopback && flow.Remote.Addr().IsLoopback() {
+		r.senseless(id, f.attempt)
+		return
+	}
+	if !onLoopback && f.attempt.Place == firewall.Loopback {
+		f.attempt.Place = firewall.AnyPlace // any address can be bound, also the remote one
+	}
+	r.judgeHeld(f, settled)
+}
+
+// describe says whose a held flow is; ours is false if the firewall does not
+// filter it. missing tells that no socket is known for its packet.
+func (r *run) describe(f *heldFlow, flow firewall.Flow, missing bool) (settled <-chan struct{}, ours bool) {
+	cookie := f.key.Cookie
 	var program firewall.Program
-	var settled <-chan struct{}
 	switch {
 	case missing:
 		program = firewall.Program{Why: "its socket is not known", File: "socket"}
@@ -122,10 +144,9 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 		program = firewall.Program{Kind: firewall.Kernel}
 	default:
 		if r.kernel.Owners.Lookup(&cookie, &f.owner) != nil {
-			found, ok := r.owners.find(cookie)
+			found, ok := r.owners.find(cookie, flow.Direction)
 			if ok && found.Member == 0 {
-				r.accept(id)
-				return
+				return nil, false
 			}
 			if ok {
 				f.owner = found.owner()
@@ -145,13 +166,12 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 	if cookie == 0 {
 		f.attempt.UID = -1
 	}
-	if !stays && flow.Remote.Addr().IsLoopback() {
-		r.senseless(id, f.attempt)
-		return
-	}
-	if !stays && f.attempt.Place == firewall.Loopback {
-		f.attempt.Place = firewall.AnyPlace // any address can be bound, also the remote one
-	}
+	return settled, true
+}
+
+// judgeHeld has the engine decide a flow.
+func (r *run) judgeHeld(f *heldFlow, settled <-chan struct{}) {
+	key, cookie := f.key, f.key.Cookie
 	epoch := r.cache.currentEpoch()
 	if d, ok := r.cache.answered(key); ok {
 		if now, decided := r.sink.Judge(f.attempt); decided {
@@ -248,6 +268,8 @@ func (r *run) carryOut(d release) {
 		for _, id := range packets {
 			r.accept(id)
 		}
+	case f.attempt.Direction == firewall.In && !gone:
+		r.reject(packets) // ends what the listener began; who called hears nothing
 	case gone || f.open || f.key.Cookie == 0:
 		for _, id := range packets {
 			r.drop(id)

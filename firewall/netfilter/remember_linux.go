@@ -18,7 +18,7 @@ func (c *cache) verdict(d firewall.Decision) kernelVerdict {
 // holds for this flow only.
 func keyOf(o kernelOwner, r kernelRemote, d firewall.Decision) (key kernelDestination, ok bool) {
 	key.Program = o.Program
-	if d.Scope == firewall.ThisDestination {
+	if key.Remote.Stays = r.Stays & inward; d.Scope == firewall.ThisDestination {
 		key.Remote = r
 	}
 	if d.Bounds.Process {
@@ -35,6 +35,11 @@ func (d kernelDestination) whole() bool {
 	return d.Process == 0 && d.Remote == kernelRemote{}
 }
 
+// anywhere tells whether the key is of flows to or from every remote.
+func (d kernelDestination) anywhere() bool {
+	return d.Remote == kernelRemote{} || d.Remote == kernelRemote{Stays: inward}
+}
+
 // remember tells the kernel a decision, as widely as it holds. It was made in
 // the given epoch, and counts in no other: what changed since is judged again.
 func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d firewall.Decision, epoch uint32, judge judge) {
@@ -47,7 +52,7 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 			return
 		}
 	}
-	if a.Program.Kind == firewall.Unidentified || a.Direction == firewall.In {
+	if a.Program.Kind == firewall.Unidentified {
 		d.Scope = firewall.ThisFlow
 	}
 	if d.Bounds.Host {
@@ -70,7 +75,7 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 	case d.Bounds.Process:
 		return // the socket may be another process's in a moment
 	default:
-		c.k.Flows.Put(&flow, &v)
+		c.putFlow(flow, a, v)
 		if d.Reason == firewall.ByAnswer && cookie != 0 {
 			if len(c.once) >= maxOnce {
 				clear(c.once)
@@ -78,7 +83,7 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 			c.once[flow] = firewall.Decision{Verdict: d.Verdict, Reason: d.Reason, Rule: d.Rule}
 		}
 	}
-	if cookie == 0 || d.Verdict != firewall.Allow {
+	if cookie == 0 || d.Verdict != firewall.Allow || a.Direction == firewall.In {
 		return
 	}
 	now := o
@@ -97,6 +102,19 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 	}
 	now.Flags = now.Flags&^ownerHeld | ownerLogged
 	c.k.Owners.Put(&cookie, &now)
+}
+
+// putFlow gives the kernel a verdict about one flow. One of datagrams from
+// outside is known by where an answer goes.
+func (c *cache) putFlow(flow kernelFlow, a firewall.Attempt, v kernelVerdict) {
+	if a.Direction == firewall.Out || a.Protocol == firewall.TCP {
+		c.k.Flows.Put(&flow, &v)
+		return
+	}
+	answer := a.Flow
+	answer.Direction = firewall.Out
+	key, port := flowKey(flow.Cookie, answer), uint32(a.Local.Port())
+	c.k.Heard.Put(&key, &kernelWelcome{Verdict: v, Port: port})
 }
 
 // put gives the kernel a verdict and keeps in mind what for.

@@ -68,14 +68,15 @@ func (c *cache) warmSome(keys []kernelDestination, judge judge) {
 func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kernelVerdict, _ remembered, ok bool) {
 	m.program, _ = c.proven(m.program, stampOf(key.Program))
 	a := firewall.Attempt{
-		Flow:    firewall.Flow{Protocol: firewall.Protocol(key.Remote.Protocol), Remote: key.Remote.addrPort()},
+		Flow:    key.Remote.flow(),
 		Program: m.program, Place: m.place, UID: -1, Time: time.Now(),
 	}
 	if key.Process != 0 {
 		a.PID, a.Started = int(key.Process), startTime(key.Started)
 	}
 	var until time.Time
-	if key.Remote != (kernelRemote{}) {
+	there := !key.anywhere()
+	if there {
 		a.Host, until = c.known(a.Remote.Addr())
 	}
 	d, ok := judge(a)
@@ -85,7 +86,6 @@ func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kerne
 	if d.Bounds.Host {
 		d = whileKnown(d, until)
 	}
-	there := key.Remote != kernelRemote{}
 	if d.Scope == firewall.ThisFlow || !there && (d.Scope == firewall.ThisDestination || d.Bounds.Host) ||
 		key.Process == 0 && d.Bounds.Process {
 		return v, m, false
@@ -102,7 +102,7 @@ func (c *cache) takeOver(identify func(kernelProgram) (firewall.Program, bool), 
 			return
 		}
 		m := remembered{program: p, place: c.place(key.Remote)}
-		if key.Remote.Stays != 0 && !address(key.Remote.Address).IsLoopback() {
+		if key.Remote.Stays&stays != 0 && !address(key.Remote.Address).IsLoopback() {
 			return // only its packets tell whether it is from an address to itself
 		}
 		c.mu.Lock()

@@ -29,6 +29,7 @@ static __always_inline __u32 answer(struct answer *a, struct verdict *v, __u32 s
 {
 	a->epoch = v->epoch;
 	a->decision = v->decision;
+	a->until = v->named ? bpf_ktime_get_boot_ns() + PATIENCE : v->until;
 	/* What ends, or depends on a name, is not kept for the socket. */
 	a->scope = scope == BY_PROGRAM && v->until ? BY_DESTINATION : scope;
 	return v->verdict;
@@ -86,6 +87,38 @@ __noinline __u32 narrower(struct config *c, struct owner *o, struct remote *r, _
 	key.f.remote = *r;
 	v = counting(c, bpf_map_lookup_elem(&flows, &key.f));
 	return v ? answer(a, v, BY_FLOW) : UNKNOWN;
+}
+
+/* inward is what is decided of a flow that origin opens from outside: of all of
+ * the program's, of those that r describes, or of this one. */
+static __noinline __u32 inward(struct config *c, struct owner *o, struct remote *r, struct flow *f, struct answer *a)
+{
+	struct destination d = { .program = o->program, .remote = { .stays = INWARD } };
+	struct verdict *v = counting(c, bpf_map_lookup_elem(&destinations, &d));
+	__u32 scope = BY_PROGRAM;
+	if (!v && c->flags & PROCESSES) {
+		d.process = o->pid;
+		d.started = o->started;
+		v = counting(c, bpf_map_lookup_elem(&destinations, &d));
+	}
+	if (!v) {
+		scope = BY_DESTINATION;
+		d.remote = *r;
+		if (c->flags & PROCESSES)
+			v = counting(c, bpf_map_lookup_elem(&destinations, &d));
+	}
+	if (!v) {
+		d.process = 0;
+		d.started = 0;
+		v = counting(c, bpf_map_lookup_elem(&destinations, &d));
+	}
+	if (!v) {
+		scope = BY_FLOW;
+		v = counting(c, bpf_map_lookup_elem(&flows, f));
+	}
+	if (!v || (v->named && !names_known()))
+		return UNKNOWN;
+	return answer(a, v, scope);
 }
 
 /* of_program is what is decided of a program as a whole. */
@@ -153,11 +186,77 @@ static __always_inline bool loopback(struct remote *r)
 	return !r->address[0] && !r->address[1] && !r->address[2] && (r->address[3] == bpf_htonl(1) || !r->address[3]);
 }
 
-/* was_asked tells whether the remote sent to this socket first. */
-static __always_inline bool was_asked(struct config *c, __u64 cookie, struct remote *r)
+/* let_in remembers that a datagram from outside was let in. */
+static __always_inline void let_in(struct flow *f, struct answer *a, __u32 port)
 {
+	struct welcome w = {
+		.verdict = { .until = a->until, .epoch = a->epoch, .decision = a->decision, .verdict = ALLOW },
+		.port = port,
+	};
+	bpf_map_update_elem(&heard, f, &w, BPF_ANY);
+}
+
+/* was_heard tells whether what is sent answers a datagram that was let in, if
+ * only under rules of before: was_asked tells whether it still may. */
+static __always_inline struct welcome *was_heard(__u64 cookie, struct remote *r)
+{
+	if (!datagrams(r->protocol))
+		return 0;
 	struct flow f = { .cookie = cookie, .remote = *r };
-	return (c->flags & INBOUND) && r->protocol == IPPROTO_UDP && bpf_map_lookup_elem(&heard, &f);
+	struct welcome *w = bpf_map_lookup_elem(&heard, &f);
+	return w && w->verdict.verdict == ALLOW ? w : 0;
+}
+
+/* was_asked tells whether what is sent answers a datagram that was let in. It
+ * still does after a change that does not block it. */
+static __always_inline bool was_asked(struct config *c, struct owner *o, __u64 cookie, struct remote *r)
+{
+	struct welcome *w = was_heard(cookie, r);
+	if (!w)
+		return false;
+	if (counting(c, &w->verdict) || c->flags & INBOUND || r->stays)
+		return true;
+	struct flow whole = { .cookie = cookie, .remote = *r, .origin = r->port };
+	struct answer a = {};
+	__u32 port = w->port;
+	whole.remote.stays = INWARD;
+	whole.remote.port = port;
+	__u32 verdict = inward(c, o, &whole.remote, &whole, &a);
+	if (verdict == ALLOW) {
+		whole.remote = *r;
+		whole.origin = 0;
+		let_in(&whole, &a, port);
+	}
+	return verdict != BLOCK;
+}
+
+/* spoke remembers where a socket sent, before it sends elsewhere. Where many
+ * hear it, any of them may answer. */
+static __always_inline void spoke(__u64 cookie, const struct remote *r)
+{
+	if (!datagrams(r->protocol))
+		return;
+	struct flow f = { .cookie = cookie, .remote = *r };
+	if (many_hear(r))
+		__builtin_memset(f.remote.address, 0, 16);
+	__u32 one = 1;
+	bpf_map_update_elem(&spoken, &f, &one, BPF_ANY);
+}
+
+/* solicited tells whether a datagram from outside answers what its socket sent. */
+static __always_inline bool solicited(struct owner *o, struct flow *f)
+{
+	if (same_remote(&o->remote, &f->remote))
+		return true;
+	if (o->remote.protocol == f->remote.protocol && o->remote.port == f->remote.port && many_hear(&o->remote))
+		return true;
+	if (!(o->flags & MANY))
+		return false;
+	if (bpf_map_lookup_elem(&spoken, f))
+		return true;
+	struct flow key = *f;
+	__builtin_memset(key.remote.address, 0, 16);
+	return bpf_map_lookup_elem(&spoken, &key);
 }
 
 /* crowded counts a packet that goes to the engine, and tells whether too many

@@ -4,10 +4,57 @@
 
 #include "decide.h"
 
-static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64 cookie, struct owner *o)
+/* answered describes the flow from outside that a packet answers. */
+static __always_inline void answered(struct headers *h, struct remote *r, struct local *l)
+{
+	*r = h->remote;
+	*l = h->local;
+	r->port = h->local.port;
+	r->stays = INWARD;
+	l->port = h->remote.port; /* the log has the other one from r */
+}
+
+/* serve decides what a listener answers a connection from outside. */
+static __noinline int serve(struct __sk_buff *skb, struct config *c, struct sock *sk)
+{
+	struct owner *o = 0;
+	struct headers h = {};
+	struct local l = {};
+	__u64 cookie = 0;
+
+	read_sent(skb, c, &h);
+	if (c->flags & INBOUND || h.remote.stays || h.remote.protocol != IPPROTO_TCP)
+		return 0;
+	if (of_kernel(sk)) {
+		if (!(c->flags & WHOLE))
+			return 0;
+		o = kernel_owner();
+	} else {
+		if (!(c->flags & WHOLE) && !in_subtree(c, BPF_CORE_READ(sk, sk_cgrp_data.cgroup)))
+			return 0;
+		cookie = application_cookie(sk);
+		if (!cookie)
+			cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+		o = bpf_map_lookup_elem(&owners, &cookie);
+	}
+	struct answer a = {};
+	struct flow f = { .cookie = cookie };
+	answered(&h, &f.remote, &l);
+	f.origin = l.port;
+	if (o && inward(c, o, &f.remote, &f, &a) == ALLOW) {
+		note(o, &f.remote, &l, a.decision, ALLOW);
+		return 0;
+	}
+	if (o && cookie)
+		o->flags |= HELD;
+	cookie |= SERVER;
+	bpf_map_update_elem(&tuples, &h.tuple, &cookie, BPF_ANY);
+	return 1;
+}
+
+static __noinline int settle(struct __sk_buff *skb, struct config *c, __u64 cookie, struct owner *o)
 {
 	struct headers h = {};
-	struct owner kernel = {};
 	struct answer a = {};
 
 	read_sent(skb, c, &h);
@@ -19,19 +66,19 @@ static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64
 			o = bpf_map_lookup_elem(&owners, &cookie);
 		}
 	}
-	/* A server's. Of a socket that connects, both ends opened the connection. */
+	/* Of a socket that connects, both ends opened the connection. */
 	if (!o && !(c->flags & LOCK) && h.remote.protocol == IPPROTO_TCP && answers(skb, &h))
 		return 0;
 	if (!o && (!sk || of_kernel(sk))) {
 		if (!(c->flags & WHOLE))
 			return 0;
 		cookie = 0;
-		o = &kernel;
+		o = kernel_owner();
 	}
 	if (!o && !member(c, sk, h.remote.protocol))
 		return 0;
 	if (o && !(c->flags & LOCK)) {
-		if (was_asked(c, cookie, &h.remote))
+		if (was_asked(c, o, cookie, &h.remote))
 			return 0;
 		if (look_up(c, o, &h.remote, cookie, &a) == ALLOW) {
 			if (!(o->flags & LOGGED) || o->decision != a.decision || !same_remote(&o->remote, &h.remote))
@@ -53,7 +100,7 @@ static __always_inline int settle(struct __sk_buff *skb, struct config *c, __u64
 /* sent logs the first packet of a socket whose program is allowed. Where it
  * goes is known since it connected; its local address is read only if this is
  * the line's first. */
-static __always_inline void sent(struct __sk_buff *skb, struct owner *o)
+static __noinline void sent(struct __sk_buff *skb, struct owner *o)
 {
 	struct seen_key key = { .program = o->program, .remote = o->remote, .decision = o->decision, .verdict = ALLOW };
 	if (!counted(&key, odd_tick())) {
@@ -83,6 +130,11 @@ int undecided(struct __sk_buff *skb)
 			return 0;
 		}
 	}
+	if (!o && cookie && !(c->flags & LOCK)) {
+		struct sock *server = listener(sender(skb));
+		if (server)
+			return serve(skb, c, server);
+	}
 	return settle(skb, c, cookie, o);
 }
 
@@ -93,7 +145,6 @@ int blocked(struct __sk_buff *skb)
 {
 	struct config *c = configuration();
 	struct headers h = {};
-	struct owner none = {};
 	struct answer a = {};
 
 	if (!c)
@@ -104,25 +155,34 @@ int blocked(struct __sk_buff *skb)
 		crowded();
 		return 0;
 	}
-	__u64 ck = *cookie;
+	bool server = *cookie & SERVER;
+	__u64 ck = *cookie & ~SERVER;
 	struct owner *o = bpf_map_lookup_elem(&owners, &ck);
 	if (!o) {
 		if (ck) {
 			crowded();
 			return 0; /* the engine finds out whose it is */
 		}
-		o = &none;
+		o = kernel_owner();
+		if (!o)
+			return 0;
 	}
 	if (c->flags & LOCK) {
 		note(o, &h.remote, &h.local, DECIDED_BY_LOCK, BLOCK);
 		return 1;
 	}
-	if (look_up(c, o, &h.remote, ck, &a) != BLOCK) {
+	struct local l = h.local;
+	struct flow f = { .cookie = ck, .remote = h.remote };
+	if (server) {
+		answered(&h, &f.remote, &l);
+		f.origin = l.port;
+	}
+	if ((server ? inward(c, o, &f.remote, &f, &a) : look_up(c, o, &f.remote, ck, &a)) != BLOCK) {
 		if (!hurrying(&o->program))
 			return 0;
 		a.decision = OVERFLOWN;
 	}
-	note(o, &h.remote, &h.local, a.decision, BLOCK);
+	note(o, &f.remote, &l, a.decision, BLOCK);
 	return 1;
 }
 
@@ -219,25 +279,52 @@ static __always_inline void tell_dns(struct __sk_buff *skb, struct config *c, bo
 		copy_dns(skb, c, reply ? cookie : 0);
 }
 
-/* transport reads what is needed of a packet at little cost: its protocol and
- * ports, if they are where they almost always are. */
-static __always_inline bool transport(struct __sk_buff *skb, __u8 *protocol, __u16 *source, __u16 *target)
+/* What is needed of most packets. */
+struct brief {
+	__u16 source, target;
+	__u8 protocol, flags; /* of TCP */
+	bool more;            /* than headers */
+};
+
+static __always_inline bool extends(__u8 next)
+{
+	return next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
+}
+
+/* transport reads what is needed of a packet at little cost, if it is where it
+ * almost always is, and else at some. */
+static __always_inline bool transport(struct __sk_buff *skb, struct brief *b)
 {
 	__u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	__u32 offset = 40;
 	if (data + 20 > end)
 		return false;
-	if (data[0] >> 4 == 4) {
-		*protocol = data[9];
+	bool four = data[0] >> 4 == 4;
+	b->protocol = four ? data[9] : data[6];
+	if (four)
 		offset = (data[0] & 15) * 4;
-	} else {
-		*protocol = data[6];
+	if (!four && extends(b->protocol)) {
+		struct headers h = {};
+		__u8 p[14] = {};
+		if (read_headers(skb, &h))
+			return false;
+		b->protocol = h.remote.protocol;
+		b->source = h.local.port;
+		b->target = h.remote.port;
+		bpf_skb_load_bytes(skb, h.offset, p, sizeof p);
+		b->flags = p[13];
+		b->more = skb->len > h.offset + (p[12] >> 4) * 4;
+		return true;
 	}
 	__u8 *p = data + offset;
 	if (p + 4 > end)
 		return false;
-	*source = p[0] << 8 | p[1];
-	*target = p[2] << 8 | p[3];
+	b->source = p[0] << 8 | p[1];
+	b->target = p[2] << 8 | p[3];
+	if (b->protocol == IPPROTO_TCP && p + 14 <= end) {
+		b->flags = p[13];
+		b->more = skb->len > offset + (p[12] >> 4) * 4;
+	}
 	return true;
 }
 
@@ -248,44 +335,152 @@ static __always_inline bool connected(struct __sk_buff *skb)
 	return sk && sk->state == TCP_ESTABLISHED; /* of UDP, too */
 }
 
+/* arrive reads a packet that arrived, and describes its flow from outside. */
+static __always_inline struct arrival *arrive(struct __sk_buff *skb, __u64 cookie)
+{
+	struct arrival *at = arrival();
+	if (!at || read_headers(skb, &at->h))
+		return 0;
+	__builtin_memcpy(at->r.address, at->h.local.address, 16);
+	at->r.port = at->h.remote.port;
+	at->r.protocol = at->h.remote.protocol;
+	at->r.stays = INWARD;
+	__builtin_memcpy(at->l.address, at->h.remote.address, 16);
+	at->l.port = at->h.local.port; /* the log has the other one from r */
+	at->flow.cookie = cookie;
+	at->flow.remote = at->r;
+	at->flow.origin = at->l.port;
+	return at;
+}
+
+/* opening lets a connection from outside reach its listener, whose answer is
+ * then decided; see serve. What it carries (TCP Fast Open) is not let in before. */
+static __noinline int opening(struct __sk_buff *skb, struct config *c, bool carries)
+{
+	/* Gives the listener its number. */
+	__u64 cookie = bpf_get_socket_cookie(skb);
+	if (!carries || skb->ifindex == LOOPBACK_DEVICE || (c->flags & INBOUND) || !here(c, skb))
+		return 1;
+	struct answer a = {};
+	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
+	struct arrival *at = arrive(skb, cookie);
+	return o && at && inward(c, o, &at->r, &at->flow, &a) == ALLOW;
+}
+
+/* knock tells the engine about a datagram that nothing decides, which is not let
+ * in: who sends it sends it again. While nobody runs an engine, what passes
+ * undecided passes. */
+static __noinline int knock(struct __sk_buff *skb, struct config *c, struct flow *f, __u32 epoch)
+{
+	__u32 i = ENGINE_ALIVE, zero = 0;
+	__u64 *alive = bpf_map_lookup_elem(&naming, &i), now = bpf_ktime_get_boot_ns();
+	if (!alive || now - *alive > PATIENCE)
+		return c->flags & FAIL_OPEN ? 1 : 0;
+	struct welcome *w = bpf_map_lookup_elem(&heard, f);
+	if (w && w->verdict.verdict == UNKNOWN && now < w->verdict.until)
+		return 0; /* told */
+	struct hurry *h = bpf_map_lookup_elem(&knocks, &zero);
+	if (!h)
+		return 0;
+	__u64 second = now / 1000000000;
+	if (h->second != second) {
+		h->second = second;
+		h->count = 0;
+	}
+	struct knock_event *e = 0;
+	if (__sync_fetch_and_add(&h->count, 1) < KNOCKS_PER_SECOND)
+		e = bpf_ringbuf_reserve(&events, sizeof *e, 0);
+	if (!e) {
+		count(COUNT_LOST);
+		return 0;
+	}
+	e->event.kind = EVENT_KNOCK;
+	e->event.cookie = f->cookie;
+	e->event.length = 0;
+	__u32 last = (skb->len < KNOCK_BYTES ? skb->len : KNOCK_BYTES) - 1;
+	asm volatile("" : "+r"(last)); /* the verifier must see that it is from 1 to KNOCK_BYTES */
+	last &= KNOCK_BYTES - 1;
+	if (!bpf_skb_load_bytes(skb, 0, e->packet, last + 1))
+		e->event.length = last + 1;
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
+	struct welcome told = { .verdict = { .epoch = epoch, .until = now + PATIENCE, .verdict = UNKNOWN } };
+	bpf_map_update_elem(&heard, f, &told, BPF_ANY);
+	return 0;
+}
+
+/* receive decides a datagram for a socket that is connected to nobody. */
+static __noinline int receive(struct __sk_buff *skb, struct config *c)
+{
+	bool stays = skb->ifindex == LOOPBACK_DEVICE;
+	__u64 cookie = bpf_get_socket_cookie(skb);
+	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
+	if (!o && (!here(c, skb) || of_kernel((void *)kernel_address(skb->sk))))
+		return 1;
+	struct arrival *at = arrive(skb, cookie);
+	if (!at)
+		return 0;
+	struct flow f = { .cookie = cookie, .remote = at->r };
+	f.remote.port = at->l.port; /* as an answer has it */
+	f.remote.stays = stays ? STAYS : 0;
+	if (o && solicited(o, &f))
+		return 1;
+	/* Read first: should the verdict change meanwhile, it is one of before. */
+	struct answer a = { .epoch = *(volatile __u32 *)&c->epoch };
+	struct welcome *w = bpf_map_lookup_elem(&heard, &f);
+	struct verdict *v = w ? counting(c, &w->verdict) : 0;
+	if (v && v->verdict == ALLOW)
+		return 1;
+	if (stays || c->flags & INBOUND) {
+		let_in(&f, &a, at->r.port);
+		return 1;
+	}
+	__u32 verdict = UNKNOWN;
+	if (v && v->verdict == BLOCK) {
+		verdict = BLOCK;
+		a.decision = v->decision;
+	} else if (o) {
+		verdict = inward(c, o, &at->r, &at->flow, &a);
+	}
+	if (!verdict)
+		return knock(skb, c, &f, a.epoch);
+	if (o)
+		note(o, &at->r, &at->l, a.decision, verdict);
+	if (verdict == BLOCK)
+		return 0;
+	let_in(&f, &a, at->r.port);
+	return 1;
+}
+
 SEC("cgroup_skb/ingress")
 int ingress(struct __sk_buff *skb)
 {
 	struct config *c = configuration();
-	__u8 protocol = 0;
-	__u16 source = 0, target = 0;
+	struct brief b = {};
 
 	if (!c || (c->flags & OFF))
 		return 1;
 	if ((c->flags & LOCK) && skb->ifindex != LOOPBACK_DEVICE && here(c, skb))
 		return 0;
-	if (!transport(skb, &protocol, &source, &target))
+	if (!transport(skb, &b))
 		return 1;
-	if (protocol != IPPROTO_UDP && (protocol != IPPROTO_TCP || source != 53))
+	if (b.protocol == IPPROTO_TCP) {
+		if (b.source == 53)
+			tell_dns(skb, c, true);
+		if ((b.flags & 0x17) != 0x02) /* of ACK, RST, SYN and FIN, SYN alone */
+			return 1;
+		return opening(skb, c, b.more);
+	}
+	if (!datagrams(b.protocol))
 		return 1;
-	if (source == 53)
+	if (b.source == 53)
 		tell_dns(skb, c, true);
-	if (protocol != IPPROTO_UDP || (skb->ifindex == LOOPBACK_DEVICE && (c->flags & LOOPBACK)))
+	if (skb->ifindex == LOOPBACK_DEVICE && (c->flags & LOOPBACK))
 		return 1;
 	if (connected(skb))
 		return 1; /* from nobody else, and to whom it may send was decided */
-	__u64 cookie = bpf_get_socket_cookie(skb);
-	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
-	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM)
-		return 1;
-	struct headers h = {};
-	if (read_headers(skb, &h))
-		return 1;
-	struct flow f = { .cookie = cookie };
-	__builtin_memcpy(f.remote.address, h.local.address, 16); /* the sender */
-	f.remote.port = h.local.port;
-	f.remote.protocol = IPPROTO_UDP;
-	f.remote.stays = skb->ifindex == LOOPBACK_DEVICE;
-	if (o && same_remote(&o->remote, &f.remote))
-		return 1; /* an answer to what was sent */
-	__u32 one = 1;
-	bpf_map_update_elem(&heard, &f, &one, BPF_ANY);
-	return 1;
+	if ((b.source == 67 && b.target == 68) || (b.source == 547 && b.target == 546))
+		return 1; /* this computer's address (DHCP) */
+	return receive(skb, c);
 }
 
 /* forged tells whether a raw socket made up a segment of TCP that its program
@@ -319,18 +514,17 @@ SEC("cgroup_skb/egress")
 int egress(struct __sk_buff *skb)
 {
 	struct config *c = configuration();
-	__u8 protocol = 0;
-	__u16 source = 0, target = 0;
+	struct brief b = {};
 
 	if (!c || (c->flags & OFF))
 		return 1;
-	if (!transport(skb, &protocol, &source, &target))
+	if (!transport(skb, &b))
 		return 1;
 	/* The table never looks at established TCP; what a raw socket makes up to
 	 * look like it passes only if its program is allowed. */
-	if (protocol != IPPROTO_UDP && skb->ifindex != LOOPBACK_DEVICE && forged(c, skb))
+	if (b.protocol != IPPROTO_UDP && skb->ifindex != LOOPBACK_DEVICE && forged(c, skb))
 		return 0;
-	if (target == 53 && (protocol == IPPROTO_UDP || protocol == IPPROTO_TCP))
+	if (b.target == 53 && (b.protocol == IPPROTO_UDP || b.protocol == IPPROTO_TCP))
 		tell_dns(skb, c, false);
 	return 1;
 }
