@@ -54,7 +54,9 @@ func (r *run) answerKnock(k knock) {
 	if r.holding.holds(f.key) {
 		return
 	}
-	if settled, ours := r.describe(f, flow, false); ours {
-		r.judgeHeld(f, settled)
+	settled, ours := r.describe(f, flow, false)
+	if !ours || f.owner.Pid == 0 && f.owner.Program.Inode == 0 {
+		return // not filtered; or nobody has the socket any more: what it asked for came too late
 	}
+	r.judgeHeld(f, settled)
 }

@@ -31,8 +31,8 @@ func (w *world) talkInside(path string, _ ...string) *talker {
 
 func TestALockStopsEverythingButLoopbackAndLiftedBringsItBack(t *testing.T) {
 	world := newWorld(t)
-	g := world.guard(setup{})
 	path := world.program("good")
+	g := world.guard(setup{Rules: []firewall.Rule{server("server", path, firewall.Allow)}})
 	g.decide(path, firewall.Allow)
 	tcp := []string{"open tcp4", "connect 10.77.0.2:7000"}
 	udp := []string{"open udp4", "connect 10.77.0.2:7000"}
