@@ -115,8 +115,11 @@ func (w watcher) Decided(e firewall.Entry) {
 	case firewall.Block:
 		w.blocked.Add(n)
 	}
-	// A changed program has its rules, and is to be asked about.
-	if e.Reason == firewall.ByMode && w.state.Load().mode == firewall.ModeAllow && e.Program.Kind != firewall.Changed {
+	// A changed program has its rules, and is to be asked about. Who serves a
+	// connection that is older than the firewall, as sshd serves the person who
+	// installs it, is seen by that.
+	seen := e.Reason == firewall.ByMode || e.Reason == firewall.Existing && e.Direction == firewall.In
+	if seen && w.state.Load().mode == firewall.ModeAllow && e.Program.Kind != firewall.Changed {
 		w.journal.Collect(e)
 	}
 	if about := w.hub.facts.decided(e); about != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/ui"
 )
 
@@ -77,7 +78,7 @@ func (e *env) showPrompt(p ui.Prompt) error {
 		who += " (" + p.About + ")"
 	}
 	waiting := fmt.Sprintf("%d waiting", p.Waiting)
-	e.line(promptWidths, []string{clean(p.ID), p.State, clean(who), clean(destination(p.Host, p.Remote, p.Port)), p.Protocol.String(), waiting})
+	e.line(promptWidths, []string{clean(p.ID), p.State, clean(who), clean(where(p)), p.Protocol.String(), waiting})
 	e.showFacts(p.Warnings, p.Facts)
 	return nil
 }
@@ -97,6 +98,23 @@ func (e *env) showFacts(warnings, facts []string) {
 	for _, f := range facts {
 		fmt.Fprintf(e.out, "    %s\n", clean(f))
 	}
+}
+
+// where is what a question is about: where a program wants to connect to, or
+// who connects to it, and at which port.
+func where(p ui.Prompt) string {
+	if p.Direction == firewall.In {
+		return fmt.Sprintf("in at port %d from %s", p.Port, destination(p.Host, p.Remote, 0))
+	}
+	return destination(p.Host, p.Remote, p.Port)
+}
+
+// wish says what the program wants, as a part of a question.
+func wish(p ui.Prompt) string {
+	if p.Direction == firewall.In {
+		return fmt.Sprintf("accept connections at port %d, such as from %s", p.Port, destination(p.Host, p.Remote, 0))
+	}
+	return "connect to " + destination(p.Host, p.Remote, p.Port)
 }
 
 // destination is a host or address with its port.

@@ -9,6 +9,10 @@
 // backend for which other flows the answer will be the same, so that it need
 // not ask.
 //
+// A flow that another computer opens is a question of its own: whether the
+// program may serve ([In]). What answers a flow is a part of it, and never asked
+// about.
+//
 // If nothing decides, the flow waits under a [Question], one for each program
 // and direction, and a [Prompt] is shown: the first destination, and how many
 // others. A packet sent again joins its flow. Then one of these happens:

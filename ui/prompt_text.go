@@ -25,15 +25,25 @@ const (
 
 	textAnswerLate = "Blocked, unanswered. Answers hold for the next try."
 	textAnswering  = "Answering…"
+
+	textServer = "to let others connect to it"
 )
 
 // promptTitle says what the program wants.
 func promptTitle(p Prompt) string {
 	name := programName(p.Program, p.Name)
 	if p.Direction == firewall.In {
-		return name + " is called from outside"
+		return name + " wants to accept connections"
 	}
 	return name + " wants to connect"
+}
+
+// promptWhere says where a program wants to connect to, or who connects to it.
+func promptWhere(p Prompt) string {
+	if p.Direction == firewall.In {
+		return "From " + destination(p.Host, p.Remote, 0)
+	}
+	return "To " + destination(p.Host, p.Remote, p.Port)
 }
 
 // promptWarning says what is worrying about the program, or "".
@@ -108,7 +118,15 @@ func scopeChoices(p Prompt) []choice {
 		{"Anywhere, only this port", "port"},
 		{"Only this " + host + " and port", "destination"},
 	}
-	if p.Port == 0 {
+	switch {
+	case p.Direction == firewall.In:
+		choices = []choice{
+			{"From anywhere, any port", "program"},
+			{"From this " + host + ", any port", "host"},
+			{"From anywhere, this port", "port"},
+			{"From this " + host + ", this port", "destination"},
+		}
+	case p.Port == 0:
 		choices = []choice{{"Anywhere", "program"}, {"Only this " + host, "host"}}
 	}
 	if p.Signature != "" {

@@ -200,7 +200,11 @@ func ruleScopeText(r Rule) string {
 	if r.Port != 0 {
 		parts = append(parts, "port "+portName(r.Protocol, r.Port))
 	}
-	if r.LocalPort != 0 {
+	switch {
+	case r.LocalPort == 0:
+	case r.Direction == firewall.In:
+		parts = append(parts, "at port "+portName(r.Protocol, r.LocalPort))
+	default:
 		parts = append(parts, "local port "+strconv.Itoa(int(r.LocalPort)))
 	}
 	if r.Protocol != firewall.AnyProtocol {
