@@ -43,6 +43,9 @@ type Policy struct {
 	// for the program that the rules for its path were made for. It stays the
 	// same while a backend runs.
 	Identify Identify
+	// Zones say in which zone a remote is. It is by them that the decisions hold
+	// whose [Bounds] have Zone.
+	Zones Zones
 	// Starters tells that rules depend on what started a process: attempts need
 	// StartedBy.
 	Starters bool

@@ -36,6 +36,7 @@ type Rule struct {
 	Protocol  Protocol     // AnyProtocol matches all
 	Remote    netip.Prefix // the zero Prefix matches all
 	Place     Place        // AnyPlace matches all
+	Zone      Zone         // AnyZone matches all
 	Host      string       // lower case, without the final dot; "" matches all
 	Port      uint16       // remote port; 0 matches all
 	LocalPort uint16       // 0 matches all
@@ -106,6 +107,13 @@ func (r Rule) validateRemote() error {
 	}
 	if r.Place > Resolver {
 		return fmt.Errorf("place %d: not known", r.Place)
+	}
+	switch r.Zone {
+	case AnyZone, TrustedZone, InternetZone:
+	case BlockedZone:
+		return errors.New("zone blocked: nothing is exchanged with its addresses, whatever rules say")
+	default:
+		return fmt.Errorf("zone %q: want trusted or internet", r.Zone)
 	}
 	if len(r.Host) > maxHost {
 		return fmt.Errorf("host of %d bytes: at most %d", len(r.Host), maxHost)
@@ -211,6 +219,7 @@ func (r *Rule) meetsDestination(a *Attempt) bool {
 	have, _ := a.ports()
 	return (r.Protocol == AnyProtocol || r.Protocol == a.Protocol) &&
 		(port == 0 || port == have) &&
+		(r.Zone == AnyZone || r.Zone == a.Zone) &&
 		(r.Place == AnyPlace || r.Place == a.Place || r.Place == Loopback && a.loopback()) &&
 		(!r.Remote.IsValid() || r.Remote.Contains(a.Remote.Addr().WithZone("")))
 }
@@ -233,7 +242,7 @@ func sameStart(a, b time.Time) bool {
 // holds says for which other attempts it is known too that the rule matches:
 // those that are alike in everything that its conditions depend on.
 func (r *Rule) holds() (s Scope, b Bounds) {
-	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Until: r.Until.At}
+	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Zone: r.Zone != AnyZone, Until: r.Until.At}
 	destination, origin := r.ports()
 	switch {
 	case origin != 0:
@@ -250,6 +259,8 @@ func (r *Rule) holds() (s Scope, b Bounds) {
 // ends changes nothing for them.
 func (r *Rule) misses(a *Attempt) (Scope, Bounds) {
 	switch {
+	case r.Zone != AnyZone && r.Zone != a.Zone:
+		return ThisProgram, Bounds{Zone: true}
 	case !r.meetsDestination(a):
 		return ThisDestination, Bounds{}
 	case !r.meetsProcess(a) || !r.meetsStarter(a):
@@ -268,6 +279,9 @@ func (r *Rule) narrowness() [7]int {
 	n[0] = int(r.name().kind)
 	if r.Host != "" {
 		n[1] += addressBits
+	}
+	if r.Zone != AnyZone {
+		n[1]++ // wider than any place or prefix, save that of everything
 	}
 	if r.Place == Loopback {
 		n[1] += addressBits - 1

@@ -117,7 +117,7 @@ func (c *change) done() Ruleset {
 	}
 	return Ruleset{
 		rules: c.rules.shards, enabled: enabled.shards, paths: changePaths(c.from.paths, moved),
-		tallies: c.tallies, proposed: c.proposed,
+		tallies: c.tallies, proposed: c.proposed, zones: c.from.zones,
 	}
 }
 

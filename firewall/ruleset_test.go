@@ -85,13 +85,15 @@ func FuzzDecide(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		rules := randomRules(r)
-		rs := mustRules(t, rules)
+		zones := pick(r, someZones)
+		rs := mustRules(t, rules).In(zones)
 		shuffled := slices.Clone(rules)
 		r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-		again := mustRules(t, shuffled)
+		again := mustRules(t, shuffled).In(zones)
 		policy := rs.Policy(ModeAsk, false)
 		for range 60 {
 			a := randomAttempt(r)
+			a.Zone = zones.Of(a.Remote.Addr())
 			d, ok := rs.Decide(a)
 			if want, wantOK := bruteForce(rules, a); ok != wantOK || ok && (d.Rule != want.Rule || d.Verdict != want.Verdict) {
 				t.Fatalf("decided %+v, %v; one by one the rules say %+v, %v\n%+v\n%+v", d, ok, want, wantOK, a, rules)
@@ -104,6 +106,9 @@ func FuzzDecide(f *testing.F) {
 			}
 			for range 4 {
 				b := alike(r, a, d)
+				if b.Zone = zones.Of(b.Remote.Addr()); d.Bounds.Zone && b.Zone != a.Zone {
+					continue
+				}
 				if d2, ok2 := rs.Decide(b); ok2 != ok || d2.Rule != d.Rule || d2.Verdict != d.Verdict {
 					t.Fatalf("alike, and yet\n%+v: %+v, %v\n%+v: %+v, %v\n%+v", a, d, ok, b, d2, ok2, rules)
 				}

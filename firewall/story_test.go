@@ -27,6 +27,7 @@ import (
 //	remove ID
 //	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [by=NAME] [times=N]
 //	in PROGRAM SOURCE                    a connection from outside
+//	zone PREFIX trusted|internet|blocked|none
 //	resend PROGRAM DESTINATION           sends the held first packet again
 //	gone PROGRAM DESTINATION             the program gives up
 //	known PROGRAM PROGRAM                the first turns out to be the second
@@ -41,7 +42,7 @@ import (
 //	click allow|block [always]           ... and clicks later
 //	stop                                 the engine ends
 func (s *story) command(name string, args []string) {
-	if name != "limit" && name != "rule" && name != "builtin" && name != "mode" {
+	if name != "limit" && name != "rule" && name != "builtin" && name != "mode" && name != "zone" {
 		s.start()
 	}
 	words, options := parse(args)
@@ -60,6 +61,8 @@ func (s *story) command(name string, args []string) {
 		}
 	case "patience":
 		s.engine.SetPatience(s.duration(words[0]))
+	case "zone":
+		s.setZone(netip.MustParsePrefix(words[0]), words[1])
 	case "rule":
 		s.addRule(s.rule(words, options))
 	case "remove":
@@ -216,6 +219,9 @@ func (s *story) rule(words []string, options map[string]string) firewall.Rule {
 		r.Remote = netip.MustParsePrefix(to)
 	}
 	r.Port, r.LocalPort = uint16(s.number(options["port"])), uint16(s.number(options["local"]))
+	if err := r.Zone.UnmarshalText([]byte(options["zone"])); err != nil {
+		s.Fatal(err)
+	}
 	r.Place, r.StartedBy = places[options["place"]], starter(options["by"])
 	if _, in := options["in"]; in {
 		r.Direction = firewall.In

@@ -66,6 +66,7 @@ const (
 	ByRule       Reason = "rule"        // a rule, named by Decision.Rule
 	ByAnswer     Reason = "answer"      // the person's answer, just this once
 	ByMode       Reason = "mode"        // the mode: off, lock, allow, block
+	ByZone       Reason = "zone"        // the remote is in the blocked zone
 	Unanswered   Reason = "unanswered"  // nobody answered within the patience
 	TooMany      Reason = "too many"    // more open questions or waiting flows than the engine holds
 	Existing     Reason = "existing"    // the connection is older than the firewall
@@ -90,6 +91,7 @@ type Decision struct {
 // Bounds narrow further than its scope for which other attempts a decision is
 // the same. The zero Bounds do not.
 type Bounds struct {
+	Zone    bool      // only for remotes of the same zone
 	Process bool      // only for attempts of the same process (PID and Started)
 	Host    bool      // only while the remote address has the same Host
 	Until   time.Time // only before this time; zero: no end
@@ -97,6 +99,7 @@ type Bounds struct {
 
 // and returns the bounds of what depends on both.
 func (b Bounds) and(o Bounds) Bounds {
+	b.Zone = b.Zone || o.Zone
 	b.Process = b.Process || o.Process
 	b.Host = b.Host || o.Host
 	if b.Until.IsZero() || !o.Until.IsZero() && o.Until.Before(b.Until) {

@@ -61,6 +61,8 @@ func TestALockStopsEverythingButLoopbackAndLiftedBringsItBack(t *testing.T) {
 	}
 	server := world.start(world.talkInside, path, "open tcp4", "bind 10.77.0.1:7150", "listen")
 	hearer := world.start(world.talkInside, path, "open udp4", "bind 10.77.0.1:7150")
+	world.caller("open udp4", "sendto 10.77.0.1:7150 first") // what the kernel side knows the server by
+	g.logs(path, firewall.Allow, 1)
 
 	g.tell(request{Do: "mode", Mode: firewall.ModeLock})
 	before := world.see("locked")
