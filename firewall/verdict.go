@@ -88,6 +88,12 @@ type Decision struct {
 	Bounds  Bounds
 }
 
+// Cuts tells whether the decision ends what is established: a rule or a zone
+// blocks it. What only a mode blocks goes on.
+func (d Decision) Cuts() bool {
+	return d.Verdict == Block && (d.Reason == ByRule || d.Reason == ByZone)
+}
+
 // Bounds narrow further than its scope for which other attempts a decision is
 // the same. The zero Bounds do not.
 type Bounds struct {

@@ -196,7 +196,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 	r.locked.Store(p.Mode == firewall.ModeLock)
 	r.starters.Store(p.Starters)
 	r.scripts.Store(p.Scripts)
-	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
+	if err := r.cache.begin(b.kernelConfig(r.instance), b.policy.Zones); err != nil {
 		return err
 	}
 	if facts := r.tableFacts(p); facts != b.facts {

@@ -38,7 +38,7 @@ func (c *cache) ofFile(path string, key kernelFileAt, judge judge) (v kernelVerd
 	p, _ := c.proven(firewall.Program{Kind: firewall.Executable, Path: path}, key.stamp())
 	a := firewall.Attempt{Program: p, UID: -1, Time: time.Now()}
 	d, ok := judge(a)
-	if !ok || d.Scope != firewall.ThisProgram || d.Bounds.Process || d.Bounds.Host {
+	if !ok || d.Scope != firewall.ThisProgram || d.Bounds.Process || d.Bounds.Host || d.Bounds.Zone {
 		return v, false
 	}
 	v = c.verdict(d)

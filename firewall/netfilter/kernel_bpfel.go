@@ -139,6 +139,12 @@ type kernelPathText struct {
 	Text           [2304]int8
 }
 
+type kernelPrefix struct {
+	_       structs.HostLayout
+	Length  uint32
+	Address [4]uint32
+}
+
 type kernelProgram struct {
 	_          structs.HostLayout
 	Dentry     uint64
@@ -252,6 +258,7 @@ const (
 	kernelMapTicks        = "ticks"
 	kernelMapTuples       = "tuples"
 	kernelMapWanteds      = "wanteds"
+	kernelMapZones        = "zones"
 	kernelProgBlocked     = "blocked"
 	kernelProgConnect4    = "connect4"
 	kernelProgConnect6    = "connect6"
@@ -357,6 +364,7 @@ type kernelMapSpecs struct {
 	Ticks        *ebpf.MapSpec `ebpf:"ticks"`
 	Tuples       *ebpf.MapSpec `ebpf:"tuples"`
 	Wanteds      *ebpf.MapSpec `ebpf:"wanteds"`
+	Zones        *ebpf.MapSpec `ebpf:"zones"`
 }
 
 // kernelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -414,6 +422,7 @@ type kernelMaps struct {
 	Ticks        *ebpf.Map `ebpf:"ticks"`
 	Tuples       *ebpf.Map `ebpf:"tuples"`
 	Wanteds      *ebpf.Map `ebpf:"wanteds"`
+	Zones        *ebpf.Map `ebpf:"zones"`
 }
 
 func (m *kernelMaps) Close() error {
@@ -447,6 +456,7 @@ func (m *kernelMaps) Close() error {
 		m.Ticks,
 		m.Tuples,
 		m.Wanteds,
+		m.Zones,
 	)
 }
 

@@ -14,12 +14,16 @@ func (c *cache) verdict(d firewall.Decision) kernelVerdict {
 	return v
 }
 
-// keyOf is what a decision about a flow of o holds for; ok is false if it
+// keyOf is what a decision about a flow of o to the zone holds for; ok is false if it
 // holds for this flow only.
-func keyOf(o kernelOwner, r kernelRemote, d firewall.Decision) (key kernelDestination, ok bool) {
+func keyOf(o kernelOwner, r kernelRemote, z firewall.Zone, d firewall.Decision) (key kernelDestination, ok bool) {
 	key.Program = o.Program
-	if key.Remote.Stays = r.Stays & inward; d.Scope == firewall.ThisDestination {
+	key.Remote.Stays = r.Stays & inward
+	switch {
+	case d.Scope == firewall.ThisDestination:
 		key.Remote = r
+	case d.Bounds.Zone:
+		key.Remote.Stays |= uint8(z) * zone
 	}
 	if d.Bounds.Process {
 		key.Process, key.Started = o.Pid, o.Started
@@ -35,9 +39,10 @@ func (d kernelDestination) whole() bool {
 	return d.Process == 0 && d.Remote == kernelRemote{}
 }
 
-// anywhere tells whether the key is of flows to or from every remote.
+// anywhere tells whether the key is of flows to or from every remote, or every
+// one of a zone.
 func (d kernelDestination) anywhere() bool {
-	return d.Remote == kernelRemote{} || d.Remote == kernelRemote{Stays: inward}
+	return d.Remote == kernelRemote{Stays: d.Remote.Stays &^ stays}
 }
 
 // remember tells the kernel a decision, as widely as it holds. It was made in
@@ -68,10 +73,10 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 		return // judged as, or not as, what was a resolver then
 	}
 	v := c.verdict(d)
-	key, wide := keyOf(o, r, d)
+	key, wide := keyOf(o, r, c.zones.Of(a.Remote.Addr()), d)
 	switch {
 	case wide:
-		c.put(key, remembered{a.Program, a.Place, d.Bounds.Host}, v)
+		c.put(key, remembered{a.Program, a.Place, a.Remote.Addr(), d.Bounds.Host}, v)
 	case d.Bounds.Process:
 		return // the socket may be another process's in a moment
 	default:
@@ -137,5 +142,8 @@ func (c *cache) setFlags(key kernelDestination, m remembered) {
 	}
 	if m.host {
 		c.needs(flagByName)
+	}
+	if key.Remote.Stays/zone != 0 {
+		c.needs(flagZoned)
 	}
 }

@@ -19,7 +19,7 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	r.identities.prove = b.policy.Identify
 	r.starters.Store(b.policy.Starters)
 	r.scripts.Store(b.policy.Scripts)
-	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
+	if err := r.cache.begin(b.kernelConfig(r.instance), b.policy.Zones); err != nil {
 		return err
 	}
 	if err := r.cache.takeNames(r.names); err != nil {

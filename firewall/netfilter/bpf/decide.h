@@ -61,6 +61,15 @@ __noinline __u32 prepared(struct config *c, struct program *p, struct answer *a)
 	return counting(c, &now) ? answer(a, &now, BY_PROGRAM) : UNKNOWN;
 }
 
+/* zone_of is the zone that an address is in, in a key's form. */
+static __always_inline __u8 zone_of(struct remote *r)
+{
+	struct prefix p = { .length = 128 };
+	__builtin_memcpy(p.address, r->address, 16);
+	__u32 *zone = bpf_map_lookup_elem(&zones, &p);
+	return (zone ? *zone & 15 : INTERNET_ZONE) * ZONE;
+}
+
 /* narrower looks for verdicts that are not about the program as a whole. */
 __noinline __u32 narrower(struct config *c, struct owner *o, struct remote *r, __u64 cookie, struct answer *a)
 {
@@ -80,6 +89,16 @@ __noinline __u32 narrower(struct config *c, struct owner *o, struct remote *r, _
 			v = counting(c, bpf_map_lookup_elem(&destinations, &key.d));
 		}
 	}
+	if (!v && c->flags & ZONED) {
+		__builtin_memset(&key.d.remote, 0, sizeof key.d.remote);
+		key.d.remote.stays = zone_of(r);
+		v = counting(c, bpf_map_lookup_elem(&destinations, &key.d));
+		if (!v && key.d.process) {
+			key.d.process = 0;
+			key.d.started = 0;
+			v = counting(c, bpf_map_lookup_elem(&destinations, &key.d));
+		}
+	}
 	if (v)
 		return v->named && !names_known() ? UNKNOWN : answer(a, v, BY_DESTINATION);
 	__builtin_memset(&key, 0, sizeof key);
@@ -89,28 +108,36 @@ __noinline __u32 narrower(struct config *c, struct owner *o, struct remote *r, _
 	return v ? answer(a, v, BY_FLOW) : UNKNOWN;
 }
 
+/* either looks for a verdict about a destination, of the program's or of the
+ * process's. */
+static __noinline struct verdict *either(struct config *c, struct owner *o, struct destination *d)
+{
+	d->process = 0;
+	d->started = 0;
+	struct verdict *v = counting(c, bpf_map_lookup_elem(&destinations, d));
+	if (v || !(c->flags & PROCESSES))
+		return v;
+	d->process = o->pid;
+	d->started = o->started;
+	return counting(c, bpf_map_lookup_elem(&destinations, d));
+}
+
 /* inward is what is decided of a flow that origin opens from outside: of all of
  * the program's, of those that r describes, or of this one. */
 static __noinline __u32 inward(struct config *c, struct owner *o, struct remote *r, struct flow *f, struct answer *a)
 {
 	struct destination d = { .program = o->program, .remote = { .stays = INWARD } };
-	struct verdict *v = counting(c, bpf_map_lookup_elem(&destinations, &d));
+	struct verdict *v = either(c, o, &d);
 	__u32 scope = BY_PROGRAM;
-	if (!v && c->flags & PROCESSES) {
-		d.process = o->pid;
-		d.started = o->started;
-		v = counting(c, bpf_map_lookup_elem(&destinations, &d));
-	}
 	if (!v) {
 		scope = BY_DESTINATION;
 		d.remote = *r;
-		if (c->flags & PROCESSES)
-			v = counting(c, bpf_map_lookup_elem(&destinations, &d));
+		v = either(c, o, &d);
 	}
-	if (!v) {
-		d.process = 0;
-		d.started = 0;
-		v = counting(c, bpf_map_lookup_elem(&destinations, &d));
+	if (!v && c->flags & ZONED) {
+		__builtin_memset(&d.remote, 0, sizeof d.remote);
+		d.remote.stays = zone_of(r) | INWARD;
+		v = either(c, o, &d);
 	}
 	if (!v) {
 		scope = BY_FLOW;

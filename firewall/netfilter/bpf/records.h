@@ -6,7 +6,7 @@
 
 enum { UNKNOWN, ALLOW, BLOCK };                /* a verdict */
 enum { BY_FLOW, BY_DESTINATION, BY_PROGRAM };  /* how widely it holds */
-enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16, PROCESSES = 32, BY_NAME = 64, FAIL_OPEN = 128 }; /* config flags */
+enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16, PROCESSES = 32, BY_NAME = 64, FAIL_OPEN = 128, ZONED = 256 }; /* config flags */
 enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8, CLOSED = 16 };   /* owner flags */
 enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
 enum { EVENT_GONE = 1, EVENT_DNS, EVENT_LOCAL_DNS, EVENT_KNOCK }; /* local: by the loopback device */
@@ -55,7 +55,8 @@ struct address {
 	__u32 words[4];
 };
 
-enum { STAYS = 1, INWARD = 2 };
+enum { STAYS = 1, INWARD = 2, ZONE = 16 }; /* ZONE times a zone's number */
+#define INTERNET_ZONE 3
 
 /* Where a flow goes; IPv4 as v4-mapped IPv6. Of one from outside, the port is
  * the one here. */
@@ -63,7 +64,7 @@ struct remote {
 	__u32 address[4];
 	__u16 port;
 	__u8 protocol;
-	__u8 stays; /* STAYS: it leaves by the loopback device; INWARD: it comes from outside */
+	__u8 stays; /* STAYS: it leaves by the loopback device; INWARD: it comes from outside; in a verdict's key also ZONE */
 };
 
 /* Names the same executable and path also when the kernel has forgotten and
@@ -76,7 +77,7 @@ struct file_at {
 
 /* What a verdict is about: a program's flows to one remote; if process is not
  * 0, only those of this process, and with a zero remote all of them; all those from
- * outside if that is INWARD and nothing else. */
+ * outside if that is INWARD and nothing else, and with a ZONE, all those of it. */
 struct destination {
 	struct program program;
 	struct remote remote;
@@ -228,6 +229,12 @@ struct knock_event {
  * outside, and the number is the listener's. */
 #define SERVER (1ULL << 63)
 
+/* A prefix of addresses: its length in bits, of v4-mapped ones too. */
+struct prefix {
+	__u32 length;
+	__u32 address[4];
+};
+
 /* A socket as the iterator finds it. */
 struct found {
 	struct program program;
@@ -296,6 +303,8 @@ MAP(interpreters, HASH, struct file_number, __u32, 512, BPF_F_NO_PREALLOC);
 MAP(executions, LRU_HASH, __u64, struct execution, 2048, 0); /* by file: those that began last */
 MAP(talking, LRU_HASH, __u64, struct execution, 2048, 0);    /* and those that used the network */
 MAP(drafts, PERCPU_ARRAY, __u32, struct execution, 1, 0);
+
+MAP(zones, LPM_TRIE, struct prefix, __u32, 65536, BPF_F_NO_PREALLOC);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
