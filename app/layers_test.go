@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"firewall/process":                 {"firewall", "firewall/interpreter"},
 	"firewall/identity":                {"firewall"},
 	"firewall/interpreter":             {},
+	"firewall/networks":                {},
 	"firewall/netfilter":               {"firewall", "firewall/packet", "firewall/names", "firewall/process", "firewall/interpreter"},
 	"firewall/windivert":               {"firewall", "firewall/packet", "firewall/names", "firewall/process", "firewall/wfp"},
 	"firewall/windivert/windiverttest": {"firewall"},
