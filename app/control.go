@@ -10,6 +10,7 @@ import (
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/identity"
+	"sallyport.dev/sallyport/firewall/networks"
 	"sallyport.dev/sallyport/persistence"
 	"sallyport.dev/sallyport/ui"
 )
@@ -28,6 +29,9 @@ type Control struct {
 	hub     *hub
 	started time.Time
 	notes   []string // what a person should know since the start
+
+	follows  bool                               // which networks this computer is on
+	attached atomic.Pointer[[]networks.Network] // those
 
 	changing  sync.Mutex // held by whoever makes a change
 	reapplies bool       // what the backend has cached is about to be judged again; under changing
@@ -75,6 +79,11 @@ func (c *Control) load(first firewall.Mode) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("put the stored rules into force: %w", err)
 	}
+	zones, err := c.zones()
+	if err != nil {
+		return nil, err
+	}
+	rules = rules.In(zones)
 	mode, chosen, err := c.store.Mode()
 	if err != nil {
 		return nil, err
@@ -154,6 +163,9 @@ func (c *Control) Status(context.Context) (ui.Status, error) {
 	}
 	if trouble := c.journal.Trouble(); trouble != "" {
 		s.Notes = append(s.Notes, trouble)
+	}
+	if note := c.newNetwork(); note != "" {
+		s.Notes = append(s.Notes, note)
 	}
 	var err error
 	if s.LogLines, err = c.store.Count(); err != nil {

@@ -32,6 +32,8 @@ func ruleOut(r firewall.Rule) ui.Rule {
 		out.Remote = loopbackRemote
 	case r.Place == firewall.Resolver:
 		out.Remote = resolversRemote
+	case r.Zone != firewall.AnyZone && !r.Remote.IsValid():
+		out.Remote = r.Zone.String()
 	case r.Remote.IsValid() && r.Remote.IsSingleIP():
 		out.Remote = r.Remote.Addr().String()
 	case r.Remote.IsValid():
@@ -53,8 +55,15 @@ func ruleIn(r ui.Rule) (firewall.Rule, error) {
 		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, Note: r.Note,
 	}
 	var err error
-	if in.Remote, in.Place, err = remoteIn(r.Remote); err != nil {
-		return in, err
+	switch z := strings.ToLower(strings.TrimSpace(r.Remote)); z {
+	case firewall.TrustedZone.String():
+		in.Zone = firewall.TrustedZone
+	case firewall.InternetZone.String():
+		in.Zone = firewall.InternetZone
+	default:
+		if in.Remote, in.Place, err = remoteIn(r.Remote); err != nil {
+			return in, err
+		}
 	}
 	in.Until, err = untilIn(r.Until)
 	return in, err
@@ -75,7 +84,7 @@ func remoteIn(s string) (netip.Prefix, firewall.Place, error) {
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return p, 0, fmt.Errorf("%w: remote %q: want an address such as 192.0.2.1, a prefix such as 10.0.0.0/8, loopback or resolvers", ui.ErrInvalid, s)
+		return p, 0, fmt.Errorf("%w: remote %q: want an address such as 192.0.2.1, a prefix such as 10.0.0.0/8, loopback, resolvers, trusted or internet", ui.ErrInvalid, s)
 	}
 	return p.Masked(), firewall.AnyPlace, nil
 }

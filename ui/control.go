@@ -40,6 +40,13 @@ type Control interface {
 	// their programs are asked about).
 	Confirm(ctx context.Context, allow, block []string) error
 
+	// Networks returns the networks that this computer is on or was, and the
+	// addresses that were put into a zone.
+	Networks(ctx context.Context) ([]Network, error)
+	// SetZone says what a network is, by its ID, or puts an address or prefix
+	// into a zone. AnyZone forgets it.
+	SetZone(ctx context.Context, id string, z firewall.Zone) error
+
 	Settings(ctx context.Context) ([]Setting, error)
 	SetSetting(ctx context.Context, name, value string) error
 
@@ -184,6 +191,17 @@ type LogLine struct {
 	Carried   string             `json:"carried,omitempty"`  // for a change: the path at which another version took a program's place, see UndoCarried
 	Warnings  []string           `json:"warnings,omitempty"` // as in Prompt, where the flow was asked about
 	Facts     []string           `json:"facts,omitempty"`
+}
+
+// Network is a network, or addresses that a person put into a zone.
+type Network struct {
+	ID        string        `json:"id"`             // the hardware address of its gateway and its prefix; or the prefix alone
+	Zone      firewall.Zone `json:"zone,omitempty"` // absent: nobody has said what it is, and it counts as internet
+	Here      bool          `json:"here"`           // this computer is on it
+	Interface string        `json:"interface,omitempty"`
+	Prefixes  []string      `json:"prefixes,omitempty"`
+	First     time.Time     `json:"first,omitzero"`
+	Last      time.Time     `json:"last,omitzero"`
 }
 
 // Identity is what is known of the program that rules for a path were made for.

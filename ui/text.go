@@ -128,6 +128,8 @@ func reasonText(reason string) string {
 		return "Answered once"
 	case firewall.ByMode:
 		return "By mode"
+	case firewall.ByZone:
+		return "Blocked address"
 	case firewall.Unanswered:
 		return "Not answered"
 	case firewall.TooMany:
@@ -189,6 +191,10 @@ func ruleScopeText(r Rule) string {
 		what = "this computer"
 	case r.Remote == "resolvers":
 		what = "the DNS resolvers"
+	case r.Remote == "trusted":
+		what = "trusted networks"
+	case r.Remote == "internet":
+		what = "the internet"
 	case r.Remote != "":
 		what = shown(r.Remote)
 	}
