@@ -33,6 +33,6 @@ func answerCommand(e *env) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&a.For, "for", "always", "how long it holds: once, exit, a duration such as 1h, or always")
-	c.Flags().StringVar(&a.Scope, "scope", "program", "what it covers: program, host, port, destination, or product: every version of it by the same verified signer (Windows)")
+	c.Flags().StringVar(&a.Scope, "scope", "program", "what it covers: program, host, port, destination, zone (trusted networks, or the internet), or product: every version of it by the same verified signer (Windows)")
 	return c
 }

@@ -238,8 +238,10 @@ func scopeIn(s string) (firewall.AnswerScope, error) {
 		return firewall.ScopeDestination, nil
 	case "product":
 		return firewall.ScopeProduct, nil
+	case "zone":
+		return firewall.ScopeZone, nil
 	}
-	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination or product", ui.ErrInvalid, s)
+	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination, zone or product", ui.ErrInvalid, s)
 }
 
 // ruleOf makes the rule that remembers an answer.

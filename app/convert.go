@@ -136,7 +136,7 @@ func promptOut(p firewall.Prompt, f known) ui.Prompt {
 		Changed: p.Program.Kind == firewall.Changed, OnlyOnce: p.Program.ID() == "", Inline: p.Program.ID() != "" && !p.Program.Lasting(),
 		PID: a.PID, UID: a.UID, User: f.User,
 		Signer: p.Program.Signer, Product: cmp.Or(p.Program.Product, f.Product), Signature: p.Program.Signature(), Description: f.Description,
-		Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Port: a.Destination().Port(),
+		Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Zone: a.Zone, Port: a.Destination().Port(),
 		Waiting: p.Waiting, Others: p.Others, Asked: p.Asked.UTC(), Deadline: p.Deadline.UTC(),
 		Warnings: f.words.warnings, Facts: f.words.facts,
 	}

@@ -41,6 +41,11 @@ func (p Prompt) Rule(v Verdict, s AnswerScope) Rule {
 	if s == ScopeProduct {
 		r.Program = p.Program.Signature()
 	}
+	if s == ScopeZone {
+		if r.Zone = first.Zone; r.Zone != TrustedZone && r.Zone != InternetZone {
+			r.Zone, s = AnyZone, ScopeHost // no rule names it: never wider than what was meant
+		}
+	}
 	if s == ScopeHost || s == ScopeDestination {
 		r.Host = first.Host
 		if addr := first.Remote.Addr().WithZone(""); r.Host == "" && addr.IsValid() {
@@ -80,4 +85,5 @@ const (
 	ScopePort                           // the first flow's protocol and remote port, or local port if it came from outside; any address
 	ScopeDestination                    // the first flow's host (or address), protocol and port
 	ScopeProduct                        // any destination, and every program of the same verified signer and product
+	ScopeZone                           // the zone of the first flow's remote; as ScopeHost if no rule may name that
 )

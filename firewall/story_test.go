@@ -37,7 +37,7 @@ import (
 //	wait 30s
 //	prompts                              prints the open prompts
 //	count                                prints how many prompts are open
-//	answer PROGRAM allow|block [once] [scope=program|host|port|destination|product] [in] [only]
+//	answer PROGRAM allow|block [once] [scope=program|host|port|destination|product|zone] [in] [only]
 //	read PROGRAM                         a person sees the prompt ...
 //	click allow|block [always]           ... and clicks later
 //	stop                                 the engine ends
@@ -178,7 +178,7 @@ func (s *story) prompt(name string, options map[string]string) firewall.Prompt {
 // answer does what the application does with a click: a rule is stored and in
 // force before the engine is told. "only" is a caller that tells no rule.
 func (s *story) answer(p firewall.Prompt, verdict string, options map[string]string) {
-	scope := map[string]firewall.AnswerScope{"host": firewall.ScopeHost, "port": firewall.ScopePort, "destination": firewall.ScopeDestination, "product": firewall.ScopeProduct}[options["scope"]]
+	scope := map[string]firewall.AnswerScope{"host": firewall.ScopeHost, "port": firewall.ScopePort, "destination": firewall.ScopeDestination, "product": firewall.ScopeProduct, "zone": firewall.ScopeZone}[options["scope"]]
 	a := firewall.Answer{Prompt: p.ID, Scope: scope}
 	if err := a.Verdict.UnmarshalText([]byte(verdict)); err != nil {
 		s.Fatal(err)

@@ -130,11 +130,12 @@ type Prompt struct {
 	Direction   firewall.Direction `json:"direction"`
 	Remote      string             `json:"remote"`
 	Host        string             `json:"host"`
-	Port        uint16             `json:"port"` // that is connected to: of Direction in, the one here
+	Port        uint16             `json:"port"`           // that is connected to: of Direction in, the one here
 	Waiting     int                `json:"waiting"`
 	Others      int                `json:"others"` // flows beside the first one
 	Asked       time.Time          `json:"asked"`
 	Deadline    time.Time          `json:"deadline"`
+	Zone        firewall.Zone      `json:"zone,omitempty"` // of the remote
 	Here        bool               `json:"here,omitempty"` // to be shown by the desktop program that watches: its session is the one to ask
 }
 
@@ -142,7 +143,7 @@ type Prompt struct {
 type Answer struct {
 	ID      string           `json:"id"`
 	Verdict firewall.Verdict `json:"verdict"`
-	Scope   string           `json:"scope"` // program, host, port, destination or product; "" is program
+	Scope   string           `json:"scope"` // program, host, port, destination, zone or product; "" is program
 	For     string           `json:"for"`   // once, exit, always or a Go duration such as 1h; "" is always
 }
 

@@ -38,6 +38,17 @@ func promptTitle(p Prompt) string {
 	return name + " wants to connect"
 }
 
+// zoneText names a zone that a rule may name; "" for others.
+func zoneText(z firewall.Zone) string {
+	switch z {
+	case firewall.TrustedZone:
+		return "trusted networks"
+	case firewall.InternetZone:
+		return "the internet"
+	}
+	return ""
+}
+
 // promptWhere says where a program wants to connect to, or who connects to it.
 func promptWhere(p Prompt) string {
 	if p.Direction == firewall.In {
@@ -128,6 +139,13 @@ func scopeChoices(p Prompt) []choice {
 		}
 	case p.Port == 0:
 		choices = []choice{{"Anywhere", "program"}, {"Only this " + host, "host"}}
+	}
+	if zone := zoneText(p.Zone); zone != "" {
+		where := "Only " + zone + ", any port"
+		if p.Direction == firewall.In {
+			where = "From " + zone + ", any port"
+		}
+		choices = append(choices, choice{where, "zone"})
 	}
 	if p.Signature != "" {
 		choices = append(choices, choice{"Anywhere, all versions of it", "product"})
