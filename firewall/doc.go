@@ -52,12 +52,13 @@
 //
 // Mode off and mode lock decide alone. Otherwise the first matching rule does:
 // rules that name the program before rules for any program, narrower before
-// wider, and block before ask before allow among equals. Of the names that a
+// wider, and block before ask before allow among equals. Before them counts only
+// the zone of blocked addresses ([Zones]). Of the names that a
 // program has, a service is narrower than the path of its host, a script than
 // the path of its interpreter, a path than the package that it belongs to, and
 // that than the verified signer and product that versions of a program have in
 // common. A rule is narrower then by its address (one address, one host name;
-// then a place; then a longer prefix), then by remote port, protocol, local
+// then a place; then a longer prefix; then a zone), then by remote port, protocol, local
 // port, what started the process, and process. A rule that asks does so in the
 // modes ask, allow and block. Without a rule the mode asks, allows or blocks.
 //

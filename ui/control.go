@@ -130,7 +130,7 @@ type Prompt struct {
 	Direction   firewall.Direction `json:"direction"`
 	Remote      string             `json:"remote"`
 	Host        string             `json:"host"`
-	Port        uint16             `json:"port"`           // that is connected to: of Direction in, the one here
+	Port        uint16             `json:"port"` // that is connected to: of Direction in, the one here
 	Waiting     int                `json:"waiting"`
 	Others      int                `json:"others"` // flows beside the first one
 	Asked       time.Time          `json:"asked"`

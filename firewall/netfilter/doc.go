@@ -55,6 +55,10 @@
 // cache has the verdicts of both directions. Who has the socket of a server that
 // was handed on is the program that was started last of those that hold it.
 //
+// What depends on a remote's zone is cached by program and zone: the zones are in
+// a map of prefixes, as [firewall.Zones] has them. While addresses are blocked
+// that is so of every decision, and none is known before a program runs.
+//
 // Programs that rules name are made known before they run: by their path and
 // file (device, inode, generation, change time), so that their first attempt is
 // decided in the kernel, in every mount namespace, also when the kernel has
