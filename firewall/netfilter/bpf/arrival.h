@@ -85,12 +85,18 @@ static __noinline int knock(struct __sk_buff *skb, struct config *c, struct flow
 }
 
 /* receive decides a datagram for a socket that is connected to nobody. */
-static __noinline int receive(struct __sk_buff *skb, struct config *c)
+static __noinline int receive(struct __sk_buff *skb, struct config *c, struct brief *b)
 {
+	struct address from = {};
 	bool stays = skb->ifindex == LOOPBACK_DEVICE;
 	__u64 cookie = bpf_get_socket_cookie(skb);
 	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
 	if (!o && (!here(c, skb) || of_kernel((void *)kernel_address(skb->sk))))
+		return 1;
+	/* Almost always it answers what was sent last. */
+	if (o && o->remote.port == b->source && o->remote.protocol == b->protocol && endpoint(skb, true, &from) &&
+	    from.words[3] == o->remote.address[3] && from.words[2] == o->remote.address[2] &&
+	    from.words[1] == o->remote.address[1] && from.words[0] == o->remote.address[0])
 		return 1;
 	struct arrival *at = arrive(skb, cookie);
 	if (!at)
@@ -156,5 +162,5 @@ int ingress(struct __sk_buff *skb)
 		return 1; /* from nobody else, and to whom it may send was decided */
 	if ((b.source == 67 && b.target == 68) || (b.source == 547 && b.target == 546))
 		return 1; /* this computer's address (DHCP) */
-	return receive(skb, c);
+	return receive(skb, c, &b);
 }
