@@ -53,7 +53,8 @@
 // that nothing decides is not kept: the engine is told of it, and who sent it
 // sends it again. What a socket sends to whom it let in is an answer. The same
 // cache has the verdicts of both directions. Who has the socket of a server that
-// was handed on is the program that was started last of those that hold it.
+// was handed on is the program that was started last of those that hold it when
+// it is called first.
 //
 // What depends on a remote's zone is cached by program and zone: the zones are in
 // a map of prefixes, as [firewall.Zones] has them. While addresses are blocked
