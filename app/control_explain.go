@@ -100,7 +100,7 @@ func (c *Control) explainEntry(l persistence.Line) (ui.Explanation, error) {
 // it: a person was asked.
 func agrees(d, happened firewall.Decision) bool {
 	switch happened.Reason {
-	case firewall.ByRule, firewall.ByMode:
+	case firewall.ByRule, firewall.ByMode, firewall.ByZone:
 		if d.Verdict == firewall.Ask && d.Reason == firewall.ByRule {
 			return d.Rule == happened.Rule
 		}
@@ -162,7 +162,7 @@ func (c *Control) pastOf(l persistence.Line) (*before, error) {
 	}
 }
 
-// takenBack is rules and mode as they were before a change.
+// takenBack is rules, zones and mode as they were before a change.
 func (c *Control) takenBack(p persistence.PastChange, rules firewall.Ruleset, mode firewall.Mode) (firewall.Ruleset, firewall.Mode, error) {
 	var put []firewall.Rule
 	var remove []firewall.RuleID
@@ -182,6 +182,13 @@ func (c *Control) takenBack(p persistence.PastChange, rules firewall.Ruleset, mo
 				return rules, mode, err
 			}
 		}
+	}
+	if len(p.Networks) > 0 {
+		zones, err := c.zonesBefore(p.Networks, rules.Zones())
+		if err != nil {
+			return rules, mode, err
+		}
+		rules = rules.In(zones)
 	}
 	rules, err := rules.Change(put, remove)
 	return rules, mode, err

@@ -20,11 +20,18 @@ func describeOut(out ui.Rule) string {
 	if out.Protocol != firewall.AnyProtocol {
 		s += " " + out.Protocol.String()
 	}
-	if to := cmp.Or(out.Host, out.Remote); to != "" {
-		s += " to " + to
+	far, near := " to ", " from port %d"
+	if out.Direction == firewall.In {
+		far, near = " from ", " at port %d"
+	}
+	if remote := cmp.Or(out.Host, out.Remote); remote != "" {
+		s += far + remote
 	}
 	if out.Port != 0 {
 		s += fmt.Sprintf(" port %d", out.Port)
+	}
+	if out.LocalPort != 0 {
+		s += fmt.Sprintf(near, out.LocalPort)
 	}
 	if out.StartedBy != "" {
 		s += " when started by " + out.StartedBy

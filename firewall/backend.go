@@ -47,6 +47,9 @@ type Policy struct {
 	// file for the one that the rules for it were made for. It stays the same
 	// while a backend runs.
 	Identify Identify
+	// Zones say in which zone a remote is. It is by them that the decisions hold
+	// whose [Bounds] have Zone.
+	Zones Zones
 	// Starters tells that rules depend on what started a process: attempts need
 	// StartedBy.
 	Starters bool

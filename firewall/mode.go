@@ -55,6 +55,13 @@ func (m Mode) judge(rs Ruleset, a Attempt) (d Decision, ok bool) {
 		}
 		return d, true
 	}
+	if rs.zones.blocked > 0 && rs.zones.Of(a.Remote.Addr()) == BlockedZone {
+		d := Decision{Reason: ByZone, Scope: ThisProgram, Bounds: Bounds{Zone: true}}
+		if _, identified := a.Program.names(); !identified {
+			d.Scope = ThisFlow
+		}
+		return d, true
+	}
 	d, ok = rs.Decide(a)
 	if ok {
 		return d, d.Verdict != Ask

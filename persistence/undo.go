@@ -83,10 +83,10 @@ func (t *changeText) hindrance(tx *bbolt.Tx) error {
 	}
 	left := false
 	for _, e := range t.Edits {
-		now := textIn(tx.Bucket([]byte(e.Bucket)).Get(e.Key))
+		now := e.now(tx)
 		switch {
-		case e.follows() || bytes.Equal(now, e.Before):
-		case bytes.Equal(now, e.After):
+		case e.follows() || e.same(now, e.Before):
+		case e.same(now, e.After):
 			left = true
 		case now == nil:
 			return fmt.Errorf("%w: %s is gone", ErrConflict, e.what())
@@ -103,11 +103,31 @@ func (t *changeText) hindrance(tx *bbolt.Tx) error {
 // follows tells whether the record is one that changes by itself, too: it
 // becomes what it was as far as that makes sense.
 func (e edit) follows() bool {
-	return e.Bucket != string(rulesBucket) && e.Bucket != string(settingsBucket)
+	return e.Bucket != string(rulesBucket) && e.Bucket != string(settingsBucket) && e.Bucket != string(networksBucket)
+}
+
+// now is the record as it is; nil: there is none.
+func (e edit) now(tx *bbolt.Tx) json.RawMessage {
+	b := tx.Bucket([]byte(e.Bucket))
+	if b == nil { // that of the networks is made when it is needed
+		return nil
+	}
+	return textIn(b.Get(e.Key))
+}
+
+// same tells whether two states of the record are the same as far as a change
+// can take them back.
+func (e edit) same(a, b json.RawMessage) bool {
+	if e.Bucket == string(networksBucket) {
+		return sameZone(a, b)
+	}
+	return bytes.Equal(a, b)
 }
 
 func (e edit) what() string {
 	switch {
+	case e.Bucket == string(networksBucket):
+		return fmt.Sprintf("network %s", e.Key)
 	case e.Bucket == string(rulesBucket):
 		return fmt.Sprintf("rule %s", e.Key)
 	case string(e.Key) == ModeSetting:
@@ -121,8 +141,8 @@ func (e edit) what() string {
 func (t *changeText) reverse(tx *bbolt.Tx) (u Update, err error) {
 	u.Settings = map[string]string{}
 	for _, e := range t.Edits {
-		now := textIn(tx.Bucket([]byte(e.Bucket)).Get(e.Key))
-		if bytes.Equal(now, e.Before) {
+		now := e.now(tx)
+		if e.same(now, e.Before) {
 			continue
 		}
 		switch e.Bucket {
@@ -162,6 +182,10 @@ func (t *changeText) reverse(tx *bbolt.Tx) (u Update, err error) {
 				return u, err
 			}
 			u.Identities = append(u.Identities, i)
+		case string(networksBucket):
+			if err := u.zoneBack(e, now); err != nil {
+				return u, err
+			}
 		}
 	}
 	return u, nil

@@ -84,8 +84,8 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	f := &ruleForm{u: u, rule: r}
 	f.keys = dialogKeys{escape: func() { f.close(false) }, enter: f.save}
 	port := ""
-	if r.Port != 0 {
-		port = strconv.Itoa(int(r.Port))
+	if n := *destinationPort(&r); n != 0 {
+		port = strconv.Itoa(int(n))
 	}
 	f.program = f.keys.field(textRuleProgram, "/usr/bin/curl, or * for any program", r.Program)
 	f.host = f.keys.field(textRuleHost, textAnywhere, r.Host)
@@ -146,7 +146,7 @@ func (f *ruleForm) parse() (Rule, bool) {
 	check(f.host, err)
 	r.Remote, err = parseRemote(f.remote.entry.Text)
 	check(f.remote, err)
-	r.Port, err = parsePort(f.port.entry.Text, r.Protocol)
+	port, err := parsePort(f.port.entry.Text, r.Protocol)
 	check(f.port, err)
 	r.StartedBy, err = parseStarter(f.starter.entry.Text)
 	check(f.starter, err)
@@ -155,7 +155,20 @@ func (f *ruleForm) parse() (Rule, bool) {
 	r.Note = strings.TrimSpace(f.note.entry.Text)
 	_ = r.Verdict.UnmarshalText([]byte(f.verdict.Selected))
 	_ = r.Direction.UnmarshalText([]byte(f.direction.Selected))
+	if r.Direction != f.rule.Direction {
+		r.Port, r.LocalPort = 0, 0
+	}
+	*destinationPort(&r) = port
 	return r, ok
+}
+
+// destinationPort is the port that is connected to: here, if the rule is about
+// what comes in.
+func destinationPort(r *Rule) *uint16 {
+	if r.Direction == firewall.In {
+		return &r.LocalPort
+	}
+	return &r.Port
 }
 
 func (f *ruleForm) save() {
@@ -230,7 +243,8 @@ func parseRemote(s string) (string, error) {
 	if s == "" || s == textAnywhere {
 		return "", nil
 	}
-	if s == "loopback" || s == "resolvers" {
+	switch s {
+	case "loopback", "resolvers", "trusted", "internet":
 		return s, nil
 	}
 	if a, err := netip.ParseAddr(s); err == nil {

@@ -126,7 +126,7 @@ func (w *world) isRead(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(all, func(i ui.Identity) bool { return i.Path == path && i.SHA256 != "" }) {
+		if slices.ContainsFunc(all, func(i ui.Identity) bool { return i.Program == path && i.SHA256 != "" }) {
 			return nil
 		}
 		select {

@@ -37,12 +37,33 @@ func (r kernelRemote) addrPort() netip.AddrPort {
 	return netip.AddrPortFrom(address(r.Address), r.Port)
 }
 
+// remoteOf is what the kernel side knows a flow's destination by.
 func remoteOf(f firewall.Flow) kernelRemote {
-	return kernelRemote{
-		Address:  addressWords(f.Remote.Addr()),
-		Port:     f.Remote.Port(),
-		Protocol: uint8(f.Protocol),
+	to := f.Destination()
+	r := kernelRemote{Address: addressWords(to.Addr()), Port: to.Port(), Protocol: uint8(f.Protocol)}
+	if f.Direction == firewall.In {
+		r.Stays = inward
 	}
+	return r
+}
+
+// flowKey is what the kernel side knows a flow of the socket by.
+func flowKey(cookie uint64, f firewall.Flow) kernelFlow {
+	key := kernelFlow{Cookie: cookie, Remote: remoteOf(f)}
+	if f.Direction == firewall.In {
+		key.Origin = uint32(f.Remote.Port())
+	}
+	return key
+}
+
+// flow is the flow as far as the remote tells it.
+func (r kernelRemote) flow() firewall.Flow {
+	f := firewall.Flow{Protocol: firewall.Protocol(r.Protocol), Remote: r.addrPort()}
+	if r.Stays&inward != 0 {
+		f.Direction = firewall.In
+		f.Local, f.Remote = netip.AddrPortFrom(netip.Addr{}, r.Port), netip.AddrPortFrom(f.Remote.Addr(), 0)
+	}
+	return f
 }
 
 // bootTime is when the system started, as the process table tells it: whole

@@ -72,11 +72,13 @@ func (r *run) sweep(m *ebpf.Map) {
 
 // report tells the sink what the kernel decided.
 func (r *run) report(key kernelSeenKey, s kernelSeen) {
-	remote := kernelRemote{Address: key.Remote.Address, Port: key.Remote.Port}
-	flow := firewall.Flow{
-		Protocol: firewall.Protocol(key.Remote.Protocol),
-		Local:    netip.AddrPortFrom(address(s.Local), uint16(s.LocalPort)),
-		Remote:   remote.addrPort(),
+	flow := key.Remote.flow()
+	local, port := address(s.Local), uint16(s.LocalPort)
+	if flow.Direction == firewall.In {
+		flow.Local = netip.AddrPortFrom(local, flow.Local.Port())
+		flow.Remote = netip.AddrPortFrom(flow.Remote.Addr(), port)
+	} else {
+		flow.Local = netip.AddrPortFrom(local, port)
 	}
 	program := r.identities.program(key.Program, s.Pid)
 	a := firewall.Attempt{

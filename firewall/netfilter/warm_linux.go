@@ -2,6 +2,7 @@ package netfilter
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -68,14 +69,20 @@ func (c *cache) warmSome(keys []kernelDestination, judge judge) {
 func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kernelVerdict, _ remembered, ok bool) {
 	m.program = c.proven(m.program, key.Program)
 	a := firewall.Attempt{
-		Flow:    firewall.Flow{Protocol: firewall.Protocol(key.Remote.Protocol), Remote: key.Remote.addrPort()},
+		Flow:    key.Remote.flow(),
 		Program: m.program, Place: m.place, UID: -1, Time: time.Now(),
 	}
 	if key.Process != 0 {
 		a.PID, a.Started = int(key.Process), startTime(key.Started)
 	}
 	var until time.Time
-	if key.Remote != (kernelRemote{}) {
+	there, zoned := !key.anywhere(), key.Remote.Stays/zone
+	if zoned != 0 {
+		if a.Remote = netip.AddrPortFrom(m.remote, 0); uint8(c.zones.Of(m.remote)) != zoned {
+			return v, m, false
+		}
+	}
+	if there {
 		a.Host, until = c.known(a.Remote.Addr())
 	}
 	d, ok := judge(a)
@@ -85,8 +92,7 @@ func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kerne
 	if d.Bounds.Host {
 		d = whileKnown(d, until)
 	}
-	there := key.Remote != kernelRemote{}
-	if d.Scope == firewall.ThisFlow || !there && (d.Scope == firewall.ThisDestination || d.Bounds.Host) ||
+	if d.Scope == firewall.ThisFlow || !there && (d.Scope == firewall.ThisDestination || d.Bounds.Host || d.Bounds.Zone && zoned == 0) ||
 		key.Process == 0 && d.Bounds.Process {
 		return v, m, false
 	}
@@ -102,7 +108,10 @@ func (c *cache) takeOver(identify func(kernelProgram) (firewall.Program, bool), 
 			return
 		}
 		m := remembered{program: p, place: c.place(key.Remote)}
-		if key.Remote.Stays != 0 && !address(key.Remote.Address).IsLoopback() {
+		if key.Remote.Stays/zone != 0 {
+			return // which address it was decided for nobody knows any more
+		}
+		if key.Remote.Stays&stays != 0 && !address(key.Remote.Address).IsLoopback() {
 			return // only its packets tell whether it is from an address to itself
 		}
 		c.mu.Lock()

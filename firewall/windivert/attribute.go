@@ -36,6 +36,7 @@ type result struct {
 	program firewall.Program
 	started time.Time
 	uid     int
+	nobody  bool   // there is no socket for what comes from outside
 	by      string // what started the process, where rules depend on it
 }
 
@@ -80,13 +81,14 @@ func (a *attributor) run() {
 			r.pid, ok = a.system.owner(t.of)
 			t.seen = time.Now()
 		}
-		if ok {
+		if ok && (r.pid != 0 || !t.owned) {
 			r.program, r.started, r.uid = a.system.identify(r.pid, t.of, t.seen)
 			if a.starters.Load() {
 				r.by = process.StarterOf(int(r.pid), r.started)
 			}
 		} else {
 			r.pid, r.program = 0, unknownProgram(t.of)
+			r.nobody = !ok && t.of.Direction == firewall.In
 		}
 		a.results.put(r)
 	}
