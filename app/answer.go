@@ -58,7 +58,7 @@ func answerCommand(e *env) *cobra.Command {
 	})
 	c.Flags().BoolVar(&all, "all", false, "answer every open question")
 	c.Flags().StringVar(&a.For, "for", "always", "how long it holds: once, exit, restart (of the computer), a duration such as 1h, or always")
-	c.Flags().StringVar(&a.Scope, "scope", "program", "what it covers: program, host, port, destination, product: every version of it by the same verified signer (Windows), or starter: only when started by what started it now")
+	c.Flags().StringVar(&a.Scope, "scope", "program", "what it covers: program, host, port, destination, zone (trusted networks, or the internet), product: every version of it by the same verified signer (Windows), or starter: only when started by what started it now")
 	return c
 }
 

@@ -152,7 +152,7 @@ func newRoot(e *env) *cobra.Command {
 	}
 	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(engineCommand(e), runCommand(e), statusCommand(e), modeCommand(e), settingsCommand(e), promptsCommand(e),
-		answerCommand(e), rulesCommand(e), learnCommand(e), programsCommand(e), logCommand(e), explainCommand(e), undoCommand(e), recoverCommand(e))
+		answerCommand(e), rulesCommand(e), learnCommand(e), programsCommand(e), zonesCommand(e), logCommand(e), explainCommand(e), undoCommand(e), recoverCommand(e))
 	root.AddCommand(systemCommands(e)...)
 	return root
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -219,6 +220,25 @@ func TestTheFirstStartCollectsAndThenProposes(t *testing.T) {
 	if err := r.Confirm(ctx, []string{ids["/usr/bin/curl"]}, nil); !errors.Is(err, ui.ErrNotFound) {
 		t.Fatalf("confirmed twice: %v", err)
 	}
+}
+
+// Who installs the firewall over SSH is not shut out when asking begins: the
+// connection that is open tells that sshd serves.
+func TestAServerInUseWhenAskingBeginsIsProposed(t *testing.T) {
+	r := newRig(t, firewall.ModeAllow, onlyUs)
+	call := attempt("/usr/sbin/sshd", "192.0.2.1:50000")
+	call.Direction = firewall.In
+	watcher{r.Control}.Decided(firewall.Entry{Attempt: call, Decision: firewall.Decision{Verdict: firewall.Allow, Reason: firewall.Existing}, Count: 1})
+	if err := r.SetMode(t.Context(), firewall.ModeAsk); err != nil {
+		t.Fatal(err)
+	}
+	again := call
+	again.Remote = netip.MustParseAddrPort("192.0.2.9:50001")
+	r.decided(t, r.memory.Dial(again), firewall.Allow, firewall.ByRule)
+	r.ask(t, attempt("/usr/sbin/sshd", "192.0.2.1:22"))
+	other := call
+	other.Program.Path = "/usr/sbin/nginx"
+	r.ask(t, other)
 }
 
 func TestTheSameAnswerTwiceIsOneRule(t *testing.T) {

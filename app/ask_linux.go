@@ -85,8 +85,8 @@ func (a *asker) ask(ctx context.Context, p ui.Prompt, questions <-chan []ui.Prom
 	for _, w := range p.Warnings {
 		fmt.Fprintf(a.tty, "sallyport: %s\n", clean(w))
 	}
-	fmt.Fprintf(a.tty, "sallyport: may %s connect to %s (%s)? [a]llow, [d]eny, add o for once: ",
-		clean(cmp.Or(p.Program, p.Name)), clean(destination(p.Host, p.Remote, p.Port)), p.Protocol)
+	fmt.Fprintf(a.tty, "sallyport: may %s %s (%s)? [a]llow, [d]eny, add o for once: ",
+		clean(cmp.Or(p.Program, p.Name)), clean(wish(p)), p.Protocol)
 	typed := make(chan string, 1)
 	go func() {
 		defer close(typed)

@@ -10,6 +10,7 @@ import (
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/identity"
+	"sallyport.dev/sallyport/firewall/networks"
 	"sallyport.dev/sallyport/persistence"
 	"sallyport.dev/sallyport/ui"
 )
@@ -33,6 +34,9 @@ type Control struct {
 	forecasts chan struct{} // holds whoever looks at what a change would have changed
 
 	notes []string // what a person should know since the start
+
+	follows  bool                               // which networks this computer is on
+	attached atomic.Pointer[[]networks.Network] // those
 
 	changing  sync.Mutex // held by whoever makes a change
 	reapplies bool       // what the backend has cached is about to be judged again; under changing
@@ -91,6 +95,11 @@ func (c *Control) load(first firewall.Mode) (*state, error) {
 	if err != nil {
 		return nil, fmt.Errorf("put the stored rules into force: %w", err)
 	}
+	zones, err := c.zones()
+	if err != nil {
+		return nil, err
+	}
+	rules = rules.In(zones)
 	mode, chosen, err := c.store.Mode()
 	if err != nil {
 		return nil, err
@@ -138,8 +147,11 @@ func (w watcher) Decided(e firewall.Entry) {
 	case e.Verdict == firewall.Block:
 		w.blocked.Add(n)
 	}
-	// A changed program has its rules, and is to be asked about.
-	if e.Reason == firewall.ByMode && e.Verdict == firewall.Allow && e.Program.Kind != firewall.Changed {
+	// A changed program has its rules, and is to be asked about. Who serves a
+	// connection that is older than the firewall, as sshd serves the person who
+	// installs it, is seen by that.
+	seen := e.Reason == firewall.ByMode || e.Reason == firewall.Existing && e.Direction == firewall.In
+	if seen && e.Verdict == firewall.Allow && e.Program.Kind != firewall.Changed {
 		switch w.state.Load().mode {
 		case firewall.ModeAllow:
 			w.journal.Collect(e)
@@ -184,6 +196,9 @@ func (c *Control) Status(context.Context) (ui.Status, error) {
 	}
 	if trouble := c.journal.Trouble(); trouble != "" {
 		s.Notes = append(s.Notes, trouble)
+	}
+	if note := c.newNetwork(); note != "" {
+		s.Notes = append(s.Notes, note)
 	}
 	var err error
 	if s.LogLines, err = c.store.Count(); err != nil {

@@ -47,6 +47,13 @@ func (c *Control) update(ctx context.Context, u persistence.Update, what string)
 			return nil, err
 		}
 	}
+	if len(u.Networks)+len(u.Forget) > 0 {
+		zones, err := c.zones()
+		if err != nil {
+			return nil, err
+		}
+		st.rules = st.rules.In(zones)
+	}
 	return put, c.enforce(ctx, &st, put, u.Remove, what)
 }
 
@@ -58,9 +65,9 @@ func (c *Control) enforce(ctx context.Context, st *state, put []firewall.Rule, r
 	if err != nil {
 		return fmt.Errorf("put the stored rules into force: %w", err)
 	}
-	st.rules = rules
+	st.rules = rules.In(st.rules.Zones())
 	old := c.state.Swap(st)
-	c.engine.SetRules(rules)
+	c.engine.SetRules(st.rules)
 	if st.mode != old.mode {
 		c.engine.SetMode(st.mode)
 	}

@@ -100,7 +100,7 @@ func (c *Control) explainEntry(l persistence.Line) (ui.Explanation, error) {
 // it: a person was asked.
 func agrees(d, happened firewall.Decision) bool {
 	switch happened.Reason {
-	case firewall.ByRule, firewall.ByMode:
+	case firewall.ByRule, firewall.ByMode, firewall.ByZone:
 		if d.Verdict == firewall.Ask && d.Reason == firewall.ByRule {
 			return d.Rule == happened.Rule
 		}
@@ -183,7 +183,7 @@ func (m modes) now() firewall.Mode {
 	return m.lasting
 }
 
-// takenBack is rules and modes as they were before a change.
+// takenBack is rules, zones and modes as they were before a change.
 func (c *Control) takenBack(p persistence.PastChange, rules firewall.Ruleset, m modes) (firewall.Ruleset, modes, error) {
 	var put []firewall.Rule
 	var remove []firewall.RuleID
@@ -211,6 +211,13 @@ func (c *Control) takenBack(p persistence.PastChange, rules firewall.Ruleset, m 
 				}
 			}
 		}
+	}
+	if len(p.Networks) > 0 {
+		zones, err := c.zonesBefore(p.Networks, rules.Zones())
+		if err != nil {
+			return rules, m, err
+		}
+		rules = rules.In(zones)
 	}
 	rules, err := rules.Change(put, remove)
 	return rules, m, err

@@ -115,6 +115,13 @@ func (c *Control) Undo(ctx context.Context, id string) (ui.Change, error) {
 			return ui.Change{}, err
 		}
 	}
+	if len(past.Networks) > 0 {
+		zones, err := c.zones()
+		if err != nil {
+			return ui.Change{}, err
+		}
+		st.rules = st.rules.In(zones)
+	}
 	if err := c.enforce(ctx, &st, there, done.Remove, what); err != nil {
 		return ui.Change{}, err
 	}

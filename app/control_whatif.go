@@ -103,6 +103,7 @@ func (c *Control) proposed(ctx context.Context, p ui.Proposal) (firewall.Ruleset
 		if rules, err = firewall.NewRuleset(d.Rules...); err != nil {
 			return rules, mode, invalid(err)
 		}
+		rules = rules.In(st.rules.Zones())
 		if d.Mode != nil {
 			mode = *d.Mode
 		}

@@ -33,6 +33,8 @@ func ruleOut(r firewall.Rule) ui.Rule {
 		out.Remote = loopbackRemote
 	case r.Place == firewall.Resolver:
 		out.Remote = resolversRemote
+	case r.Zone != firewall.AnyZone && !r.Remote.IsValid():
+		out.Remote = r.Zone.String()
 	case r.Remote.IsValid() && r.Remote.IsSingleIP():
 		out.Remote = r.Remote.Addr().String()
 	case r.Remote.IsValid():
@@ -67,8 +69,15 @@ func ruleIn(r ui.Rule) (firewall.Rule, error) {
 		Verdict: r.Verdict, Disabled: !r.Enabled, Proposed: r.Proposed, PassLock: r.PassLock, Note: r.Note, PortTo: r.PortTo, ICMPType: r.ICMPType, User: strings.TrimSpace(r.User),
 	}
 	var err error
-	if in.Remote, in.Place, err = remoteIn(r.Remote); err != nil {
-		return in, err
+	switch z := strings.ToLower(strings.TrimSpace(r.Remote)); z {
+	case firewall.TrustedZone.String():
+		in.Zone = firewall.TrustedZone
+	case firewall.InternetZone.String():
+		in.Zone = firewall.InternetZone
+	default:
+		if in.Remote, in.Place, err = remoteIn(r.Remote); err != nil {
+			return in, err
+		}
 	}
 	in.Until, err = untilIn(r.Until)
 	return in, err
@@ -89,7 +98,7 @@ func remoteIn(s string) (netip.Prefix, firewall.Place, error) {
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return p, 0, fmt.Errorf("%w: remote %q: want an address such as 192.0.2.1, a prefix such as 10.0.0.0/8, loopback or resolvers", ui.ErrInvalid, s)
+		return p, 0, fmt.Errorf("%w: remote %q: want an address such as 192.0.2.1, a prefix such as 10.0.0.0/8, loopback, resolvers, trusted or internet", ui.ErrInvalid, s)
 	}
 	return p.Masked(), firewall.AnyPlace, nil
 }
@@ -145,7 +154,7 @@ func promptOut(p firewall.Prompt, f known) ui.Prompt {
 		Changed: p.Program.Kind == firewall.Changed, OnlyOnce: p.Program.ID() == "", Inline: p.Program.ID() != "" && !p.Program.Lasting(),
 		PID: a.PID, UID: a.UID, User: f.User,
 		Signer: p.Program.Signer, Product: cmp.Or(p.Program.Product, f.Product), Signature: p.Program.Signature(), Description: f.Description,
-		StartedBy: cmp.Or(a.StartedBy, f.starter), Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Port: a.Remote.Port(),
+		StartedBy: cmp.Or(a.StartedBy, f.starter), Command: f.Command, Protocol: a.Protocol, Direction: p.Direction, Host: a.Host, Zone: a.Zone, Port: a.Destination().Port(),
 		Waiting: p.Waiting, Others: p.Others, Asked: p.Asked.UTC(), Deadline: p.Deadline.UTC(),
 		Warnings: append(handsInWords(a.Socket), f.words.warnings...), Facts: append(tunnelInWords(a), f.words.facts...),
 	}
@@ -224,6 +233,8 @@ func scopeIn(s string) (firewall.AnswerScope, error) {
 		return firewall.ScopeProduct, nil
 	case "starter":
 		return firewall.ScopeStarter, nil
+	case "zone":
+		return firewall.ScopeZone, nil
 	}
-	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination, product or starter", ui.ErrInvalid, s)
+	return 0, fmt.Errorf("%w: scope %q: want program, host, port, destination, zone, product or starter", ui.ErrInvalid, s)
 }

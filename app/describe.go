@@ -23,14 +23,18 @@ func describeOut(out ui.Rule) string {
 	if out.ICMPType != 0 {
 		s += " " + out.ICMPType.String()
 	}
-	if to := cmp.Or(out.Host, out.Remote); to != "" {
-		s += " to " + to
+	far, near := " to ", " from port %d"
+	if out.Direction == firewall.In {
+		far, near = " from ", " at port %d"
+	}
+	if remote := cmp.Or(out.Host, out.Remote); remote != "" {
+		s += far + remote
 	}
 	if out.Port != 0 {
 		s += " port " + ports(out)
 	}
 	if out.LocalPort != 0 {
-		s += fmt.Sprintf(" from port %d", out.LocalPort)
+		s += fmt.Sprintf(near, out.LocalPort)
 	}
 	if out.User != "" {
 		s += " of user " + out.User

@@ -114,6 +114,7 @@ func runEngine(ctx context.Context, o engineOptions) (err error) {
 		return err
 	}
 	control.notes = notes
+	control.follows = !o.Demo && o.Cgroup == ""
 	for _, n := range notes {
 		slog.Warn(n)
 	}
@@ -169,6 +170,9 @@ func serve(ctx context.Context, c *Control, front func(context.Context) error, r
 	case <-inForce:
 	case <-ctx.Done():
 		return endOf(ctx)
+	}
+	if c.follows {
+		defer part("networks", c.watchNetworks)()
 	}
 	defer part("socket", front)()
 	if interval, err := daemon.SdWatchdogEnabled(false); err == nil && interval > 0 {

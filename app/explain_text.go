@@ -97,6 +97,8 @@ func reasonSaid(d firewall.Decision) string {
 	switch d.Reason {
 	case firewall.ByAnswer:
 		return "a person answered, just this once"
+	case firewall.ByZone:
+		return "nothing is exchanged with the zone of blocked addresses"
 	case firewall.Unanswered:
 		return "nobody answered in time"
 	case firewall.Asked:

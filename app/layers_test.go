@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"firewall/identity":                {"firewall"},
 	"firewall/interpreter":             {},
 	"firewall/appimage":                {},
+	"firewall/networks":                {},
 	"firewall/netfilter":               {"firewall", "firewall/packet", "firewall/names", "firewall/process", "firewall/interpreter", "firewall/appimage"},
 	"firewall/windivert":               {"firewall", "firewall/packet", "firewall/names", "firewall/process", "firewall/wfp"},
 	"firewall/windivert/windiverttest": {"firewall"},

@@ -16,12 +16,13 @@ func programsCommand(e *env) *cobra.Command {
 		Use: "programs", Short: "Show which files rules were made for, and undo that a new version was taken over", RunE: list,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("programs has no command %q: want list or undo", args[0])
+				return usagef("programs has no command %q: want list, table or undo", args[0])
 			}
 			return nil
 		},
 	})
 	c.AddCommand(
+		tableCommand(e),
 		withJSON(&cobra.Command{Use: "list", Short: "Show the programs that rules name", Args: arguments(0, 0, ""), RunE: list}),
 		&cobra.Command{
 			Use: "undo PROGRAM", Short: "Ask about the version of PROGRAM that was carried over", Args: arguments(1, 1, "a program, as \"sallyport programs\" lists it"),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/ui"
 )
 
@@ -77,7 +78,7 @@ func (e *env) showPrompt(p ui.Prompt) error {
 	if p.About != "" {
 		who += " (" + p.About + ")"
 	}
-	e.line(promptWidths, []string{clean(p.ID), p.State, clean(who), clean(destination(p.Host, p.Remote, p.Port)), p.Protocol.String(), tries(p)})
+	e.line(promptWidths, []string{clean(p.ID), p.State, clean(who), clean(where(p)), p.Protocol.String(), tries(p)})
 	e.showSought(p)
 	e.showFacts(p.Warnings, p.Facts)
 	return nil
@@ -101,10 +102,14 @@ func (e *env) showSought(p ui.Prompt) {
 		return
 	}
 	for _, d := range p.Sought {
-		fmt.Fprintf(e.out, "    to %s %s, %s\n", d.Protocol, clean(destination(d.Host, d.Remote, d.Port)), times(d.Times))
+		place := "to " + d.Protocol.String() + " " + destination(d.Host, d.Remote, d.Port)
+		if p.Direction == firewall.In {
+			place = fmt.Sprintf("%s at %s port %d", "from "+destination(d.Host, d.Remote, 0), d.Protocol, d.Port)
+		}
+		fmt.Fprintf(e.out, "    %s, %s\n", clean(place), times(d.Times))
 	}
 	if p.Elsewhere > 0 {
-		fmt.Fprintf(e.out, "    to others, %s\n", times(p.Elsewhere))
+		fmt.Fprintf(e.out, "    others, %s\n", times(p.Elsewhere))
 	}
 }
 
@@ -130,6 +135,23 @@ func (e *env) showFacts(warnings, facts []string) {
 	for _, f := range facts {
 		fmt.Fprintf(e.out, "    %s\n", clean(f))
 	}
+}
+
+// where is what a question is about: where a program wants to connect to, or
+// who connects to it, and at which port.
+func where(p ui.Prompt) string {
+	if p.Direction == firewall.In {
+		return fmt.Sprintf("in at port %d from %s", p.Port, destination(p.Host, p.Remote, 0))
+	}
+	return destination(p.Host, p.Remote, p.Port)
+}
+
+// wish says what the program wants, as a part of a question.
+func wish(p ui.Prompt) string {
+	if p.Direction == firewall.In {
+		return fmt.Sprintf("accept connections at port %d, such as from %s", p.Port, destination(p.Host, p.Remote, 0))
+	}
+	return "connect to " + destination(p.Host, p.Remote, p.Port)
 }
 
 // destination is a host or address with its port.

@@ -46,7 +46,11 @@ func ruleRow(r ui.Rule) []string {
 		if r.Port != 0 {
 			where += " port " + ports(r)
 		}
-		if r.LocalPort != 0 {
+		switch {
+		case r.LocalPort == 0:
+		case r.Direction == firewall.In:
+			where += " at port " + strconv.Itoa(int(r.LocalPort))
+		default:
 			where += " from port " + strconv.Itoa(int(r.LocalPort))
 		}
 		if r.Protocol != firewall.AnyProtocol {

@@ -29,6 +29,7 @@ type Attempt struct {
 	Parent  int       // PID of what had started the process when it opened the flow; 0 if not known
 	SID     string    // on Windows, where rules depend on it ([Policy].Users), the user of the process; "" if not known
 	Place   Place     // of the remote address
+	Zone    Zone      // of the remote address; set by the engine
 	Host    string    // the name that was asked for to get the remote address, or ""
 	// StartedBy is the path of what started the process: a script, or the
 	// executable of another program. It is empty if that is not known, and where

@@ -54,6 +54,9 @@ type Policy struct {
 	Identify Identify
 	// PassLock tells that the mode is lock, and rules let some flows pass it.
 	PassLock bool
+	// Zones say in which zone a remote is. It is by them that the decisions hold
+	// whose [Bounds] have Zone.
+	Zones Zones
 	// Starters tells that rules depend on what started a process: attempts need
 	// StartedBy.
 	Starters bool

@@ -16,7 +16,7 @@ func BuiltinRules() []Rule {
 		{ID: "dhcpv6", Program: AnyProgram, Protocol: UDP, LocalPort: 546, Port: 547, Note: "this computer's address (DHCPv6)"},
 		{ID: "dns-udp", Program: AnyProgram, Place: Resolver, Protocol: UDP, Port: 53, Note: "names, from the configured resolvers"},
 		{ID: "dns-tcp", Program: AnyProgram, Place: Resolver, Protocol: TCP, Port: 53, Note: "names, from the configured resolvers"},
-		{ID: "inbound", Program: AnyProgram, Direction: In, Note: "connections that others make to this computer"},
+		{ID: "kernel-in", Program: KernelProgram, Direction: In, Note: "the kernel's own servers, and what answers it"},
 	}
 	for _, k := range timekeepers() {
 		rules = append(rules, Rule{ID: RuleID("ntp-" + k.id), Program: k.program, Protocol: UDP, Port: 123, Note: "the clock (NTP)"})

@@ -9,6 +9,10 @@
 // backend for which other flows the answer will be the same, so that it need
 // not ask.
 //
+// A flow that another computer opens is a question of its own: whether the
+// program may serve ([In]). What answers a flow is a part of it, and never asked
+// about.
+//
 // If nothing decides, the flow waits under a [Question], one for each program
 // and direction, and a [Prompt] is shown: the first destination, and how many
 // others. A packet sent again joins its flow. Then one of these happens:
@@ -50,14 +54,15 @@
 //
 // Mode off decides alone, mode lock save for what rules let pass it. Otherwise the first matching rule does:
 // rules that name the program before rules for any program, narrower before
-// wider, and block before ask before allow among equals. Of the names that a
+// wider, and block before ask before allow among equals. Before them counts only
+// the zone of blocked addresses ([Zones]). Of the names that a
 // program has, a service is narrower than the path of its host, a script than
 // the path of its interpreter, a path than the package that it belongs to, and
 // that than the verified signer and product that versions of a program have in
 // common. A rule is narrower then by its address (one address, one host name;
-// then a place; then a longer prefix; names below a name are in between), then
-// by remote port or the shorter range, protocol, local port, what started the
-// process, user, and process. A rule that asks does so in the
+// then a place; then a longer prefix; names below a name are in between; then a
+// zone), then by remote port or the shorter range, protocol, local port, what
+// started the process, user, and process. A rule that asks does so in the
 // modes ask, allow and learn; in mode block it blocks. Without a rule the mode
 // asks, allows or blocks.
 //

@@ -217,6 +217,7 @@ func (e *Engine) hold(h Held) {
 	if h.Time.IsZero() {
 		h.Time = time.Now()
 	}
+	h.Zone = e.law.Load().rules.zones.Of(h.Remote.Addr())
 	if d, ok := e.law.Load().judge(h.Attempt); ok {
 		h.Release(d)
 		e.log(h.Attempt, d)

@@ -144,7 +144,7 @@ func (c *chaos) released(flow *chaosFlow, d Decision) {
 	switch d.Reason {
 	case ByRule:
 		i := slices.IndexFunc(c.rules, func(r Rule) bool { return r.ID == d.Rule })
-		if i < 0 || c.rules[i].Verdict != Allow || !c.rules[i].Matches(Attempt{Flow: a.Flow, Program: a.Program, PID: a.PID, Started: a.Started, Place: a.Place, Host: a.Host, Time: time.Now()}) {
+		if i < 0 || c.rules[i].Verdict != Allow || !c.rules[i].Matches(Attempt{Flow: a.Flow, Program: a.Program, PID: a.PID, Started: a.Started, Place: a.Place, Zone: a.Zone, Host: a.Host, Time: time.Now()}) {
 			c.Errorf("%s is allowed by rule %q, which does not say so: %+v", flow.name, d.Rule, c.rules)
 		}
 	case ByMode:

@@ -17,7 +17,7 @@ type Explanation struct {
 
 // Met is a condition of a rule, and what of an attempt met it.
 type Met struct {
-	Condition string `json:"condition"` // program, direction, protocol, remote, place, ICMP type, host, port, local port, started by, user, process
+	Condition string `json:"condition"` // program, direction, protocol, remote, place, zone, ICMP type, host, port, local port, started by, user, process
 	Rule      string `json:"rule"`      // what the rule says
 	Fact      string `json:"fact"`      // what the attempt has
 }
@@ -26,6 +26,7 @@ type Met struct {
 // would decide otherwise. It changes nothing.
 func Explain(rs Ruleset, m Mode, a Attempt) Explanation {
 	a = a.normal()
+	a.Zone = rs.zones.Of(a.Remote.Addr())
 	e := Explanation{Decision: m.Decide(rs, a)}
 	r, byRule := rs.Rule(e.Rule)
 	if !byRule {
@@ -77,6 +78,7 @@ func (r *Rule) met(a *Attempt) []Met {
 	add("ICMP type", r.ICMPType != 0, r.ICMPType.String(), strconv.Itoa(int(a.ICMP)-1))
 	add("remote", r.Remote.IsValid(), r.Remote.String(), address(a.Remote))
 	add("place", r.Place != AnyPlace, r.Place.String(), address(a.Remote))
+	add("zone", r.Zone != AnyZone, r.Zone.String(), address(a.Remote))
 	add("host", r.Host != "", r.Host, a.Host)
 	add("port", r.Port != 0, ports(r.Port, r.PortTo), port(a.Remote.Port()))
 	add("local port", r.LocalPort != 0, port(r.LocalPort), port(a.Local.Port()))

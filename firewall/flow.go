@@ -126,3 +126,19 @@ func (f Flow) Normal() Flow {
 	f.Remote = netip.AddrPortFrom(f.Remote.Addr().Unmap(), f.Remote.Port())
 	return f
 }
+
+// ports returns the port that is connected to, which is here if the flow comes
+// from outside, and that of who connects.
+func (f Flow) ports() (destination, origin uint16) {
+	if f.Direction == In {
+		return f.Local.Port(), f.Remote.Port()
+	}
+	return f.Remote.Port(), f.Local.Port()
+}
+
+// Destination is what the flow leads to: the remote address, and the port that
+// is connected to. See [ThisDestination].
+func (f Flow) Destination() netip.AddrPort {
+	port, _ := f.ports()
+	return netip.AddrPortFrom(f.Remote.Addr(), port)
+}

@@ -53,6 +53,13 @@ func (m Mode) judge(rs Ruleset, a Attempt) (d Decision, ok bool) {
 	default:
 		return rs.locked(a), true
 	}
+	if rs.blocks(a) {
+		d := Decision{Reason: ByZone, Scope: ThisProgram, Bounds: Bounds{Zone: true}}
+		if _, identified := a.Program.names(); !identified {
+			d.Scope = ThisFlow
+		}
+		return d, true
+	}
 	d, ok = rs.Decide(a)
 	if ok && (d.Verdict != Ask || m != ModeBlock) {
 		return d, d.Verdict != Ask
@@ -68,6 +75,11 @@ func (m Mode) judge(rs Ruleset, a Attempt) (d Decision, ok bool) {
 	return d, false
 }
 
+// blocks tells whether the remote is in the zone of blocked addresses.
+func (rs Ruleset) blocks(a Attempt) bool {
+	return rs.zones.blocked > 0 && rs.zones.Of(a.Remote.Addr()) == BlockedZone
+}
+
 // locked decides in mode lock. What passes has a rule that says so, and which
 // would decide without the lock.
 func (rs Ruleset) locked(a Attempt) Decision {
@@ -76,7 +88,7 @@ func (rs Ruleset) locked(a Attempt) Decision {
 		d.Verdict = Allow
 		return d
 	}
-	if !rs.passesLock() {
+	if !rs.passesLock() || rs.blocks(a) {
 		return d
 	}
 	by, ok := rs.Decide(a)

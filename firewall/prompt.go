@@ -52,6 +52,11 @@ func (p Prompt) Rule(v Verdict, s AnswerScope) Rule {
 			r.Program = ""
 		}
 	}
+	if s == ScopeZone {
+		if r.Zone = first.Zone; r.Zone != TrustedZone && r.Zone != InternetZone {
+			r.Zone, s = AnyZone, ScopeHost // no rule names it: never wider than what was meant
+		}
+	}
 	if s == ScopeHost || s == ScopeDestination {
 		r.Host = first.Host
 		if addr := first.Remote.Addr().WithZone(""); r.Host == "" && addr.IsValid() {
@@ -60,7 +65,11 @@ func (p Prompt) Rule(v Verdict, s AnswerScope) Rule {
 	}
 	if s == ScopePort || s == ScopeDestination {
 		r.Protocol = first.Protocol
-		if r.Protocol.HasPorts() {
+		switch {
+		case !r.Protocol.HasPorts():
+		case p.Direction == In:
+			r.LocalPort = first.Local.Port()
+		default:
 			r.Port = first.Remote.Port()
 		}
 	}
@@ -84,18 +93,19 @@ type AnswerScope uint8
 const (
 	ScopeProgram     AnswerScope = iota // any destination
 	ScopeHost                           // the first flow's host name, or its address if none is known; any port
-	ScopePort                           // the first flow's protocol and remote port; any address
+	ScopePort                           // the first flow's protocol and remote port, or local port if it came from outside; any address
 	ScopeDestination                    // the first flow's host (or address), protocol and port
 	ScopeProduct                        // any destination, and every program of the same verified signer and product
 	ScopeStarter                        // any destination, only when started by what started the first flow's process
+	ScopeZone                           // the zone of the first flow's remote; as ScopeHost if no rule may name that
 )
 
 // Destination is where flows of one question go.
 type Destination struct {
 	Protocol Protocol
-	Host     string // the name that was looked up, if it is known
-	Remote   netip.AddrPort
-	Times    int // flows
+	Host     string         // the name that was looked up, if it is known
+	Remote   netip.AddrPort // as [Flow.Destination] has it
+	Times    int            // flows
 }
 
 // maxSought bounds the destinations that a prompt lists.
@@ -104,7 +114,7 @@ const maxSought = 16
 // seek counts where one more flow of a question goes.
 func (p *Prompt) seek(a Attempt) {
 	p.Newest = a
-	d := Destination{Protocol: a.Protocol, Host: a.Host, Remote: a.Remote, Times: 1}
+	d := Destination{Protocol: a.Protocol, Host: a.Host, Remote: a.Destination(), Times: 1}
 	for i, s := range p.Sought {
 		if s.Times = 1; s == d {
 			p.Sought[i].Times++

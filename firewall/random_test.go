@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -27,11 +28,29 @@ var (
 	}
 	someAddresses = []string{"1.1.1.1", "1.1.1.2", "127.0.0.1", "fe80::1%eth0", "2001:db8::1", "::ffff:1.1.1.1"}
 	somePrefixes  = []string{"1.1.1.1/32", "1.1.1.0/24", "0.0.0.0/0", "127.0.0.0/8", "fe80::/10", "::/0", "2001:db8::1/128"}
+	someZones     = []Zones{{}, mustZones("1.1.1.0/24 trusted"), mustZones("1.1.1.1/32 blocked", "2001:db8::/32 trusted"), mustZones("0.0.0.0/0 trusted", "1.1.1.0/24 internet")}
 	someStarters  = []string{"", "/opt/backup.sh", "/usr/bin/make"}
 	someHosts     = []string{"", "a.example", "b.example"}
 	someProtocols = []Protocol{TCP, UDP, ICMP}
 	epoch         = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 )
+
+func mustZones(lines ...string) Zones {
+	of := make(map[netip.Prefix]Zone)
+	for _, line := range lines {
+		prefix, name, _ := strings.Cut(line, " ")
+		var z Zone
+		if err := z.UnmarshalText([]byte(name)); err != nil {
+			panic(err)
+		}
+		of[netip.MustParsePrefix(prefix)] = z
+	}
+	zones, err := NewZones(of)
+	if err != nil {
+		panic(err)
+	}
+	return zones
+}
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
@@ -63,6 +82,9 @@ func randomRule(r *rand.Rand, id int) Rule {
 	}
 	if oneIn(r, 4) {
 		rule.Place = Place(r.IntN(3))
+	}
+	if oneIn(r, 4) {
+		rule.Zone = pick(r, []Zone{TrustedZone, InternetZone})
 	}
 	if oneIn(r, 4) {
 		rule.Host = pick(r, someHosts)
@@ -110,6 +132,7 @@ func elsewhere(r *rand.Rand, a Attempt) Attempt {
 	addr := netip.MustParseAddr(pick(r, someAddresses))
 	a.Protocol = pick(r, someProtocols)
 	a.Remote = netip.AddrPortFrom(addr, uint16(r.IntN(3)))
+	a.Zone = Zones{}.Of(addr)
 	a.Place = Place(len(addr.String()) % 3) // what a backend says of an address, it says always
 	return a
 }

@@ -1,7 +1,6 @@
 package firewall
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -26,6 +25,7 @@ type Rule struct {
 	ICMPType  ICMPType     // 0 matches all
 	Remote    netip.Prefix // the zero Prefix matches all
 	Place     Place        // AnyPlace matches all
+	Zone      Zone         // AnyZone matches all
 	Host      string       // lower case, without the final dot; *.name is all names below name; "" matches all
 	Port      uint16       // remote port; 0 matches all
 	PortTo    uint16       // the last of a range that begins with Port; 0: Port alone
@@ -108,6 +108,13 @@ func (r Rule) validateRemote() error {
 	}
 	if r.Place > Resolver {
 		return fmt.Errorf("place %d: not known", r.Place)
+	}
+	switch r.Zone {
+	case AnyZone, TrustedZone, InternetZone:
+	case BlockedZone:
+		return errors.New("zone blocked: nothing is exchanged with its addresses, whatever rules say")
+	default:
+		return fmt.Errorf("zone %q: want trusted or internet", r.Zone)
 	}
 	if len(r.Host) > maxHost {
 		return fmt.Errorf("host of %d bytes: at most %d", len(r.Host), maxHost)
@@ -219,18 +226,49 @@ func (r *Rule) isFor(p *Program, n name, identified bool) bool {
 
 // meets tells whether the attempt, in normal form, meets the conditions.
 func (r *Rule) meets(a *Attempt) bool {
-	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && r.meetsStarter(a) && r.meetsUser(a) && (r.LocalPort == 0 || r.LocalPort == a.Local.Port())
+	return r.meetsDestination(a) && r.meetsHost(a) && r.meetsProcess(a) && r.meetsStarter(a) && r.meetsUser(a) && r.meetsOrigin(a)
+}
+
+// ports returns the rule's two ports: that of what is connected to, which is
+// here if the flow comes from outside, and that of who connects.
+func (r *Rule) ports() (destination, origin uint16) {
+	if r.Direction == In {
+		return r.LocalPort, r.Port
+	}
+	return r.Port, r.LocalPort
+}
+
+// meetsPort looks at the port of what is connected to.
+func (r *Rule) meetsPort(a *Attempt) bool {
+	if r.Direction == In {
+		return r.meetsLocalPort(a)
+	}
+	return r.meetsRemotePort(a)
+}
+
+// meetsOrigin looks at the port of who connects.
+func (r *Rule) meetsOrigin(a *Attempt) bool {
+	if r.Direction == In {
+		return r.meetsRemotePort(a)
+	}
+	return r.meetsLocalPort(a)
+}
+
+func (r *Rule) meetsRemotePort(a *Attempt) bool {
+	port := a.Remote.Port()
+	return r.Port == 0 || r.Port == port || r.Port < port && port <= r.PortTo
+}
+
+func (r *Rule) meetsLocalPort(a *Attempt) bool {
+	return r.LocalPort == 0 || r.LocalPort == a.Local.Port()
 }
 
 func (r *Rule) meetsDestination(a *Attempt) bool {
 	return (r.Protocol == AnyProtocol || r.Protocol == a.Protocol) &&
-		r.meetsPort(a.Remote.Port()) && r.ICMPType.meets(&a.Flow) &&
+		r.meetsPort(a) && r.ICMPType.meets(&a.Flow) &&
+		(r.Zone == AnyZone || r.Zone == a.Zone) &&
 		(r.Place == AnyPlace || r.Place == a.Place || r.Place == Loopback && a.loopback()) &&
 		(!r.Remote.IsValid() || r.Remote.Contains(a.Remote.Addr().WithZone("")))
-}
-
-func (r *Rule) meetsPort(port uint16) bool {
-	return r.Port == 0 || r.Port == port || r.Port < port && port <= r.PortTo
 }
 
 func (r *Rule) meetsHost(a *Attempt) bool {
@@ -258,11 +296,12 @@ func sameStart(a, b time.Time) bool {
 // holds says for which other attempts it is known too that the rule matches:
 // those that are alike in everything that its conditions depend on.
 func (r *Rule) holds(a *Attempt) (s Scope, b Bounds) {
-	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Until: r.Until.End(Clocks{a.Time, a.Uptime}, r.Verdict)}
+	b = Bounds{Process: r.Until.Exit || r.StartedBy != "", Host: r.Host != "", Zone: r.Zone != AnyZone, Until: r.Until.End(Clocks{a.Time, a.Uptime}, r.Verdict)}
+	destination, origin := r.ports()
 	switch {
-	case r.LocalPort != 0, r.User != "": // a process may become another user's
+	case origin != 0, r.User != "": // a process may become another user's
 		return ThisFlow, b
-	case r.Protocol != AnyProtocol || r.Remote.IsValid() || r.Place != AnyPlace || r.Port != 0 || r.Host != "":
+	case r.Protocol != AnyProtocol || r.Remote.IsValid() || r.Place != AnyPlace || destination != 0 || r.Host != "":
 		return ThisDestination, b
 	}
 	return ThisProgram, b
@@ -274,6 +313,8 @@ func (r *Rule) holds(a *Attempt) (s Scope, b Bounds) {
 // ends changes nothing for them.
 func (r *Rule) misses(a *Attempt) (Scope, Bounds) {
 	switch {
+	case r.Zone != AnyZone && r.Zone != a.Zone:
+		return ThisProgram, Bounds{Zone: true}
 	case !r.meetsDestination(a):
 		return ThisDestination, Bounds{}
 	case !r.meetsProcess(a) || !r.meetsStarter(a):
@@ -283,63 +324,3 @@ func (r *Rule) misses(a *Attempt) (Scope, Bounds) {
 	}
 	return ThisFlow, Bounds{}
 }
-
-// narrowness orders rules: the greater the narrower, compared item by item.
-// A condition more always makes it greater. One name, one address and one
-// resolver are equally narrow, so that among them a block counts.
-func (r *Rule) narrowness() [8]int {
-	var n [8]int
-	n[0] = int(r.name().kind)
-	if below, ok := strings.CutPrefix(r.Host, "*."); ok {
-		n[1] += min(addressBits/2+strings.Count(below, "."), addressBits-2)
-	} else if r.Host != "" {
-		n[1] += addressBits
-	}
-	if r.Place == Loopback {
-		n[1] += addressBits - 1
-	} else if r.Place == Resolver {
-		n[1] += addressBits
-	}
-	if r.Remote.IsValid() {
-		n[1] += addressBits - r.Remote.Addr().BitLen() + r.Remote.Bits()
-	}
-	if r.Port != 0 {
-		n[2] = 1<<16 - int(max(r.Port, r.PortTo)-r.Port)
-	}
-	if r.Protocol != AnyProtocol {
-		n[3] = 1
-	}
-	if r.ICMPType != 0 {
-		n[3] = 2
-	}
-	if r.LocalPort != 0 {
-		n[4] = 1
-	}
-	if r.StartedBy != "" {
-		n[5] = 1
-	}
-	if r.User != "" {
-		n[6] = 1
-	}
-	if r.Until.Exit {
-		n[7] = 1
-	}
-	return n
-}
-
-// addressBits is the narrowness of a single address: its bits, and one more
-// so that a prefix of no bits is narrower than no prefix.
-const addressBits = 128 + 1
-
-// compare puts the rule that decides first first: the narrower, then block
-// before ask before allow, then the order of ids.
-func compare(a, b Rule) int {
-	na, nb := a.narrowness(), b.narrowness()
-	return cmp.Or(
-		-slices.Compare(na[:], nb[:]),
-		cmp.Compare(precedence[a.Verdict], precedence[b.Verdict]),
-		cmp.Compare(a.ID, b.ID),
-	)
-}
-
-var precedence = [...]int{Block: 0, Ask: 1, Allow: 2}

@@ -11,7 +11,17 @@ type Ruleset struct {
 	runners  []string                 // the paths of the interpreters that keys of enabled name, in order
 	tallies  [2]tally                 // by Direction
 	proposed int
+	zones    Zones
 }
+
+// In returns the set with the zones that its rules are about.
+func (rs Ruleset) In(z Zones) Ruleset {
+	rs.zones = z
+	return rs
+}
+
+// Zones are those that the rules are about.
+func (rs Ruleset) Zones() Zones { return rs.zones }
 
 // NewRuleset validates the rules and orders them: rules that name the program
 // before rules for any program, narrower before wider, block before allow
@@ -87,8 +97,10 @@ func (rs Ruleset) of(n name, d Direction) []*Rule {
 // depend on the rules of other programs.
 func (rs Ruleset) Decide(a Attempt) (d Decision, ok bool) {
 	a = a.normal()
+	a.Zone = rs.zones.Of(a.Remote.Addr())
 	names, identified := a.Program.names()
 	d.Scope = ThisProgram
+	d.Bounds.Zone = rs.zones.blocked > 0 // to an address of that zone it is another
 	if !identified {
 		d.Scope = ThisFlow // nobody knows which other flows are this program's
 	}
@@ -125,12 +137,13 @@ func (rs Ruleset) Policy(m Mode, failOpen bool) Policy {
 		FailOpen:     failOpen,
 		Loopback:     m == ModeOff || m == ModeLock || rs.exempts(Out),
 		Programs:     rs.paths,
-		Inbound:      m == ModeOff || m != ModeLock && rs.exempts(In),
+		Inbound:      m == ModeOff || m != ModeLock && rs.exempts(In) && rs.zones.blocked == 0,
 		Interpreters: rs.runners,
 		Scripts:      rs.tallies[Out].scripts+rs.tallies[In].scripts > 0,
 		LoopbackRule: m != ModeOff && m != ModeLock && rs.tallies[Out].loopback+rs.tallies[In].loopback > 0,
 		PassLock:     m == ModeLock && rs.passesLock(),
 		Users:        rs.tallies[Out].users+rs.tallies[In].users > 0,
+		Zones:        rs.zones,
 		Starters:     rs.tallies[Out].starters+rs.tallies[In].starters > 0,
 		Signers:      rs.tallies[Out].signers+rs.tallies[In].signers > 0,
 	}

@@ -118,6 +118,7 @@ func (c *change) done() Ruleset {
 	return Ruleset{
 		rules: c.rules.shards, enabled: enabled.shards, paths: changePaths(c.from.paths, moved),
 		runners: changeRunners(c.from.runners, enabled.shards, moved), tallies: c.tallies, proposed: c.proposed,
+		zones: c.from.zones,
 	}
 }
 

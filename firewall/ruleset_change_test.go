@@ -136,7 +136,7 @@ func sameRules(t *testing.T, r *rand.Rand, rs Ruleset, rules map[RuleID]Rule) fu
 }
 
 func TestThePolicyFollowsChanges(t *testing.T) {
-	rs := mustRules(t, BuiltinRules())
+	rs := mustRules(t, append(BuiltinRules(), anyInbound))
 	spy := Rule{ID: "spy", Program: "/bin/spy", Verdict: Block}
 	off := spy
 	off.Disabled = true
@@ -167,7 +167,7 @@ func TestThePolicyFollowsChanges(t *testing.T) {
 		{"it is removed", nil, []RuleID{"spy"}, true, true},
 		{"no rule for loopback", nil, []RuleID{"builtin-loopback"}, false, true},
 		{"no rule for what comes in", nil, []RuleID{"builtin-inbound"}, false, false},
-		{"as at first", BuiltinRules(), nil, true, true},
+		{"as at first", append(BuiltinRules(), anyInbound), nil, true, true},
 	} {
 		changed, err := rs.Change(step.put, step.remove)
 		if err != nil {

@@ -14,6 +14,9 @@ func alike(r *rand.Rand, a Attempt, d Decision) Attempt {
 	if d.Scope == ThisProgram {
 		b = elsewhere(r, b)
 	}
+	if d.Scope == ThisDestination && a.Direction == In {
+		b.Local, b.Remote = a.Local, netip.AddrPortFrom(a.Remote.Addr(), uint16(r.IntN(3)))
+	}
 	if d.Scope == ThisFlow {
 		b.Local = a.Local
 		b.PID, b.Started, b.StartedBy, b.Host = a.PID, a.Started, a.StartedBy, a.Host
@@ -82,13 +85,15 @@ func FuzzDecide(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		rules := randomRules(r)
-		rs := mustRules(t, rules)
+		zones := pick(r, someZones)
+		rs := mustRules(t, rules).In(zones)
 		shuffled := slices.Clone(rules)
 		r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-		again := mustRules(t, shuffled)
+		again := mustRules(t, shuffled).In(zones)
 		policy := rs.Policy(ModeAsk, false)
 		for range 60 {
 			a := randomAttempt(r)
+			a.Zone = zones.Of(a.Remote.Addr())
 			d, ok := rs.Decide(a)
 			if want, wantOK := bruteForce(rules, a); ok != wantOK || ok && (d.Rule != want.Rule || d.Verdict != want.Verdict) {
 				t.Fatalf("decided %+v, %v; one by one the rules say %+v, %v\n%+v\n%+v", d, ok, want, wantOK, a, rules)
@@ -101,6 +106,9 @@ func FuzzDecide(f *testing.F) {
 			}
 			for range 4 {
 				b := alike(r, a, d)
+				if b.Zone = zones.Of(b.Remote.Addr()); d.Bounds.Zone && b.Zone != a.Zone {
+					continue
+				}
 				if d2, ok2 := rs.Decide(b); ok2 != ok || d2.Rule != d.Rule || d2.Verdict != d.Verdict {
 					t.Fatalf("alike, and yet\n%+v: %+v, %v\n%+v: %+v, %v\n%+v", a, d, ok, b, d2, ok2, rules)
 				}
@@ -116,14 +124,21 @@ func FuzzDecide(f *testing.F) {
 	})
 }
 
-func TestBuiltinRulesAreValidAndExemptLoopbackAndInbound(t *testing.T) {
+// anyInbound is the built-in rule of before servers were asked about; who has
+// it keeps it.
+var anyInbound = Rule{ID: "builtin-inbound", Builtin: true, Program: AnyProgram, Direction: In, Verdict: Allow, Note: "as before"}
+
+func TestBuiltinRulesAreValidAndExemptLoopbackOnly(t *testing.T) {
 	rs := mustRules(t, BuiltinRules())
 	p := rs.Policy(ModeAsk, true)
-	if !p.Loopback || !p.Inbound || !p.FailOpen {
+	if !p.Loopback || p.Inbound || !p.FailOpen {
 		t.Errorf("policy of the built-in rules: %+v", p)
 	}
+	if p := mustRules(t, []Rule{anyInbound}).Policy(ModeAsk, false); !p.Inbound {
+		t.Errorf("policy of a rule that lets everybody in: %+v", p)
+	}
 	blocked := append(BuiltinRules(), Rule{ID: "spy", Program: "/bin/spy"})
-	if p := mustRules(t, blocked).Policy(ModeAsk, false); p.Loopback || !p.Inbound {
+	if p := mustRules(t, blocked).Policy(ModeAsk, false); p.Loopback || p.Inbound {
 		t.Errorf("policy with a blocked program: %+v", p)
 	}
 	if p := rs.Policy(ModeLock, false); !p.Loopback || p.Inbound {
@@ -177,6 +192,11 @@ func TestHowWidelyADecisionHolds(t *testing.T) {
 		change(&r)
 		return r
 	}
+	server := func(change func(*Rule)) Rule {
+		r := Rule{ID: "server", Program: "/bin/a", Direction: In, Verdict: Allow}
+		change(&r)
+		return r
+	}
 	hour := epoch.Add(time.Hour)
 	always := own(func(*Rule) {})
 	always.ID = "always"
@@ -203,7 +223,15 @@ func TestHowWidelyADecisionHolds(t *testing.T) {
 		{"for an hour to another port, else anywhere", []Rule{always, own(func(r *Rule) { r.Until.At, r.Port = hour, 80 })}, ThisDestination, Bounds{}},
 		{"when started by a script", []Rule{own(func(r *Rule) { r.StartedBy = "/opt/backup.sh" })}, ThisProgram, Bounds{Process: true}},
 		{"from a local port", []Rule{own(func(r *Rule) { r.LocalPort = 1 })}, ThisFlow, Bounds{}},
+		{"accepts from anywhere", []Rule{server(func(*Rule) {})}, ThisProgram, Bounds{}},
+		{"accepts at a port", []Rule{server(func(r *Rule) { r.LocalPort = 22 })}, ThisDestination, Bounds{}},
+		{"accepts from an address", []Rule{server(func(r *Rule) { r.Remote = netip.MustParsePrefix("1.1.1.1/32") })}, ThisDestination, Bounds{}},
+		{"accepts from a port", []Rule{server(func(r *Rule) { r.Port = 443 })}, ThisFlow, Bounds{}},
 	} {
+		a := a
+		if len(test.rules) > 0 {
+			a.Direction = test.rules[0].Direction
+		}
 		if d, _ := mustRules(t, test.rules).Decide(a); d.Scope != test.scope || d.Bounds != test.bounds {
 			t.Errorf("%s: holds for %d within %+v, want %d within %+v", test.name, d.Scope, d.Bounds, test.scope, test.bounds)
 		}

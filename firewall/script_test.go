@@ -5,6 +5,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +58,7 @@ type story struct {
 	options     firewall.Options
 	mode        firewall.Mode
 	rules       []firewall.Rule
+	zones       map[netip.Prefix]firewall.Zone
 	engine      *firewall.Engine // nil until the first command that needs it
 	backend     *firewalltest.Memory
 	stop        context.CancelFunc
@@ -110,6 +113,7 @@ func (s *story) start() {
 	}
 	s.engine = firewall.NewEngine(s.ruleset(), s.mode, s.options)
 	s.backend = firewalltest.NewMemory()
+	s.apply()
 	ctx, cancelEngine := context.WithCancel(context.Background())
 	backend, cancelBackend := context.WithCancel(context.Background())
 	go s.engine.Run(ctx)
@@ -181,7 +185,27 @@ func (s *story) ruleset() firewall.Ruleset {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return rs
+	zones, err := firewall.NewZones(s.zones)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return rs.In(zones)
+}
+
+// setZone puts addresses into a zone as the application does.
+func (s *story) setZone(p netip.Prefix, name string) {
+	s.zones = maps.Clone(s.zones)
+	if s.zones == nil {
+		s.zones = make(map[netip.Prefix]firewall.Zone)
+	}
+	var z firewall.Zone
+	if delete(s.zones, p); name != "none" {
+		if err := z.UnmarshalText([]byte(name)); err != nil {
+			s.Fatal(err)
+		}
+		s.zones[p] = z
+	}
+	s.setRules(func(rules []firewall.Rule) []firewall.Rule { return rules })
 }
 
 // setRules puts changed rules into force as the application does.

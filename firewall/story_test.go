@@ -27,6 +27,7 @@ import (
 //	remove ID
 //	dial PROGRAM DESTINATION [host=NAME] [local=N] [place=P] [pid=N] [user=N] [icmp=N] [by=NAME] [times=N]
 //	in PROGRAM SOURCE                    a connection from outside
+//	zone PREFIX trusted|internet|blocked|none
 //	resend PROGRAM DESTINATION           sends the held first packet again
 //	gone PROGRAM DESTINATION             the program gives up
 //	known PROGRAM PROGRAM                the first turns out to be the second
@@ -39,12 +40,12 @@ import (
 //	wait 30s
 //	prompts                              prints the open prompts
 //	count                                prints how many prompts are open
-//	answer PROGRAM allow|block [once] [scope=program|host|port|destination|product|starter] [in] [only]
+//	answer PROGRAM allow|block [once] [scope=program|host|port|destination|product|starter|zone] [in] [only]
 //	read PROGRAM                         a person sees the prompt ...
 //	click allow|block [always]           ... and clicks later
 //	stop                                 the engine ends
 func (s *story) command(name string, args []string) {
-	if name != "limit" && name != "rule" && name != "builtin" && name != "mode" {
+	if name != "limit" && name != "rule" && name != "builtin" && name != "mode" && name != "zone" {
 		s.start()
 	}
 	words, options := parse(args)
@@ -63,6 +64,8 @@ func (s *story) command(name string, args []string) {
 		}
 	case "patience":
 		s.engine.SetPatience(s.duration(words[0]))
+	case "zone":
+		s.setZone(netip.MustParsePrefix(words[0]), words[1])
 	case "rule":
 		s.addRule(s.rule(words, options))
 	case "remove":
@@ -202,7 +205,7 @@ func (s *story) prompt(name string, options map[string]string) firewall.Prompt {
 // answer does what the application does with a click: a rule is stored and in
 // force before the engine is told. "only" is a caller that tells no rule.
 func (s *story) answer(p firewall.Prompt, verdict string, options map[string]string) {
-	scope := map[string]firewall.AnswerScope{"host": firewall.ScopeHost, "port": firewall.ScopePort, "destination": firewall.ScopeDestination, "product": firewall.ScopeProduct, "starter": firewall.ScopeStarter}[options["scope"]]
+	scope := map[string]firewall.AnswerScope{"host": firewall.ScopeHost, "port": firewall.ScopePort, "destination": firewall.ScopeDestination, "product": firewall.ScopeProduct, "starter": firewall.ScopeStarter, "zone": firewall.ScopeZone}[options["scope"]]
 	a := firewall.Answer{Prompt: p.ID, Scope: scope}
 	if err := a.Verdict.UnmarshalText([]byte(verdict)); err != nil {
 		s.Fatal(err)
@@ -248,6 +251,9 @@ func (s *story) rule(words []string, options map[string]string) firewall.Rule {
 	}
 	first, last, _ := strings.Cut(options["port"], "-")
 	r.Port, r.PortTo, r.LocalPort, r.User = uint16(s.number(first)), uint16(s.number(last)), uint16(s.number(options["local"])), options["user"]
+	if err := r.Zone.UnmarshalText([]byte(options["zone"])); err != nil {
+		s.Fatal(err)
+	}
 	r.Place, r.StartedBy = places[options["place"]], starter(options["by"])
 	if _, in := options["in"]; in {
 		r.Direction = firewall.In

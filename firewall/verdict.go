@@ -50,7 +50,9 @@ const (
 	// ThisFlow: only the flow that was judged.
 	ThisFlow Scope = iota
 	// ThisDestination: every flow of the program with this direction,
-	// protocol, remote address and remote port, of ICMP with this type.
+	// protocol, remote address and remote port, of ICMP with this type; of
+	// inbound flows, with this local port: a client takes another port of its
+	// own each time.
 	ThisDestination
 	// ThisProgram: every flow of the program with this direction. A decision
 	// about an unidentified program has this scope only if the mode is off.
@@ -65,6 +67,7 @@ const (
 	ByRule       Reason = "rule"        // a rule, named by Decision.Rule
 	ByAnswer     Reason = "answer"      // the person's answer, just this once
 	ByMode       Reason = "mode"        // the mode: off, lock, allow, block
+	ByZone       Reason = "zone"        // the remote is in the blocked zone
 	Unanswered   Reason = "unanswered"  // nobody answered within the patience
 	TooMany      Reason = "too many"    // more open questions or waiting flows than the engine holds
 	Existing     Reason = "existing"    // the connection is older than the firewall
@@ -87,9 +90,16 @@ type Decision struct {
 	Bounds  Bounds
 }
 
+// Cuts tells whether the decision ends what is established: a rule or a zone
+// blocks it. What only a mode blocks goes on.
+func (d Decision) Cuts() bool {
+	return d.Verdict == Block && (d.Reason == ByRule || d.Reason == ByZone)
+}
+
 // Bounds narrow further than its scope for which other attempts a decision is
 // the same. The zero Bounds do not.
 type Bounds struct {
+	Zone    bool      // only for remotes of the same zone
 	Process bool      // only for attempts of the same process (PID and Started)
 	Host    bool      // only while the remote address has the same Host
 	Until   time.Time // only before this time; zero: no end
@@ -97,6 +107,7 @@ type Bounds struct {
 
 // and returns the bounds of what depends on both.
 func (b Bounds) and(o Bounds) Bounds {
+	b.Zone = b.Zone || o.Zone
 	b.Process = b.Process || o.Process
 	b.Host = b.Host || o.Host
 	if b.Until.IsZero() || !o.Until.IsZero() && o.Until.Before(b.Until) {

@@ -202,6 +202,10 @@ func (w *waitingRoom) judgeAgain() {
 	}
 	w.settled = w.settled[:0]
 	for _, q := range slices.Clone(w.questions) {
+		q.First.Zone = law.rules.zones.Of(q.First.Remote.Addr())
+		for _, f := range q.flows {
+			f.Zone = law.rules.zones.Of(f.Remote.Addr())
+		}
 		w.release(q, func(f *waitingFlow) (Decision, bool) { return judge(f.Attempt) })
 		if _, decided := judge(q.First); decided {
 			w.settled = append(w.settled, q.ID)

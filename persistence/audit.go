@@ -107,8 +107,12 @@ func audit(tx *bbolt.Tx) ([]badRecord, error) {
 
 		string(identitiesBucket): func(k, v []byte) error { _, err := decodeIdentity(k, v); return err },
 		string(changesBucket):    func(k, v []byte) error { _, err := decodeChange(k, v); return err },
+		string(networksBucket):   func(k, v []byte) error { _, err := decodeNetwork(k, v); return err },
 	}
-	for _, name := range [][]byte{rulesBucket, usedBucket, settingsBucket, seenBucket, identitiesBucket, changesBucket} {
+	for _, name := range [][]byte{rulesBucket, usedBucket, settingsBucket, seenBucket, identitiesBucket, changesBucket, networksBucket} {
+		if tx.Bucket(name) == nil {
+			continue // no network was stored yet
+		}
 		err := tx.Bucket(name).ForEach(func(k, v []byte) error {
 			if err := readable[string(name)](k, v); err != nil {
 				bad = append(bad, badRecord{name, append([]byte{}, k...), err})

@@ -50,7 +50,7 @@ type changeText struct {
 }
 
 // kept are the buckets whose records a change may have been of.
-var kept = []string{string(rulesBucket), string(usedBucket), string(settingsBucket), string(seenBucket), string(learnedBucket), string(identitiesBucket)}
+var kept = []string{string(rulesBucket), string(usedBucket), string(settingsBucket), string(seenBucket), string(learnedBucket), string(identitiesBucket), string(networksBucket)}
 
 // changes notes that a sealed record is about to be replaced, nil being none.
 func (t *trail) changes(bucket, key, before, after []byte) {
@@ -131,6 +131,7 @@ type PastChange struct {
 	Line     LineID // of the log; 0 if it has none
 	Rules    []RuleEdit
 	Settings []SettingEdit
+	Networks []NetworkEdit
 	Undoes   ChangeID // the change that it takes back
 	Undone   ChangeID // the change that took it back
 	// Hindrance says why it cannot be taken back now; nil if it can.
@@ -154,6 +155,13 @@ type SettingEdit struct {
 // by itself.
 func (p PastChange) OfMode() bool {
 	return slices.ContainsFunc(p.Settings, func(s SettingEdit) bool { return s.Name == ModeSetting || s.Name == TimedSetting })
+}
+
+// NetworkEdit is a network, or addresses that a person put into a zone, before
+// and after a change; nil: it was not known.
+type NetworkEdit struct {
+	ID            string
+	Before, After *Network
 }
 
 // Changes returns changes, newest first: at most so many (0: all that are kept),
@@ -250,6 +258,16 @@ func (p *PastChange) add(e edit) error {
 			return err
 		}
 		p.Settings = append(p.Settings, SettingEdit{string(e.Key), before, after})
+	case string(networksBucket):
+		before, err := networkIn(e.Key, e.Before)
+		if err != nil {
+			return err
+		}
+		after, err := networkIn(e.Key, e.After)
+		if err != nil {
+			return err
+		}
+		p.Networks = append(p.Networks, NetworkEdit{string(e.Key), before, after})
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package persistence
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -40,6 +41,7 @@ type policyRule struct {
 	Protocol     firewall.Protocol  `toml:"protocol,omitempty"`
 	Remote       string             `toml:"remote,omitempty"` // an address or prefix
 	Place        string             `toml:"place,omitempty"`  // loopback or resolvers
+	Zone         firewall.Zone      `toml:"zone,omitempty"`   // trusted or internet
 	Host         string             `toml:"host,omitempty"`
 	Port         uint16             `toml:"port,omitempty"`
 	PortTo       uint16             `toml:"port_to,omitempty"` // the last of a range that begins with port
@@ -79,7 +81,7 @@ func (b *policyBytes) UnmarshalText(text []byte) error {
 func policyOf(r firewall.Rule) policyRule {
 	t := textOf(r)
 	p := policyRule{ID: t.ID, Program: t.Program, ProgramBytes: t.ProgramBytes, Verdict: t.Verdict, Direction: t.Direction,
-		Protocol: t.Protocol, Remote: t.Remote, Place: t.Place, Host: t.Host, Port: t.Port, LocalPort: t.LocalPort,
+		Protocol: t.Protocol, Remote: t.Remote, Place: t.Place, Zone: t.Zone, Host: t.Host, Port: t.Port, LocalPort: t.LocalPort,
 		StartedBy: t.StartedBy, StarterBytes: t.StarterBytes, Builtin: t.Builtin, Proposed: t.Proposed, Note: t.Note,
 		PortTo: t.PortTo, ICMPType: t.ICMPType, User: t.User, Learned: t.Learned, PassLock: t.PassLock,
 		Created: t.Created, LastUsed: t.LastUsed, Hits: t.Hits}
@@ -97,13 +99,16 @@ func policyOf(r firewall.Rule) policyRule {
 
 func (p policyRule) rule() (firewall.Rule, error) {
 	t := ruleText{ID: p.ID, Program: p.Program, ProgramBytes: p.ProgramBytes, Verdict: p.Verdict, Direction: p.Direction,
-		Protocol: p.Protocol, Remote: p.Remote, Place: p.Place, Host: p.Host, Port: p.Port, LocalPort: p.LocalPort,
+		Protocol: p.Protocol, Remote: p.Remote, Place: p.Place, Zone: p.Zone, Host: p.Host, Port: p.Port, LocalPort: p.LocalPort,
 		StartedBy: p.StartedBy, StarterBytes: p.StarterBytes, Until: p.Until, Enabled: p.Enabled == nil || *p.Enabled,
 		PortTo: p.PortTo, ICMPType: p.ICMPType, User: p.User, Learned: p.Learned, PassLock: p.PassLock,
 		Builtin: p.Builtin, Proposed: p.Proposed, Note: p.Note, Created: p.Created, LastUsed: p.LastUsed, Hits: p.Hits}
 	named := t.ID != ""
 	if !named {
 		t.ID = "new" // the store gives it another
+	}
+	if p.Zone != firewall.AnyZone && (p.Remote != "" || p.Place != "") {
+		return firewall.Rule{}, errors.New("zone excludes remote and place: keep one of them")
 	}
 	r, err := t.rule()
 	if !named {

@@ -120,7 +120,7 @@ func (r *policyReader) expression(e *unstable.Node) (line int, err error) {
 	return line, r.value(name[0], e.Value())
 }
 
-// beginTable begins settings or a rule. Zones and networks would be tables too.
+// beginTable begins settings or a rule.
 func (r *policyReader) beginTable(name string, list bool, line int) error {
 	clear(r.keys)
 	r.table, r.start = name, line

@@ -70,7 +70,7 @@ func TestThePolicyFileIsWhatItWas(t *testing.T) {
 // Whatever a rule gets one day must be in the file too, or an import loses it.
 func TestNothingOfARuleIsLostInTheFile(t *testing.T) {
 	full := firewall.Rule{ID: "r1", Program: "/bin/a", Direction: firewall.In, Protocol: firewall.TCP, Remote: netip.MustParsePrefix("192.0.2.0/24"),
-		Place: firewall.Loopback, Host: "*.example.org", Port: 1, PortTo: 9, ICMPType: 9, LocalPort: 2, StartedBy: "/bin/b", User: "1000", Verdict: firewall.Ask, Until: firewall.Expiry{At: time.Unix(1e9, 0)},
+		Place: firewall.Loopback, Zone: firewall.TrustedZone, Host: "*.example.org", Port: 1, PortTo: 9, ICMPType: 9, LocalPort: 2, StartedBy: "/bin/b", User: "1000", Verdict: firewall.Ask, Until: firewall.Expiry{At: time.Unix(1e9, 0)},
 		Disabled: true, Builtin: true, Proposed: true, Learned: true, PassLock: true, Note: "n", Created: time.Unix(1, 0), LastUsed: time.Unix(2, 0), Hits: 3}
 	values := reflect.ValueOf(full)
 	for i := range values.NumField() {

@@ -25,6 +25,7 @@ type ruleText struct {
 	Protocol     firewall.Protocol  `json:"protocol"`
 	Remote       string             `json:"remote"` // an address or prefix
 	Place        string             `json:"place,omitempty"`
+	Zone         firewall.Zone      `json:"zone,omitempty"`
 	Host         string             `json:"host"`
 	Port         uint16             `json:"port"`
 	LocalPort    uint16             `json:"local_port,omitempty"`
@@ -51,7 +52,7 @@ type ruleText struct {
 var places = map[firewall.Place]string{firewall.AnyPlace: "", firewall.Loopback: "loopback", firewall.Resolver: "resolvers"}
 
 func textOf(r firewall.Rule) ruleText {
-	t := ruleText{ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Place: places[r.Place],
+	t := ruleText{ID: string(r.ID), Program: r.Program, Direction: r.Direction, Protocol: r.Protocol, Place: places[r.Place], Zone: r.Zone,
 		Host: r.Host, Port: r.Port, LocalPort: r.LocalPort, Verdict: r.Verdict, Until: untilText(r.Until), Enabled: !r.Disabled,
 		Learned: r.Learned, PassLock: r.PassLock, PortTo: r.PortTo, ICMPType: r.ICMPType, User: r.User,
 		Builtin: r.Builtin, Proposed: r.Proposed, Note: r.Note, By: r.By.Way, ByUser: r.By.User, Created: r.Created.UTC(), LastUsed: r.LastUsed.UTC(), Hits: r.Hits}
@@ -84,7 +85,7 @@ func untilText(e firewall.Expiry) string {
 }
 
 func (t ruleText) rule() (firewall.Rule, error) {
-	r := firewall.Rule{ID: firewall.RuleID(t.ID), Program: t.Program, Direction: t.Direction, Protocol: t.Protocol,
+	r := firewall.Rule{ID: firewall.RuleID(t.ID), Program: t.Program, Direction: t.Direction, Protocol: t.Protocol, Zone: t.Zone,
 		Host: t.Host, Port: t.Port, LocalPort: t.LocalPort, Verdict: t.Verdict, Disabled: !t.Enabled, Builtin: t.Builtin,
 		Learned: t.Learned, PassLock: t.PassLock, PortTo: t.PortTo, ICMPType: t.ICMPType, User: t.User,
 		Proposed: t.Proposed, Note: t.Note, By: firewall.Author{Way: t.By, User: t.ByUser}, Created: t.Created, LastUsed: t.LastUsed, Hits: t.Hits}
@@ -260,6 +261,9 @@ type Update struct {
 	Unlearn  []Learned         // what to take from what was learned: To, and More
 
 	Identities []firewall.Identity // as in PutIdentities
+
+	Networks []Network // as in PutNetworks
+	Forget   []string  // networks, by ID
 }
 
 // Update makes all changes of u in one durable transaction, or none. It
@@ -351,6 +355,9 @@ func (u Update) apply(tx *bbolt.Tx, trail *trail) ([]firewall.Rule, error) {
 		return nil, err
 	}
 	if err := unlearn(tx, u.Unlearn, trail); err != nil {
+		return nil, err
+	}
+	if err := changeNetworks(tx, u.Networks, u.Forget, trail); err != nil {
 		return nil, err
 	}
 	return stored, unsee(tx, u.Unsee, trail)

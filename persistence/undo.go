@@ -106,21 +106,25 @@ func (t *changeText) hindrance(tx *bbolt.Tx) error {
 // follows tells whether the record is one that changes by itself, too: it
 // becomes what it was as far as that makes sense.
 func (e edit) follows() bool {
-	return e.Bucket != string(rulesBucket) && e.Bucket != string(settingsBucket)
+	return e.Bucket != string(rulesBucket) && e.Bucket != string(settingsBucket) && e.Bucket != string(networksBucket)
 }
 
-// now is the text of the record as it is now.
+// now is the record as it is; nil: there is none.
 func (e edit) now(tx *bbolt.Tx) json.RawMessage {
 	b := tx.Bucket([]byte(e.Bucket))
-	if b == nil {
+	if b == nil { // that of the networks is made when it is needed
 		return nil
 	}
 	return textIn(b.Get(e.Key))
 }
 
-// same tells whether two texts of the record say the same. A rule that ends at
-// a time is the same whatever another start of the computer's clock says then.
+// same tells whether two states of the record are the same as far as a change
+// can take them back. A rule that ends at a time is the same whatever another
+// start of the computer's clock says then.
 func (e edit) same(a, b json.RawMessage) bool {
+	if e.Bucket == string(networksBucket) {
+		return sameZone(a, b)
+	}
 	if e.Bucket != string(rulesBucket) || len(a) == 0 || len(b) == 0 || bytes.Equal(a, b) {
 		return bytes.Equal(a, b)
 	}
@@ -146,6 +150,8 @@ func (e edit) isEndOfMode() bool { return e.isTimedMode() && len(e.After) == 0 }
 
 func (e edit) what() string {
 	switch {
+	case e.Bucket == string(networksBucket):
+		return fmt.Sprintf("network %s", e.Key)
 	case e.Bucket == string(rulesBucket):
 		return fmt.Sprintf("rule %s", e.Key)
 	case string(e.Key) == ModeSetting:
@@ -159,7 +165,8 @@ func (e edit) what() string {
 func (t *changeText) reverse(tx *bbolt.Tx) (u Update, err error) {
 	u.Settings = map[string]string{}
 	for _, e := range t.Edits {
-		if e.same(e.now(tx), e.Before) || e.isEndOfMode() {
+		now := e.now(tx)
+		if e.same(now, e.Before) || e.isEndOfMode() {
 			continue
 		}
 		switch e.Bucket {
@@ -203,6 +210,10 @@ func (t *changeText) reverse(tx *bbolt.Tx) (u Update, err error) {
 				return u, err
 			}
 			u.Identities = append(u.Identities, i)
+		case string(networksBucket):
+			if err := u.zoneBack(e, now); err != nil {
+				return u, err
+			}
 		}
 	}
 	return u, nil

@@ -54,6 +54,13 @@ type Control interface {
 	// ReportIdle tells how long nobody used the session of a desktop program.
 	ReportIdle(ctx context.Context, idle time.Duration) error
 
+	// Networks returns the networks that this computer is on or was, and the
+	// addresses that were put into a zone.
+	Networks(ctx context.Context) ([]Network, error)
+	// SetZone says what a network is, by its ID, or puts an address or prefix
+	// into a zone. AnyZone forgets it.
+	SetZone(ctx context.Context, id string, z firewall.Zone) error
+
 	Settings(ctx context.Context) ([]Setting, error)
 	SetSetting(ctx context.Context, name, value string) error
 
@@ -145,7 +152,7 @@ type Prompt struct {
 	Direction   firewall.Direction `json:"direction"`
 	Remote      string             `json:"remote"`
 	Host        string             `json:"host"`
-	Port        uint16             `json:"port"`
+	Port        uint16             `json:"port"` // that is connected to: of Direction in, the one here
 	Waiting     int                `json:"waiting"`
 	Others      int                `json:"others"`              // flows beside the first one
 	Sought      []Destination      `json:"sought,omitempty"`    // where they go, in the order in which they came
@@ -154,6 +161,7 @@ type Prompt struct {
 	Ended       bool               `json:"ended,omitempty"`     // the process of the newest has ended
 	Asked       time.Time          `json:"asked"`
 	Deadline    time.Time          `json:"deadline"`
+	Zone        firewall.Zone      `json:"zone,omitempty"` // of the remote
 	Here        bool               `json:"here,omitempty"` // to be shown by the desktop program that watches: its session is the one to ask
 }
 
@@ -170,7 +178,7 @@ type Destination struct {
 type Answer struct {
 	ID      string           `json:"id"`
 	Verdict firewall.Verdict `json:"verdict"`
-	Scope   string           `json:"scope"` // program, host, port, destination, product or starter; "" is program
+	Scope   string           `json:"scope"` // program, host, port, destination, zone, product or starter; "" is program
 	For     string           `json:"for"`   // once, exit, restart, always or a Go duration such as 1h; "" is always
 }
 
@@ -247,6 +255,17 @@ type LogLine struct {
 	Carried   string             `json:"carried,omitempty"`   // for a change: the program whose place another version took, see UndoCarried
 	Warnings  []string           `json:"warnings,omitempty"`  // as in Prompt, where the flow was asked about
 	Facts     []string           `json:"facts,omitempty"`
+}
+
+// Network is a network, or addresses that a person put into a zone.
+type Network struct {
+	ID        string        `json:"id"`             // the hardware address of its gateway and its prefix; or the prefix alone
+	Zone      firewall.Zone `json:"zone,omitempty"` // absent: nobody has said what it is, and it counts as internet
+	Here      bool          `json:"here"`           // this computer is on it
+	Interface string        `json:"interface,omitempty"`
+	Prefixes  []string      `json:"prefixes,omitempty"`
+	First     time.Time     `json:"first,omitzero"`
+	Last      time.Time     `json:"last,omitzero"`
 }
 
 // Identity is what is known of the file of a program that rules were made for.

@@ -39,7 +39,7 @@ func newNotices(clicked func()) *notices {
 
 // show replaces the notification by one about a question.
 func (n *notices) show(p Prompt) {
-	n.want(&notice{promptTitle(p), "To " + destination(p.Host, p.Remote, p.Port) + ". Click to answer."})
+	n.want(&notice{promptTitle(p), promptWhere(p) + ". Click to answer."})
 }
 
 // close takes the notification back.

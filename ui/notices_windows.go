@@ -138,7 +138,7 @@ func (n *notices) send(p Prompt) error {
 	d.message, d.icon, d.balloonIcon, d.infoFlags = noticeMessage, n.icon, n.icon, niifUser|niifLargeIcon
 	copyText(d.tip[:], textTrayPrompt)
 	copyText(d.title[:], promptTitle(p))
-	copyText(d.info[:], "To "+destination(p.Host, p.Remote, p.Port)+". Click to answer.")
+	copyText(d.info[:], promptWhere(p)+". Click to answer.")
 	if ok, _, err := procNotifyIcon.Call(nimAdd, uintptr(unsafe.Pointer(d))); ok == 0 {
 		return fmt.Errorf("send a notification: %w", err)
 	}

@@ -43,9 +43,10 @@ func ruleable(p Prompt) bool { return !p.OnlyOnce && !p.Changed && !p.Inline }
 // form.
 func ruleFor(p Prompt) Rule {
 	r := Rule{
-		Program: p.Program, Direction: p.Direction, Protocol: p.Protocol, Host: p.Host, Port: p.Port,
+		Program: p.Program, Direction: p.Direction, Protocol: p.Protocol, Host: p.Host,
 		Verdict: firewall.Allow, Until: "always", Enabled: true,
 	}
+	*destinationPort(&r) = p.Port
 	if r.Host == "" {
 		r.Remote = p.Remote
 	}

@@ -73,6 +73,26 @@ func TestMoreOpensTheFormOfARuleFilledIn(t *testing.T) {
 	d.loop.Until(t, "no question is shown", func() bool { return !prompt.Visible() })
 }
 
+func TestMoreOfAServerIsAboutThePortHere(t *testing.T) {
+	now := asked
+	c := uitest.New(firewall.ModeAsk, 10)
+	d := newMainDeskOptions(t, c, ui.ViewActivity, ui.Options{Now: func() time.Time { return now }})
+	prompt := ui.PromptOf(d.ui)
+	c.Ask(question("1", func(p *ui.Prompt) {
+		p.Program, p.Direction, p.Host, p.Remote, p.Port = "/usr/sbin/nginx", firewall.In, "", "192.0.2.7", 443
+	}))
+	d.loop.Until(t, "the question is shown", prompt.Visible)
+	now = now.Add(time.Second)
+	test.Tap(prompt.More())
+	d.sees("Add a rule")
+	d.entry("any, 192.0.2.7 or 192.0.2.0/24").SetText("trusted")
+	test.Tap(d.button("Save"))
+	d.loop.Until(t, "the rule is there", func() bool {
+		r, ok := d.theRule("/usr/sbin/nginx")
+		return ok && r.Direction == firewall.In && r.LocalPort == 443 && r.Port == 0 && r.Remote == "trusted"
+	})
+}
+
 func TestWhatNoRuleCanNameOffersNone(t *testing.T) {
 	for name, change := range map[string]func(*ui.Prompt){"unidentified": unidentified, "inline": inline, "changed": changed} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"fyne.io/fyne/v2/theme"
 
 	"sallyport.dev/sallyport/assets"
+	"sallyport.dev/sallyport/firewall"
 )
 
 const (
@@ -79,10 +80,15 @@ func worryingFacts(warnings []string) fyne.CanvasObject {
 
 // destinationRows say where the program wants to go, and who signed it.
 func destinationRows(p Prompt, others *pill) (rows []fyne.CanvasObject) {
+	remote := "Remote"
+	if p.Direction == firewall.In {
+		rows = append(rows, promptFact("Permission", "server", textServer))
+		remote = "From"
+	}
 	if p.Host != "" {
-		rows = append(rows, promptFact("Remote", shown(p.Host), shown(p.Remote)))
+		rows = append(rows, promptFact(remote, shown(p.Host), shown(p.Remote)))
 	} else {
-		rows = append(rows, promptFact("Remote", shown(p.Remote), ""))
+		rows = append(rows, promptFact(remote, shown(p.Remote), ""))
 	}
 	if p.Port != 0 {
 		rows = append(rows, promptFact("Port", protocolName(p.Protocol)+" "+strconv.Itoa(int(p.Port)), assets.Service(p.Protocol.String(), p.Port), container.NewCenter(others.Container)))

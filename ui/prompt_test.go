@@ -350,7 +350,11 @@ func TestPromptPictures(t *testing.T) {
 			p.Facts = append(p.Facts, "command: /opt/updater/bin/updater --channel stable --verbose --state /var/lib/updater")
 		}, 23},
 		"expired": {func(p *ui.Prompt) { p.State = "unanswered" }, 0},
-		"ping":    {func(p *ui.Prompt) { p.Protocol, p.Port = firewall.ICMP, 0 }, 0},
+		"server": {func(p *ui.Prompt) {
+			p.Program, p.Name, p.Direction, p.Host, p.Remote, p.Port = "/usr/sbin/nginx", "nginx", firewall.In, "", "192.0.2.7", 443
+			p.Facts = []string{"started by: systemd", "user: www-data", "command: nginx -g daemon off;"}
+		}, 0},
+		"ping": {func(p *ui.Prompt) { p.Protocol, p.Port = firewall.ICMP, 0 }, 0},
 		"signed": {func(p *ui.Prompt) {
 			p.Program, p.Name, p.Facts = `C:\Program Files\Mozilla Firefox\firefox.exe`, "firefox.exe", []string{"started by: explorer.exe", `user: DESK\anna`}
 			p.Signer, p.Product, p.Signature = "Mozilla Corporation", "Firefox", "signer:Mozilla Corporation/product:Firefox"

@@ -26,6 +26,8 @@ const (
 
 	textAnswerLate = "Blocked, unanswered. Answers hold for the next try."
 	textAnswering  = "Answering…"
+
+	textServer = "to let others connect to it"
 )
 
 // promptTitle says what the program wants.
@@ -35,9 +37,28 @@ func promptTitle(p Prompt) string {
 		name = shown(lastPart(p.Program)) // the line below says the rest, and has room
 	}
 	if p.Direction == firewall.In {
-		return name + " is called from outside"
+		return name + " wants to accept connections"
 	}
 	return name + " wants to connect"
+}
+
+// zoneText names a zone that a rule may name; "" for others.
+func zoneText(z firewall.Zone) string {
+	switch z {
+	case firewall.TrustedZone:
+		return "trusted networks"
+	case firewall.InternetZone:
+		return "the internet"
+	}
+	return ""
+}
+
+// promptWhere says where a program wants to connect to, or who connects to it.
+func promptWhere(p Prompt) string {
+	if p.Direction == firewall.In {
+		return "From " + destination(p.Host, p.Remote, 0)
+	}
+	return "To " + destination(p.Host, p.Remote, p.Port)
 }
 
 // promptWarning says what is worrying about the program, or "".
@@ -112,8 +133,23 @@ func scopeChoices(p Prompt) []choice {
 		{"Anywhere, only this port", "port"},
 		{"Only this " + host + " and port", "destination"},
 	}
-	if p.Port == 0 {
+	switch {
+	case p.Direction == firewall.In:
+		choices = []choice{
+			{"From anywhere, any port", "program"},
+			{"From this " + host + ", any port", "host"},
+			{"From anywhere, this port", "port"},
+			{"From this " + host + ", this port", "destination"},
+		}
+	case p.Port == 0:
 		choices = []choice{{"Anywhere", "program"}, {"Only this " + host, "host"}}
+	}
+	if zone := zoneText(p.Zone); zone != "" {
+		where := "Only " + zone + ", any port"
+		if p.Direction == firewall.In {
+			where = "From " + zone + ", any port"
+		}
+		choices = append(choices, choice{where, "zone"})
 	}
 	if p.StartedBy != "" {
 		choices = append(choices, choice{"Only started by " + shown(lastPart(p.StartedBy)), "starter"})

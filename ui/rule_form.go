@@ -88,9 +88,9 @@ func showRuleForm(u *UI, r Rule) *ruleForm {
 	f := &ruleForm{u: u, rule: r}
 	f.keys = dialogKeys{escape: func() { f.close(false) }, enter: f.save}
 	port := ""
-	if r.Port != 0 {
-		port = strconv.Itoa(int(r.Port))
-		if r.PortTo != 0 {
+	if n := *destinationPort(&r); n != 0 {
+		port = strconv.Itoa(int(n))
+		if r.Direction == firewall.Out && r.PortTo != 0 {
 			port += "-" + strconv.Itoa(int(r.PortTo))
 		}
 	}
@@ -163,7 +163,11 @@ func (f *ruleForm) parse() (Rule, bool) {
 	check(f.host, err)
 	r.Remote, err = parseRemote(f.remote.entry.Text)
 	check(f.remote, err)
-	r.Port, r.PortTo, err = parsePorts(f.port.entry.Text, r.Protocol)
+	_ = r.Direction.UnmarshalText([]byte(f.direction.Selected))
+	port, last, err := parsePorts(f.port.entry.Text, r.Protocol)
+	if err == nil && last != 0 && r.Direction == firewall.In {
+		err = errors.New("a range of ports is for what goes out")
+	}
 	check(f.port, err)
 	r.StartedBy, err = parseStarter(f.starter.entry.Text)
 	check(f.starter, err)
@@ -174,8 +178,22 @@ func (f *ruleForm) parse() (Rule, bool) {
 	r.Note = strings.TrimSpace(f.note.entry.Text)
 	_ = r.Verdict.UnmarshalText([]byte(f.verdict.Selected))
 	r.PassLock = f.lock.Selected == textPasses
-	_ = r.Direction.UnmarshalText([]byte(f.direction.Selected))
+	if r.Direction != f.rule.Direction {
+		r.Port, r.PortTo, r.LocalPort = 0, 0, 0
+	}
+	if *destinationPort(&r) = port; r.Direction == firewall.Out {
+		r.PortTo = last
+	}
 	return r, ok
+}
+
+// destinationPort is the port that is connected to: here, if the rule is about
+// what comes in.
+func destinationPort(r *Rule) *uint16 {
+	if r.Direction == firewall.In {
+		return &r.LocalPort
+	}
+	return &r.Port
 }
 
 func (f *ruleForm) save() {
@@ -261,7 +279,8 @@ func parseRemote(s string) (string, error) {
 	if s == "" || s == textAnywhere {
 		return "", nil
 	}
-	if s == "loopback" || s == "resolvers" {
+	switch s {
+	case "loopback", "resolvers", "trusted", "internet":
 		return s, nil
 	}
 	if a, err := netip.ParseAddr(s); err == nil {

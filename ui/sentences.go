@@ -67,7 +67,7 @@ const (
 	textRuleProtocol  = "Protocol"
 	textRuleHost      = "Host name"
 	textRuleRemote    = "Address"
-	textRulePort      = "Remote port"
+	textRulePort      = "Port"
 	textRuleStarter   = "Started by"
 	textRuleUntil     = "Lasts"
 	textRuleNote      = "Note"
@@ -291,7 +291,7 @@ func textAnswerCount(allow, block int) string {
 func soughtText(p Prompt) string {
 	text := destination(p.Host, p.Remote, p.Port)
 	if p.Direction == firewall.In {
-		text = "from " + text
+		text = "from " + destination(p.Host, p.Remote, 0)
 	}
 	if others := len(p.Sought) - 1; others > 0 || p.Elsewhere > 0 {
 		text += " and " + plural(max(others, 0)+p.Elsewhere, "other", "others")

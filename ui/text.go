@@ -131,6 +131,8 @@ func reasonText(reason string) string {
 		return "Answered once"
 	case firewall.ByMode:
 		return "By mode"
+	case firewall.ByZone:
+		return "Blocked address"
 	case firewall.Unanswered:
 		return "Not answered"
 	case firewall.TooMany:
@@ -194,6 +196,10 @@ func ruleScopeText(r Rule) string {
 		what = "this computer"
 	case r.Remote == "resolvers":
 		what = "the DNS resolvers"
+	case r.Remote == "trusted":
+		what = "trusted networks"
+	case r.Remote == "internet":
+		what = "the internet"
 	case r.Remote != "":
 		what = shown(r.Remote)
 	}
@@ -209,7 +215,11 @@ func ruleScopeText(r Rule) string {
 			parts = append(parts, "port "+portName(r.Protocol, r.Port))
 		}
 	}
-	if r.LocalPort != 0 {
+	switch {
+	case r.LocalPort == 0:
+	case r.Direction == firewall.In:
+		parts = append(parts, "at port "+portName(r.Protocol, r.LocalPort))
+	default:
 		parts = append(parts, "local port "+strconv.Itoa(int(r.LocalPort)))
 	}
 	if r.Protocol != firewall.AnyProtocol {

@@ -232,6 +232,14 @@ func (c *Client) UndoCarried(ctx context.Context, program string) error {
 	return c.call(ctx, changePatience, "POST", "/v1/programs/undo", ui.Identity{Program: program}, nil)
 }
 
+func (c *Client) Networks(ctx context.Context) (ns []ui.Network, err error) {
+	return ns, c.call(ctx, readPatience, "GET", "/v1/networks", nil, &ns)
+}
+
+func (c *Client) SetZone(ctx context.Context, id string, z firewall.Zone) error {
+	return c.call(ctx, changePatience, "POST", "/v1/networks", ui.Network{ID: id, Zone: z}, nil)
+}
+
 func (c *Client) Confirm(ctx context.Context, allow, block []string) error {
 	return c.call(ctx, changePatience, "POST", "/v1/confirm", confirmRequest{allow, block}, nil)
 }

@@ -82,6 +82,8 @@ func (s *Server) handler() http.Handler {
 	handle(mux, s, "GET /v1/prompts", toRead, func(ctx context.Context, _ none) ([]ui.Prompt, error) { return c.Prompts(ctx) })
 	handle(mux, s, "GET /v1/rules", toRead, func(ctx context.Context, _ none) ([]ui.Rule, error) { return c.Rules(ctx) })
 	handle(mux, s, "GET /v1/programs", toRead, func(ctx context.Context, _ none) ([]ui.Identity, error) { return c.Identities(ctx) })
+	handle(mux, s, "GET /v1/networks", toRead, func(ctx context.Context, _ none) ([]ui.Network, error) { return c.Networks(ctx) })
+	handle(mux, s, "POST /v1/networks", toManage, plain(func(ctx context.Context, n ui.Network) error { return c.SetZone(ctx, n.ID, n.Zone) }))
 	handle(mux, s, "GET /v1/settings", toRead, func(ctx context.Context, _ none) ([]ui.Setting, error) { return c.Settings(ctx) })
 	handle(mux, s, "GET /v1/export", toRead, func(ctx context.Context, _ none) ([]byte, error) { return c.Export(ctx) })
 	handle(mux, s, "POST /v1/log", toRead, c.Log)

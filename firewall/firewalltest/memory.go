@@ -34,6 +34,7 @@ type cached struct {
 	pid      int
 	started  int64 // in ns, as times that are the same may differ as values
 	host     string
+	zone     firewall.Zone
 }
 
 // NewMemory makes a backend that does not run yet.
@@ -131,8 +132,10 @@ func (m *Memory) Dial(a firewall.Attempt) *Connection {
 
 // lookUp finds a cached decision; m.mu is held.
 func (m *Memory) lookUp(a firewall.Attempt) (d firewall.Decision, ok bool) {
+	a.Zone = m.policy.Zones.Of(a.Remote.Addr())
 	for _, scope := range []firewall.Scope{firewall.ThisProgram, firewall.ThisDestination} {
-		for _, bounds := range []firewall.Bounds{{}, {Host: true}, {Process: true}, {Process: true, Host: true}} {
+		for i := range 8 {
+			bounds := firewall.Bounds{Zone: i&1 != 0, Host: i&2 != 0, Process: i&4 != 0}
 			d, ok = m.cache[cacheKey(a, scope, bounds)]
 			if until := d.Bounds.Until; ok && (until.IsZero() || time.Now().Before(until)) {
 				return d, true
@@ -147,6 +150,7 @@ func (m *Memory) released(a firewall.Attempt, d firewall.Decision, generation in
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.sink != nil && generation == m.generation && d.Reason != firewall.Gone && d.Scope != firewall.ThisFlow {
+		a.Zone = m.policy.Zones.Of(a.Remote.Addr())
 		m.cache[cacheKey(a, d.Scope, d.Bounds)] = d
 	}
 }
@@ -155,13 +159,16 @@ func cacheKey(a firewall.Attempt, scope firewall.Scope, bounds firewall.Bounds) 
 	bounds.Until = time.Time{}
 	key := cached{Question: firewall.Question{Program: a.Program, Direction: a.Direction}, scope: scope, bounds: bounds}
 	if scope == firewall.ThisDestination {
-		key.protocol, key.remote, key.icmp = a.Protocol, a.Remote, a.ICMP
+		key.protocol, key.remote, key.icmp = a.Protocol, a.Destination(), a.ICMP
 	}
 	if bounds.Process {
 		key.pid, key.started = a.PID, a.Started.UnixNano()
 	}
 	if bounds.Host {
 		key.host = a.Host
+	}
+	if bounds.Zone {
+		key.zone = a.Zone
 	}
 	return key
 }

@@ -33,26 +33,40 @@ func addressWords(a netip.Addr) (words [4]uint32) {
 	return words
 }
 
-// flow is the part of a flow that a remote tells. Of ICMP the kernel has the
+// flow is the flow as far as the remote tells it. Of ICMP the kernel has the
 // type, plus 1, in the place of the port.
 func (r kernelRemote) flow() firewall.Flow {
 	f := firewall.Flow{Protocol: firewall.Protocol(r.Protocol), Remote: netip.AddrPortFrom(address(r.Address), r.Port)}
 	if f.Protocol == firewall.ICMP {
 		f.ICMP, f.Remote = r.Port, netip.AddrPortFrom(f.Remote.Addr(), 0)
 	}
+	if r.Stays&inward != 0 {
+		f.Direction = firewall.In
+		f.Local, f.Remote = netip.AddrPortFrom(netip.Addr{}, f.Remote.Port()), netip.AddrPortFrom(f.Remote.Addr(), 0)
+	}
 	return f
 }
 
+// remoteOf is what the kernel side knows a flow's destination by.
 func remoteOf(f firewall.Flow) kernelRemote {
-	r := kernelRemote{
-		Address:  addressWords(f.Remote.Addr()),
-		Port:     f.Remote.Port(),
-		Protocol: uint8(f.Protocol),
+	to := f.Destination()
+	r := kernelRemote{Address: addressWords(to.Addr()), Port: to.Port(), Protocol: uint8(f.Protocol)}
+	if f.Direction == firewall.In {
+		r.Stays = inward
 	}
 	if f.Protocol == firewall.ICMP {
 		r.Port = f.ICMP
 	}
 	return r
+}
+
+// flowKey is what the kernel side knows a flow of the socket by.
+func flowKey(cookie uint64, f firewall.Flow) kernelFlow {
+	key := kernelFlow{Cookie: cookie, Remote: remoteOf(f)}
+	if f.Direction == firewall.In {
+		key.Origin = uint32(f.Remote.Port())
+	}
+	return key
 }
 
 // bootTime is when the system started, as the process table tells it: whole

@@ -228,10 +228,13 @@ func TestASocketGivenToAnotherNamespaceIsJudged(t *testing.T) {
 // where it came from, and no other.
 func TestAnAnswerToTheOutsideOpensNoOtherWay(t *testing.T) {
 	world := newWorld(t)
-	g := world.guard(setup{})
 	path := world.program("server")
+	g := world.guard(setup{Rules: []firewall.Rule{server("server", path, firewall.Allow)}})
 	datagrams := world.start(world.talkInside, path, "open udp4", "bind 10.77.0.1:7170")
 	stream := world.start(world.talkInside, path, "open tcp4", "bind 10.77.0.1:7170", "listen")
+	// The first datagram is what the kernel side knows the server by.
+	world.caller("open udp4", "sendto 10.77.0.1:7170 first")
+	g.logs(path, firewall.Allow, 1)
 	for _, command := range []string{"throw 10.77.0.2:7171 10.77.0.1:7170", "open 10.77.0.2:7171 10.77.0.1:7170"} {
 		world.peer.send(t, command)
 		world.peer.next(t)

@@ -49,6 +49,7 @@ type run struct {
 	preparer    *preparer
 	holding     *holding
 	hands       hands
+	knocks      chan knock
 	lostBefore  atomic.Uint64
 	locked      atomic.Bool   // the mode is lock
 	starters    atomic.Bool   // rules depend on what started a process
@@ -77,7 +78,7 @@ func (b *Backend) Run(ctx context.Context, sink firewall.Sink, ready func()) (er
 		return err
 	}
 	defer i.release()
-	r := &run{limits: b.config.Limits, log: b.config.Log, sink: sink, instance: i, holding: newHolding()}
+	r := &run{limits: b.config.Limits, log: b.config.Log, sink: sink, instance: i, holding: newHolding(), knocks: make(chan knock, maxKnocks)}
 	defer r.close()
 	if r.kernel, err = load(i, b.config.Limits); err != nil {
 		return err
@@ -174,6 +175,7 @@ func (b *Backend) kernelConfig(i *instance) kernelConfig {
 	set(b.policy.Loopback, flagLoopback)
 	set(b.policy.Inbound, flagInbound)
 	set(i.whole, flagWhole)
+	set(b.policy.FailOpen, flagFailOpen)
 	return c
 }
 
@@ -200,7 +202,7 @@ func (b *Backend) Apply(p firewall.Policy) error {
 	r.locked.Store(p.Mode == firewall.ModeLock)
 	r.starters.Store(p.Starters)
 	r.scripts.Store(p.Scripts)
-	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
+	if err := r.cache.begin(b.kernelConfig(r.instance), b.policy.Zones); err != nil {
 		return err
 	}
 	if facts := r.tableFacts(p); facts != b.facts {

@@ -26,6 +26,12 @@ const (
 	flagProcesses = 32
 	flagByName    = 64
 	flagPass      = 128
+	flagFailOpen  = 256
+	flagZoned     = 512
+
+	stays  = 1
+	inward = 2
+	zone   = 16 // times the zone's number
 
 	ownerLogged = 1
 	ownerMany   = 4
@@ -56,6 +62,7 @@ type cache struct {
 	interprets func(path string) bool // whether each execution of the program there is to be judged
 
 	mu     sync.Mutex
+	zones  firewall.Zones
 	marks  uint64       // of interpreters
 	config kernelConfig // as the kernel has it
 	next   kernelConfig // and as it is to be once all is judged again
@@ -72,7 +79,8 @@ type cache struct {
 type remembered struct {
 	program firewall.Program
 	place   firewall.Place
-	host    bool // the verdict depends on the address's name
+	remote  netip.Addr // one of the zone that the key is of
+	host    bool       // the verdict depends on the address's name
 }
 
 func newCache(k *kernelSide, known func(netip.Addr) (string, time.Time), place func(kernelRemote) firewall.Place) *cache {
@@ -93,9 +101,15 @@ func newCache(k *kernelSide, known func(netip.Addr) (string, time.Time), place f
 // counts at once. What was decided before counts until finish, so that at no
 // moment, be it the last of this process, a decided program is unknown. Only
 // the lock is in force at once.
-func (c *cache) begin(config kernelConfig) error {
+func (c *cache) begin(config kernelConfig, zones firewall.Zones) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !zones.Equal(c.zones) || c.next.Epoch == 0 {
+		if err := c.k.zone(zones); err != nil {
+			return err
+		}
+		c.zones = zones
+	}
 	before := c.config
 	if c.next.Epoch == 0 && c.k.taken {
 		if err := c.k.Configs.Lookup(uint32(0), &before); err != nil {
@@ -238,7 +252,7 @@ func (c *cache) moved(resolvers []netip.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, m := range c.mirror {
-		if key.Remote != (kernelRemote{}) && now[key.Remote.Address] != (m.place == firewall.Resolver) {
+		if !key.anywhere() && now[key.Remote.Address] != (m.place == firewall.Resolver) {
 			c.drop(key)
 		}
 	}

@@ -133,17 +133,24 @@ func (r *run) refuse(f *heldFlow, packets []uint32) {
 	}
 	if !cut && udp && !many {
 		// The kernel ends no sockets of UDP-Lite, but can tell them.
-		if found, ok := r.owners.find(f.key.Cookie); ok {
+		if found, ok := r.owners.find(f.key.Cookie, f.attempt.Direction); ok {
 			if err := hearRefusal(found.Pid, found.Fd); err != nil {
 				r.log.Warn("tell a program that its datagram is blocked", "error", err)
 			}
 		}
 	}
+	if !cut {
+		r.reject(packets)
+		return
+	}
 	for _, id := range packets {
-		if cut {
-			r.drop(id)
-			continue
-		}
+		r.drop(id)
+	}
+}
+
+// reject drops packets and has the kernel tell their socket.
+func (r *run) reject(packets []uint32) {
+	for _, id := range packets {
 		if err := r.queue.SetVerdictWithOption(id, nfqueue.NfRepeat, nfqueue.WithMark(rejectMark)); err != nil {
 			r.log.Warn("reject a held packet", "error", err)
 		}

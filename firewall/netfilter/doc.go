@@ -9,8 +9,8 @@
 //   - eBPF programs on one cgroup, the root of the cgroup v2 tree or the one
 //     that was named: connect4/6 and sendmsg4/6 say which program opens a flow
 //     and refuse (EPERM) what is known to be blocked; sock_create and
-//     sock_release follow sockets; ingress and egress copy DNS. None of them
-//     changes a packet. They run also for sockets of other network namespaces,
+//     sock_release follow sockets; ingress and egress copy DNS; ingress lets in
+//     datagrams from outside, or not. None of them changes a packet. They run also for sockets of other network namespaces,
 //     which they let pass and count.
 //   - an eBPF program on the execution of programs, on the whole system, which
 //     notes the command lines of interpreters in the filtered cgroup.
@@ -43,6 +43,22 @@
 // remembers is judged again, and then everything of before is forgotten at
 // once. Everything else is queued, and the engine decides it: the kernel only
 // remembers.
+//
+// A connection from outside is decided when its listener answers it: the answer
+// is looked at like a first packet that leaves, of the program that listens, and
+// waits in the same queue, so that the caller is connected the moment it is
+// allowed. Blocked, the listener forgets it, and the caller hears nothing. A
+// datagram for a socket that is connected to nobody is let in if it answers what
+// the socket sent, if it is an answer of DHCP, or if its program may serve. One
+// that nothing decides is not kept: the engine is told of it, and who sent it
+// sends it again. What a socket sends to whom it let in is an answer. The same
+// cache has the verdicts of both directions. Who has the socket of a server that
+// was handed on is the program that was started last of those that hold it when
+// it is called first.
+//
+// What depends on a remote's zone is cached by program and zone: the zones are in
+// a map of prefixes, as [firewall.Zones] has them. While addresses are blocked
+// that is so of every decision, and none is known before a program runs.
 //
 // Programs that rules name are made known before they run: by their path and
 // file (device, inode, generation, change time), so that their first attempt is
@@ -107,8 +123,11 @@
 //
 // AF_PACKET sockets bypass netfilter. Who may change what /proc/PID/exe names
 // (CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE, also in a user namespace) can pass
-// as another program. Datagrams that answer what another computer sent first to
-// the same socket count as inbound. Loopback is neither held nor logged while a
+// as another program. A datagram socket that is older than the firewall has sent
+// nothing yet as far as is known: what answers it before it sends again is a
+// call. Who answers a datagram that was sent to many counts by its port only.
+// Datagrams for the kernel's own sockets pass. Protocols other than TCP, UDP and
+// UDP-Lite are not asked about when they come from outside. Loopback is neither held nor logged while a
 // rule allows all of it and none blocks or asks. Segments of TCP that a raw socket
 // makes up, save those that open a connection, pass only if the kernel knows
 // that their program is allowed; they are not asked about, but logged.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"slices"
@@ -27,6 +28,7 @@ type setup struct {
 	FailOpen bool
 	Patience time.Duration
 	Limits   netfilter.Limits
+	Zones    map[netip.Prefix]firewall.Zone
 
 	Identities string                    // the file that keeps what programs are; "": nothing does
 	Packages   map[string]firewall.Proof // of files that a package vouches for
@@ -43,7 +45,8 @@ type request struct {
 	FailOpen bool
 	Answer   firewall.Answer
 	Program  firewall.Program // to accept
-	Path     string           // to undo what was carried over there
+	Zones    map[netip.Prefix]firewall.Zone
+	Path     string // to undo what was carried over there
 }
 
 // event is what the engine process tells the test.
@@ -112,6 +115,11 @@ func engineRole() error {
 	if err != nil {
 		return err
 	}
+	zones, err := firewall.NewZones(s.Zones)
+	if err != nil {
+		return err
+	}
+	rules = rules.In(zones)
 	e := &engineParts{out: &reporter{prompts: make(chan []firewall.Prompt, 1), out: bufio.NewWriter(os.Stdout)}, setup: s, rules: rules}
 	go e.out.show()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -191,6 +199,12 @@ func (e *engineParts) do(r request, done *event) (err error) {
 	rules := e.rules
 	if r.Rules != nil {
 		rules, err = ruleset(r.Rules)
+		rules = rules.In(e.rules.Zones())
+	}
+	if err == nil && r.Zones != nil {
+		var zones firewall.Zones
+		zones, err = firewall.NewZones(r.Zones)
+		rules = rules.In(zones)
 	}
 	if err == nil && r.Put != nil {
 		rules, err = rules.Change([]firewall.Rule{*r.Put}, nil)
@@ -198,7 +212,7 @@ func (e *engineParts) do(r request, done *event) (err error) {
 	if err != nil {
 		return err
 	}
-	policy, changed := e.policy, r.Rules != nil || r.Put != nil
+	policy, changed := e.policy, r.Rules != nil || r.Put != nil || r.Zones != nil
 	if changed {
 		e.rules = rules
 		e.engine.SetRules(rules)

@@ -20,6 +20,7 @@ const (
 	eventDNS      = 2
 	eventLocalDNS = 3
 	eventHanded   = 4
+	eventKnock    = 5
 
 	eventHeader = 16                     // struct event
 	eventsEvery = 250 * time.Millisecond // at the latest; each look wakes a processor
@@ -35,16 +36,17 @@ type events struct {
 	gone   func(cookie uint64)
 	handed func(cookie uint64)
 	dns    func(packet.Packet)
+	knock  func(cookie uint64, packet []byte)
 	passes chan struct{} // a pass over everything that waited has ended
 	wanted atomic.Int32
 }
 
-func newEvents(k *kernelSide, gone, handed func(uint64), dns func(packet.Packet)) (*events, error) {
+func newEvents(k *kernelSide, gone, handed func(uint64), dns func(packet.Packet), knock func(uint64, []byte)) (*events, error) {
 	reader, err := ringbuf.NewReader(k.Events)
 	if err != nil {
 		return nil, fmt.Errorf("open the ring of events: %w", err)
 	}
-	return &events{reader: reader, naming: k.Naming, gone: gone, handed: handed, dns: dns, passes: make(chan struct{}, 1)}, nil
+	return &events{reader: reader, naming: k.Naming, gone: gone, handed: handed, dns: dns, knock: knock, passes: make(chan struct{}, 1)}, nil
 }
 
 // read handles events until the reader is closed.
@@ -132,6 +134,9 @@ func (e *events) handle(sample []byte) {
 		e.gone(cookie)
 	case eventHanded:
 		e.handed(cookie)
+	case eventKnock:
+		bytes := sample[eventHeader:]
+		e.knock(cookie, bytes[:min(int(length), len(bytes))])
 	case eventDNS, eventLocalDNS:
 		direction := firewall.Out
 		if cookie != 0 {

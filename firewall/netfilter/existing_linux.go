@@ -46,7 +46,7 @@ func (r *run) reportExisting() {
 	}
 	for _, f := range list {
 		a := r.existing(f, listening)
-		if d, ok := r.sink.Judge(a); ok && d.Verdict == firewall.Block && d.Reason == firewall.ByRule {
+		if d, ok := r.sink.Judge(a); ok && d.Cuts() {
 			r.cutEstablished(f, a, d)
 			continue
 		}
@@ -66,7 +66,7 @@ func (r *run) judgeAgain() {
 	}
 	for _, f := range list {
 		a := r.existing(f, listening)
-		if d, ok := r.sink.Judge(a); ok && d.Verdict == firewall.Block && d.Reason == firewall.ByRule {
+		if d, ok := r.sink.Judge(a); ok && d.Cuts() {
 			r.cutEstablished(f, a, d)
 		}
 	}

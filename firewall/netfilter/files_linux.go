@@ -43,7 +43,7 @@ func (c *cache) ofFile(path string, key kernelFileAt, judge judge) (v kernelVerd
 	p := c.proven(firewall.Program{Kind: firewall.Executable, Path: path}, key.program())
 	a := firewall.Attempt{Program: p, UID: -1, Time: time.Now()}
 	d, ok := judge(a)
-	if !ok || d.Scope != firewall.ThisProgram || d.Bounds.Process || d.Bounds.Host {
+	if !ok || d.Scope != firewall.ThisProgram || d.Bounds.Process || d.Bounds.Host || d.Bounds.Zone {
 		return v, false
 	}
 	v = c.verdict(d)

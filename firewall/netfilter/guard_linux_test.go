@@ -191,7 +191,7 @@ func (g *guard) remember(p firewall.Prompt, v firewall.Verdict) time.Time {
 // rule adds or changes the rule for a program; the caller puts it into force.
 func (g *guard) rule(program string, v firewall.Verdict) firewall.RuleID {
 	for i, r := range g.setup.Rules {
-		if r.Program == program {
+		if r.Program == program && r.Direction == firewall.Out {
 			g.setup.Rules = slices.Clone(g.setup.Rules)
 			g.setup.Rules[i].Verdict = v
 			return r.ID

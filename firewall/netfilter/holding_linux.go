@@ -67,6 +67,13 @@ func (h *holding) join(key kernelFlow, packet uint32) (held, kept bool) {
 	return true, true
 }
 
+// holds tells whether a flow is held.
+func (h *holding) holds(key kernelFlow) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.flows[key] != nil
+}
+
 func (h *holding) add(f *heldFlow) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -112,7 +119,7 @@ func (h *holding) end(f *heldFlow) []uint32 {
 			delete(h.waiting, f.owner.Program)
 		}
 	}
-	if h.more[f.owner.Program] -= len(f.packets) - 1; h.more[f.owner.Program] <= 0 {
+	if h.more[f.owner.Program] -= max(0, len(f.packets)-1); h.more[f.owner.Program] <= 0 {
 		delete(h.more, f.owner.Program)
 	}
 	return f.packets

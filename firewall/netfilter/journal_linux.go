@@ -72,8 +72,14 @@ func (r *run) sweep(m *ebpf.Map) {
 
 // report tells the sink what the kernel decided.
 func (r *run) report(key kernelSeenKey, s kernelSeen) {
-	flow := kernelRemote{Address: key.Remote.Address, Port: key.Remote.Port, Protocol: key.Remote.Protocol}.flow()
-	flow.Local = netip.AddrPortFrom(address(s.Local), uint16(s.LocalPort))
+	flow := key.Remote.flow()
+	local, port := address(s.Local), uint16(s.LocalPort)
+	if flow.Direction == firewall.In {
+		flow.Local = netip.AddrPortFrom(local, flow.Local.Port())
+		flow.Remote = netip.AddrPortFrom(flow.Remote.Addr(), port)
+	} else {
+		flow.Local = netip.AddrPortFrom(local, port)
+	}
 	program := r.identities.program(key.Program, s.Pid)
 	a := firewall.Attempt{
 		Flow: flow.Normal(), Program: program, PID: int(s.Pid), UID: int(int32(s.Uid)), Parent: int(key.Parent), Started: startTime(s.Started),

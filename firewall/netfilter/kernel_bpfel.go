@@ -18,6 +18,30 @@ type kernelAddress struct {
 	Words [4]uint32
 }
 
+type kernelArrival struct {
+	_ structs.HostLayout
+	H struct {
+		_      structs.HostLayout
+		Tuple  kernelTuple
+		Remote kernelRemote
+		Local  struct {
+			_       structs.HostLayout
+			Address [4]uint32
+			Port    uint32
+		}
+		Offset uint16
+		_      [2]byte
+	}
+	R kernelRemote
+	L struct {
+		_       structs.HostLayout
+		Address [4]uint32
+		Port    uint32
+	}
+	_    [4]byte
+	Flow kernelFlow
+}
+
 type kernelConfig struct {
 	_        structs.HostLayout
 	Epoch    uint32
@@ -82,7 +106,7 @@ type kernelFlow struct {
 	_      structs.HostLayout
 	Cookie uint64
 	Remote kernelRemote
-	Zero   uint32
+	Origin uint32
 }
 
 type kernelHost struct {
@@ -133,6 +157,12 @@ type kernelPathText struct {
 	Links          uint32
 	Hash           uint64
 	Text           [2304]int8
+}
+
+type kernelPrefix struct {
+	_       structs.HostLayout
+	Length  uint32
+	Address [4]uint32
 }
 
 type kernelProgram struct {
@@ -208,10 +238,18 @@ type kernelWanted struct {
 	Fd  uint32
 }
 
+type kernelWelcome struct {
+	_       structs.HostLayout
+	Verdict kernelVerdict
+	Port    uint32
+	Zero    uint32
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	kernelMapArrivals     = "arrivals"
 	kernelMapConfigs      = "configs"
 	kernelMapCounters     = "counters"
 	kernelMapDestinations = "destinations"
@@ -224,6 +262,8 @@ const (
 	kernelMapHosts        = "hosts"
 	kernelMapHurries      = "hurries"
 	kernelMapInterpreters = "interpreters"
+	kernelMapKernelOwners = "kernel_owners"
+	kernelMapKnocks       = "knocks"
 	kernelMapNaming       = "naming"
 	kernelMapOthers       = "others"
 	kernelMapOwners       = "owners"
@@ -233,12 +273,14 @@ const (
 	kernelMapScratch      = "scratch"
 	kernelMapSeenEven     = "seen_even"
 	kernelMapSeenOdd      = "seen_odd"
+	kernelMapSpoken       = "spoken"
 	kernelMapStrangers    = "strangers"
 	kernelMapTalked       = "talked"
 	kernelMapTalking      = "talking"
 	kernelMapTicks        = "ticks"
 	kernelMapTuples       = "tuples"
 	kernelMapWanteds      = "wanteds"
+	kernelMapZones        = "zones"
 	kernelProgBlocked     = "blocked"
 	kernelProgConnect4    = "connect4"
 	kernelProgConnect6    = "connect6"
@@ -315,6 +357,7 @@ type kernelProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernelMapSpecs struct {
+	Arrivals     *ebpf.MapSpec `ebpf:"arrivals"`
 	Configs      *ebpf.MapSpec `ebpf:"configs"`
 	Counters     *ebpf.MapSpec `ebpf:"counters"`
 	Destinations *ebpf.MapSpec `ebpf:"destinations"`
@@ -327,6 +370,8 @@ type kernelMapSpecs struct {
 	Hosts        *ebpf.MapSpec `ebpf:"hosts"`
 	Hurries      *ebpf.MapSpec `ebpf:"hurries"`
 	Interpreters *ebpf.MapSpec `ebpf:"interpreters"`
+	KernelOwners *ebpf.MapSpec `ebpf:"kernel_owners"`
+	Knocks       *ebpf.MapSpec `ebpf:"knocks"`
 	Naming       *ebpf.MapSpec `ebpf:"naming"`
 	Others       *ebpf.MapSpec `ebpf:"others"`
 	Owners       *ebpf.MapSpec `ebpf:"owners"`
@@ -336,12 +381,14 @@ type kernelMapSpecs struct {
 	Scratch      *ebpf.MapSpec `ebpf:"scratch"`
 	SeenEven     *ebpf.MapSpec `ebpf:"seen_even"`
 	SeenOdd      *ebpf.MapSpec `ebpf:"seen_odd"`
+	Spoken       *ebpf.MapSpec `ebpf:"spoken"`
 	Strangers    *ebpf.MapSpec `ebpf:"strangers"`
 	Talked       *ebpf.MapSpec `ebpf:"talked"`
 	Talking      *ebpf.MapSpec `ebpf:"talking"`
 	Ticks        *ebpf.MapSpec `ebpf:"ticks"`
 	Tuples       *ebpf.MapSpec `ebpf:"tuples"`
 	Wanteds      *ebpf.MapSpec `ebpf:"wanteds"`
+	Zones        *ebpf.MapSpec `ebpf:"zones"`
 }
 
 // kernelVariableSpecs contains global variables before they are loaded into the kernel.
@@ -370,6 +417,7 @@ func (o *kernelObjects) Close() error {
 //
 // It can be passed to loadKernelObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernelMaps struct {
+	Arrivals     *ebpf.Map `ebpf:"arrivals"`
 	Configs      *ebpf.Map `ebpf:"configs"`
 	Counters     *ebpf.Map `ebpf:"counters"`
 	Destinations *ebpf.Map `ebpf:"destinations"`
@@ -382,6 +430,8 @@ type kernelMaps struct {
 	Hosts        *ebpf.Map `ebpf:"hosts"`
 	Hurries      *ebpf.Map `ebpf:"hurries"`
 	Interpreters *ebpf.Map `ebpf:"interpreters"`
+	KernelOwners *ebpf.Map `ebpf:"kernel_owners"`
+	Knocks       *ebpf.Map `ebpf:"knocks"`
 	Naming       *ebpf.Map `ebpf:"naming"`
 	Others       *ebpf.Map `ebpf:"others"`
 	Owners       *ebpf.Map `ebpf:"owners"`
@@ -391,16 +441,19 @@ type kernelMaps struct {
 	Scratch      *ebpf.Map `ebpf:"scratch"`
 	SeenEven     *ebpf.Map `ebpf:"seen_even"`
 	SeenOdd      *ebpf.Map `ebpf:"seen_odd"`
+	Spoken       *ebpf.Map `ebpf:"spoken"`
 	Strangers    *ebpf.Map `ebpf:"strangers"`
 	Talked       *ebpf.Map `ebpf:"talked"`
 	Talking      *ebpf.Map `ebpf:"talking"`
 	Ticks        *ebpf.Map `ebpf:"ticks"`
 	Tuples       *ebpf.Map `ebpf:"tuples"`
 	Wanteds      *ebpf.Map `ebpf:"wanteds"`
+	Zones        *ebpf.Map `ebpf:"zones"`
 }
 
 func (m *kernelMaps) Close() error {
 	return _KernelClose(
+		m.Arrivals,
 		m.Configs,
 		m.Counters,
 		m.Destinations,
@@ -413,6 +466,8 @@ func (m *kernelMaps) Close() error {
 		m.Hosts,
 		m.Hurries,
 		m.Interpreters,
+		m.KernelOwners,
+		m.Knocks,
 		m.Naming,
 		m.Others,
 		m.Owners,
@@ -422,12 +477,14 @@ func (m *kernelMaps) Close() error {
 		m.Scratch,
 		m.SeenEven,
 		m.SeenOdd,
+		m.Spoken,
 		m.Strangers,
 		m.Talked,
 		m.Talking,
 		m.Ticks,
 		m.Tuples,
 		m.Wanteds,
+		m.Zones,
 	)
 }
 

@@ -31,8 +31,8 @@ func (w *world) talkInside(path string, _ ...string) *talker {
 
 func TestALockStopsEverythingButLoopbackAndLiftedBringsItBack(t *testing.T) {
 	world := newWorld(t)
-	g := world.guard(setup{})
 	path := world.program("good")
+	g := world.guard(setup{Rules: []firewall.Rule{server("server", path, firewall.Allow)}})
 	g.decide(path, firewall.Allow)
 	tcp := []string{"open tcp4", "connect 10.77.0.2:7000"}
 	udp := []string{"open udp4", "connect 10.77.0.2:7000"}
@@ -61,6 +61,8 @@ func TestALockStopsEverythingButLoopbackAndLiftedBringsItBack(t *testing.T) {
 	}
 	server := world.start(world.talkInside, path, "open tcp4", "bind 10.77.0.1:7150", "listen")
 	hearer := world.start(world.talkInside, path, "open udp4", "bind 10.77.0.1:7150")
+	world.caller("open udp4", "sendto 10.77.0.1:7150 first") // what the kernel side knows the server by
+	g.logs(path, firewall.Allow, 1)
 
 	g.tell(request{Do: "mode", Mode: firewall.ModeLock})
 	before := world.see("locked")

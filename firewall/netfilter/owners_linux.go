@@ -74,12 +74,17 @@ func (o *owners) list() (found []foundSocket, err error) {
 	}
 }
 
-// find returns the holder of the socket with this cookie.
-func (o *owners) find(cookie uint64) (foundSocket, bool) {
+// find returns the holder of the socket with this cookie. Of those who have a
+// server's, the one that was started last has it to serve: the others handed it
+// on.
+func (o *owners) find(cookie uint64, d firewall.Direction) (foundSocket, bool) {
 	list, _ := o.list()
 	best := -1
 	for i, f := range list {
-		if f.Cookie == cookie && (best < 0 || f.Member > list[best].Member) {
+		if f.Cookie != cookie {
+			continue
+		}
+		if best < 0 || f.Member > list[best].Member || d == firewall.In && f.Member == list[best].Member && f.Started > list[best].Started {
 			best = i
 		}
 	}

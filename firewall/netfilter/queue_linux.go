@@ -9,13 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cilium/ebpf"
 	nfqueue "github.com/florianl/go-nfqueue/v2"
 	"github.com/mdlayher/netlink"
 
 	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/firewall/packet"
-	"sallyport.dev/sallyport/firewall/process"
 )
 
 const (
@@ -87,9 +85,9 @@ func (r *run) listen(ctx context.Context) error {
 	})
 }
 
-// hold makes an attempt of a packet and hands it to the sink. stays tells that
+// hold makes an attempt of a packet and hands it to the sink. onLoopback tells that
 // the packet leaves by the loopback device.
-func (r *run) hold(id uint32, bytes []byte, stays bool) {
+func (r *run) hold(id uint32, bytes []byte, onLoopback bool) {
 	p, err := packet.Parse(bytes, firewall.Out)
 	if err != nil {
 		r.senseless(id, firewall.Attempt{UID: -1, Time: time.Now()})
@@ -99,9 +97,13 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 	t := tupleOf(bytes)
 	missing := r.kernel.Tuples.Lookup(&t, &cookie) != nil
 	flow := p.Flow.Normal()
-	key := kernelFlow{Cookie: cookie, Remote: remoteOf(flow)}
-	if stays {
-		key.Remote.Stays = 1
+	server := cookie&serverMark != 0
+	if cookie &^= serverMark; server {
+		flow.Direction = firewall.In
+	}
+	key := flowKey(cookie, flow)
+	if onLoopback {
+		key.Remote.Stays |= stays
 	}
 	if held, kept := r.holding.join(key, id); held {
 		if !kept {
@@ -113,110 +115,25 @@ func (r *run) hold(id uint32, bytes []byte, stays bool) {
 	if f.open = r.locked.Load(); flow.Protocol == firewall.TCP {
 		f.open = p.TCPFlags&packet.SYN == 0
 	}
-	var program firewall.Program
-	var settled <-chan struct{}
-	switch {
-	case missing:
-		program = firewall.Program{Why: "its socket is not known", File: "socket"}
-	case cookie == 0:
-		program = firewall.Program{Kind: firewall.Kernel}
-	default:
-		if r.kernel.Owners.Lookup(&cookie, &f.owner) != nil {
-			found, ok := r.owners.find(cookie)
-			if ok && found.Member == 0 {
-				r.accept(id)
-				return
-			}
-			if ok {
-				f.owner = found.owner()
-				f.owner.Flags = ownerHeld
-				r.kernel.Owners.Update(&cookie, &f.owner, ebpf.UpdateNoExist)
-			}
-		}
-		program = firewall.Program{Why: "its process is not known", File: fmt.Sprintf("socket %d", cookie)}
-		if f.owner.Pid != 0 || f.owner.Program.Inode != 0 {
-			program, settled = r.identities.within(lookPatience, f.owner.Program, f.owner.Pid)
-		}
+	settled, ours := r.describe(f, flow, missing)
+	if !ours {
+		r.accept(id)
+		return
 	}
-	if !r.holding.busy(f.owner.Program) {
-		r.events.drain()
-	}
-	f.attempt = r.attempt(flow, program, f.owner.Pid, f.owner.Uid, f.owner.Started)
-	f.attempt.Parent, f.attempt.Socket = int(f.owner.Parent), r.socket(cookie, f.owner, program)
-	if cookie == 0 {
-		f.attempt.UID = -1
-	}
-	if !stays && flow.Remote.Addr().IsLoopback() {
+	if !onLoopback && flow.Remote.Addr().IsLoopback() {
 		r.senseless(id, f.attempt)
 		return
 	}
-	if !stays && f.attempt.Place == firewall.Loopback {
+	if !onLoopback && f.attempt.Place == firewall.Loopback {
 		f.attempt.Place = firewall.AnyPlace // any address can be bound, also the remote one
 	}
-	epoch := r.cache.currentEpoch()
-	if d, ok := r.cache.answered(key); ok {
-		if now, decided := r.sink.Judge(f.attempt); decided {
-			d = now
-		}
-		r.holding.release(release{f, d, epoch})
-		return
-	}
-	r.holding.add(f)
-	var now kernelOwner
-	if r.kernel.Owners.Lookup(&cookie, &now) == nil && now.Flags&ownerClosed != 0 {
-		r.holding.socketGone(cookie)
-	}
-	if settled != nil {
-		go r.settle(f)
-		return
-	}
-	r.handOver(f)
+	r.judgeHeld(f, settled)
 }
 
 // senseless drops a packet that no rule can be asked about.
 func (r *run) senseless(id uint32, a firewall.Attempt) {
 	r.drop(id)
 	r.sink.Decided(firewall.Entry{Attempt: a, Decision: firewall.Decision{Reason: firewall.NotParsed}, Count: 1})
-}
-
-// attempt says what is known of a flow.
-func (r *run) attempt(f firewall.Flow, p firewall.Program, pid, uid uint32, started uint64) firewall.Attempt {
-	a := firewall.Attempt{
-		Flow: f, Program: p, PID: int(pid), UID: int(int32(uid)), Started: startTime(started),
-		Host: r.names.Lookup(f.Remote.Addr()), Time: time.Now(),
-	}
-	a.Place = r.place(remoteOf(f))
-	if addr := f.Remote.Addr(); a.Place == firewall.AnyPlace && f.Local.Addr() == addr && !addr.IsUnspecified() {
-		a.Place = firewall.Loopback
-	}
-	return r.withStarter(a)
-}
-
-// withStarter says what started the attempt's process, where rules depend on it.
-func (r *run) withStarter(a firewall.Attempt) firewall.Attempt {
-	if a.PID > 0 && r.starters.Load() {
-		a.StartedBy = process.StarterOf(a.PID, a.Started)
-	}
-	return a
-}
-
-// judge is the sink's Judge for an attempt of which it is not known, or was not
-// asked when it was made, what started its process.
-func (r *run) judge(a firewall.Attempt) (firewall.Decision, bool) {
-	return r.sink.Judge(r.withStarter(a))
-}
-
-// place says what is special about a remote, as far as its address tells.
-func (r *run) place(remote kernelRemote) firewall.Place {
-	addr := remote.flow().Remote.Addr()
-	switch {
-	case remote == kernelRemote{}:
-	case r.resolvers.IsResolver(addr):
-		return firewall.Resolver
-	case addr.IsLoopback():
-		return firewall.Loopback
-	}
-	return firewall.AnyPlace
 }
 
 // decide carries decisions out, one after the other, until ctx ends.
@@ -249,6 +166,8 @@ func (r *run) carryOut(d release) {
 		for _, id := range packets {
 			r.accept(id)
 		}
+	case f.attempt.Direction == firewall.In && !gone:
+		r.reject(packets) // ends what the listener began; who called hears nothing
 	case gone || f.open || f.key.Cookie == 0:
 		for _, id := range packets {
 			r.drop(id)

@@ -14,12 +14,16 @@ func (c *cache) verdict(d firewall.Decision) kernelVerdict {
 	return v
 }
 
-// keyOf is what a decision about a flow of o holds for; ok is false if it
+// keyOf is what a decision about a flow of o to the zone holds for; ok is false if it
 // holds for this flow only.
-func keyOf(o kernelOwner, r kernelRemote, d firewall.Decision) (key kernelDestination, ok bool) {
+func keyOf(o kernelOwner, r kernelRemote, z firewall.Zone, d firewall.Decision) (key kernelDestination, ok bool) {
 	key.Program = o.Program
-	if d.Scope == firewall.ThisDestination {
+	key.Remote.Stays = r.Stays & inward
+	switch {
+	case d.Scope == firewall.ThisDestination:
 		key.Remote = r
+	case d.Bounds.Zone:
+		key.Remote.Stays |= uint8(z) * zone
 	}
 	if d.Bounds.Process {
 		key.Process, key.Started = o.Pid, o.Started
@@ -35,6 +39,12 @@ func (d kernelDestination) whole() bool {
 	return d.Process == 0 && d.Remote == kernelRemote{}
 }
 
+// anywhere tells whether the key is of flows to or from every remote, or every
+// one of a zone.
+func (d kernelDestination) anywhere() bool {
+	return d.Remote == kernelRemote{Stays: d.Remote.Stays &^ stays}
+}
+
 // remember tells the kernel a decision, as widely as it holds. It was made in
 // the given epoch, and counts in no other: what changed since is judged again.
 func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d firewall.Decision, epoch uint32, judge judge) {
@@ -47,7 +57,7 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 			return
 		}
 	}
-	if a.Program.Kind == firewall.Unidentified || a.Direction == firewall.In {
+	if a.Program.Kind == firewall.Unidentified {
 		d.Scope = firewall.ThisFlow
 	}
 	if d.Bounds.Host {
@@ -63,14 +73,14 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 		return // judged as, or not as, what was a resolver then
 	}
 	v := c.verdict(d)
-	key, wide := keyOf(o, r, d)
+	key, wide := keyOf(o, r, c.zones.Of(a.Remote.Addr()), d)
 	switch {
 	case wide:
-		c.put(key, remembered{a.Program, a.Place, d.Bounds.Host}, v)
+		c.put(key, remembered{a.Program, a.Place, a.Remote.Addr(), d.Bounds.Host}, v)
 	case d.Bounds.Process:
 		return // the socket may be another process's in a moment
 	default:
-		c.k.Flows.Put(&flow, &v)
+		c.putFlow(flow, a, v)
 		if d.Reason == firewall.ByAnswer && cookie != 0 {
 			if len(c.once) >= maxOnce {
 				clear(c.once)
@@ -78,7 +88,7 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 			c.once[flow] = firewall.Decision{Verdict: d.Verdict, Reason: d.Reason, Rule: d.Rule}
 		}
 	}
-	if cookie == 0 || d.Verdict != firewall.Allow {
+	if cookie == 0 || d.Verdict != firewall.Allow || a.Direction == firewall.In {
 		return
 	}
 	now := o
@@ -97,6 +107,19 @@ func (c *cache) remember(o kernelOwner, flow kernelFlow, a firewall.Attempt, d f
 	}
 	now.Flags = now.Flags&^ownerHeld | ownerLogged
 	c.k.Owners.Put(&cookie, &now)
+}
+
+// putFlow gives the kernel a verdict about one flow. One of datagrams from
+// outside is known by where an answer goes.
+func (c *cache) putFlow(flow kernelFlow, a firewall.Attempt, v kernelVerdict) {
+	if a.Direction == firewall.Out || a.Protocol == firewall.TCP {
+		c.k.Flows.Put(&flow, &v)
+		return
+	}
+	answer := a.Flow
+	answer.Direction = firewall.Out
+	key, port := flowKey(flow.Cookie, answer), uint32(a.Local.Port())
+	c.k.Heard.Put(&key, &kernelWelcome{Verdict: v, Port: port})
 }
 
 // put gives the kernel a verdict and keeps in mind what for.
@@ -119,5 +142,8 @@ func (c *cache) setFlags(key kernelDestination, m remembered) {
 	}
 	if m.host {
 		c.needs(flagByName)
+	}
+	if key.Remote.Stays/zone != 0 {
+		c.needs(flagZoned)
 	}
 }

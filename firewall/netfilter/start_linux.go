@@ -20,7 +20,7 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	r.identities.prove = b.policy.Identify
 	r.starters.Store(b.policy.Starters)
 	r.scripts.Store(b.policy.Scripts)
-	if err := r.cache.begin(b.kernelConfig(r.instance)); err != nil {
+	if err := r.cache.begin(b.kernelConfig(r.instance), b.policy.Zones); err != nil {
 		return err
 	}
 	if err := r.cache.takeNames(r.names); err != nil {
@@ -42,6 +42,7 @@ func (b *Backend) start(ctx context.Context, r *run, wait *sync.WaitGroup) error
 	wait.Go(r.events.read)
 	wait.Go(func() { r.decide(ctx) })
 	wait.Go(func() { r.journal(ctx) })
+	wait.Go(func() { r.answerKnocks(ctx) })
 	r.prepare(ctx, b.policy, wait)
 	if err := r.cache.finish(); err != nil {
 		r.events.reader.Close()
@@ -106,7 +107,7 @@ func (r *run) open() (err error) {
 	}
 	r.cache.interprets = func(path string) bool { return r.scripts.Load() && r.identities.interpreters.lists(path) }
 	r.preparer = newPreparer(r.identities, r.cache, r.sink.Judge)
-	if r.events, err = newEvents(r.kernel, r.socketGone, r.hands.handed, r.names.See); err != nil {
+	if r.events, err = newEvents(r.kernel, r.socketGone, r.hands.handed, r.names.See, r.knocked); err != nil {
 		return err
 	}
 	if err = r.kernel.pinMatchers(); err != nil {

@@ -2,6 +2,7 @@ package netfilter
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -75,7 +76,13 @@ func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kerne
 		a.PID, a.Started = int(key.Process), startTime(key.Started)
 	}
 	var until time.Time
-	if key.Remote != (kernelRemote{}) {
+	there, zoned := !key.anywhere(), key.Remote.Stays/zone
+	if zoned != 0 {
+		if a.Remote = netip.AddrPortFrom(m.remote, 0); uint8(c.zones.Of(m.remote)) != zoned {
+			return v, m, false
+		}
+	}
+	if there {
 		a.Host, until = c.known(a.Remote.Addr())
 	}
 	d, ok := judge(a)
@@ -85,8 +92,7 @@ func (c *cache) again(key kernelDestination, m remembered, judge judge) (v kerne
 	if d.Bounds.Host {
 		d = whileKnown(d, until)
 	}
-	there := key.Remote != kernelRemote{}
-	if d.Scope == firewall.ThisFlow || !there && (d.Scope == firewall.ThisDestination || d.Bounds.Host) ||
+	if d.Scope == firewall.ThisFlow || !there && (d.Scope == firewall.ThisDestination || d.Bounds.Host || d.Bounds.Zone && zoned == 0) ||
 		key.Process == 0 && d.Bounds.Process {
 		return v, m, false
 	}
@@ -102,7 +108,10 @@ func (c *cache) takeOver(identify func(kernelProgram) (firewall.Program, bool), 
 			return
 		}
 		m := remembered{program: p, place: c.place(key.Remote)}
-		if key.Remote.Stays != 0 && !address(key.Remote.Address).IsLoopback() {
+		if key.Remote.Stays/zone != 0 {
+			return // which address it was decided for nobody knows any more
+		}
+		if key.Remote.Stays&stays != 0 && !address(key.Remote.Address).IsLoopback() {
 			return // only its packets tell whether it is from an address to itself
 		}
 		c.mu.Lock()

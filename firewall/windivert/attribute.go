@@ -37,6 +37,7 @@ type result struct {
 	program firewall.Program
 	started time.Time
 	uid     int
+	nobody  bool   // there is no socket for what comes from outside
 	by      string // what started the process, where rules depend on it
 	sid     string // its user, where rules depend on it
 	// provisional tells that more may become known of the program.
@@ -98,8 +99,9 @@ func (a *attributor) run() {
 			r.pid, ok = a.system.owner(t.of)
 			t.seen = time.Now()
 		}
-		if !ok {
+		if !ok || r.pid == 0 && t.owned {
 			r.pid, r.program = 0, unknownProgram(t.of)
+			r.nobody = !ok && t.of.Direction == firewall.In
 			a.results.put(r)
 			continue
 		}

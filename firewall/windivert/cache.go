@@ -14,6 +14,8 @@ type cacheKey struct {
 	scope    firewall.Scope
 	process  bool
 	byHost   bool
+	byZone   bool
+	zone     firewall.Zone
 	protocol firewall.Protocol
 	place    firewall.Place
 	remote   netip.AddrPort
@@ -26,6 +28,7 @@ type cacheKey struct {
 // cache remembers decisions for programs and for their destinations.
 type cache struct {
 	max       int
+	zoned     bool // a decision depends on its remote's zone
 	decisions map[cacheKey]firewall.Decision
 }
 
@@ -33,7 +36,10 @@ func newCache(max int) *cache {
 	return &cache{max: max, decisions: make(map[cacheKey]firewall.Decision)}
 }
 
-func (c *cache) clear() { clear(c.decisions) }
+func (c *cache) clear() {
+	clear(c.decisions)
+	c.zoned = false
+}
 
 // bounded lists what a decision may depend on, the likeliest first.
 var bounded = [...]struct {
@@ -55,14 +61,19 @@ func (c *cache) find(a *firewall.Attempt) (d firewall.Decision, ok bool) {
 		return d, false
 	}
 	for _, b := range bounded {
-		key := keyOf(a, b.scope, b.process, b.byHost)
-		if d, ok = c.decisions[key]; !ok {
-			continue
+		for _, byZone := range [...]bool{false, true} {
+			if byZone && !c.zoned {
+				break
+			}
+			key := keyOf(a, b.scope, firewall.Bounds{Process: b.process, Host: b.byHost, Zone: byZone})
+			if d, ok = c.decisions[key]; !ok {
+				continue
+			}
+			if d.Bounds.Until.IsZero() || a.Time.Before(d.Bounds.Until) {
+				return d, true
+			}
+			delete(c.decisions, key)
 		}
-		if d.Bounds.Until.IsZero() || a.Time.Before(d.Bounds.Until) {
-			return d, true
-		}
-		delete(c.decisions, key)
 	}
 	return firewall.Decision{}, false
 }
@@ -73,23 +84,27 @@ func (c *cache) put(a *firewall.Attempt, d firewall.Decision) {
 		return
 	}
 	if len(c.decisions) >= c.max {
-		clear(c.decisions) // what is needed comes back by itself
+		c.clear() // what is needed comes back by itself
 	}
-	c.decisions[keyOf(a, d.Scope, d.Bounds.Process, d.Bounds.Host)] = d
+	c.zoned = c.zoned || d.Bounds.Zone
+	c.decisions[keyOf(a, d.Scope, d.Bounds)] = d
 }
 
-func keyOf(a *firewall.Attempt, scope firewall.Scope, process, byHost bool) cacheKey {
+func keyOf(a *firewall.Attempt, scope firewall.Scope, b firewall.Bounds) cacheKey {
 	key := cacheKey{
 		Question: firewall.Question{Program: a.Program, Direction: a.Direction},
-		scope:    scope, process: process, byHost: byHost,
+		scope:    scope, process: b.Process, byHost: b.Host, byZone: b.Zone,
 	}
 	if scope == firewall.ThisDestination {
-		key.protocol, key.remote, key.place, key.icmp = a.Protocol, a.Remote, a.Place, a.ICMP
+		key.protocol, key.remote, key.place, key.icmp = a.Protocol, a.Destination(), a.Place, a.ICMP
 	}
-	if process {
+	if b.Zone {
+		key.zone = a.Zone
+	}
+	if b.Process {
 		key.pid, key.started = a.PID, a.Started.UnixNano()
 	}
-	if byHost {
+	if b.Host {
 		key.host = a.Host
 	}
 	return key

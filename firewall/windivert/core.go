@@ -214,7 +214,7 @@ func (c *core) judge(f *flow, b []byte, a *address, d *datagram, now time.Time) 
 func (c *core) decide(f *flow, now time.Time) bool {
 	a := &f.attempt
 	a.Time, a.Place = now, placeOf(f.key.Flow, *c.places)
-	a.Host = c.names.Lookup(a.Remote.Addr())
+	a.Host, a.Zone = c.names.Lookup(a.Remote.Addr()), c.policy.Zones.Of(a.Remote.Addr())
 	if a.Direction == firewall.In && c.policy.Inbound {
 		c.remember(f, firewall.Decision{Verdict: firewall.Allow, Reason: firewall.ByMode})
 		f.logged, f.line = true, nil

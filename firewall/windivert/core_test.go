@@ -152,7 +152,7 @@ func TestADecisionIsRememberedAsWidelyAsItHolds(t *testing.T) {
 		PID: 7, Started: at, Host: "good.test", Time: at,
 	}
 	elsewhere, later, renamed, reused := a, a, a, a
-	elsewhere.Remote = addrPort("192.0.2.2:443")
+	elsewhere.Remote, elsewhere.Zone = addrPort("192.0.2.2:443"), firewall.TrustedZone
 	later.Time = at.Add(time.Minute)
 	renamed.Host = "other.test"
 	reused.Started = at.Add(time.Hour)
@@ -167,6 +167,7 @@ func TestADecisionIsRememberedAsWidelyAsItHolds(t *testing.T) {
 		{"destination", firewall.ThisDestination, firewall.Bounds{}, [5]bool{true, false, true, true, true}},
 		{"process", firewall.ThisProgram, firewall.Bounds{Process: true}, [5]bool{true, true, true, true, false}},
 		{"host", firewall.ThisDestination, firewall.Bounds{Host: true}, [5]bool{true, false, true, false, true}},
+		{"zone", firewall.ThisProgram, firewall.Bounds{Zone: true}, [5]bool{true, false, true, true, true}},
 		{"until", firewall.ThisProgram, firewall.Bounds{Until: at.Add(time.Second)}, [5]bool{true, true, false, true, true}},
 	} {
 		for i, other := range []firewall.Attempt{a, elsewhere, later, renamed, reused} {

@@ -106,6 +106,8 @@
 //   - Two programs that ping the same address, or share a port and send to the
 //     same remote, are told apart by the newer socket.
 //   - Datagrams that answer what another computer sent first to the same socket
-//     count as inbound.
+//     count as inbound, and datagrams from outside as replies while the flow that
+//     they answer is known. Each datagram from outside is looked at.
+//   - A call to a port that nobody has is not asked about: the system answers it.
 //   - Names are not known from answers over TCP or in fragments.
 package windivert

@@ -65,7 +65,9 @@ type connection struct {
 // system is what the backend asks the operating system, off the path of
 // packets.
 type system interface {
-	// owner looks a flow up in the system's tables of connections.
+	// owner looks a flow up in the system's tables of connections. ok is false
+	// if there is no socket for it, pid is 0 if there is one and it cannot be
+	// told whose.
 	owner(f firewall.Flow) (pid uint32, ok bool)
 	// connections lists all connections and listeners.
 	connections() ([]connection, error)

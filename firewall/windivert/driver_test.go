@@ -97,7 +97,7 @@ func wants(filter string, b []byte, a address) bool {
 	judged := fragmented || whole && (p.Opens() || f.Protocol == firewall.UDP || f.Protocol == firewall.ICMP)
 	switch filter {
 	case filterPackets:
-		return d == firewall.Out && judged || d == firewall.In && whole && (p.Opens() || f.Protocol == firewall.UDP && f.Remote.Port() == 53)
+		return d == firewall.Out && judged || d == firewall.In && whole && (p.Opens() || f.Protocol == firewall.UDP)
 	case filterLock:
 		return d == firewall.In || !judged
 	case filterConnection(outward(f)):

@@ -100,6 +100,14 @@ func (c *core) identified(r result, now time.Time) {
 	if f.ticket != r.ticket || f.asked {
 		return
 	}
+	if r.nobody {
+		// The system answers that nobody is there, as without a firewall.
+		for _, w := range c.end(f) {
+			c.send(w.bytes, &w.address)
+		}
+		c.flows.remove(f)
+		return
+	}
 	if f.stage == known {
 		if f.provisional = r.provisional; f.attempt.Program == r.program && f.pid == r.pid && f.attempt.Started.Equal(r.started) {
 			return

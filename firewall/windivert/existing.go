@@ -84,7 +84,7 @@ func (r *run) judgeAgain(undecided map[firewall.Flow]bool) {
 // cutBlocked cuts a connection if a rule blocks it, and tells whether one does.
 func (r *run) cutBlocked(a firewall.Attempt) bool {
 	d, ok := r.sink.Judge(a)
-	if !ok || d.Verdict != firewall.Block || d.Reason != firewall.ByRule {
+	if !ok || !d.Cuts() {
 		return false
 	}
 	err := r.system.cut(a.Flow)

@@ -13,11 +13,12 @@ const (
 	// filterSockets tells who opens what.
 	filterSockets = "event == CONNECT or event == ACCEPT or event == LISTEN or event == BIND or event == CLOSE"
 
-	// filterPackets takes what may open a flow, and the answers of resolvers:
-	// these are known before the program that asked can use them.
+	// filterPackets takes what may open a flow, from here or from outside, and
+	// with it the answers of resolvers: these are known before the program that
+	// asked can use them.
 	filterPackets = "!loopback and !impostor and (" +
 		"(outbound and ((tcp.Syn and !tcp.Ack) or udp or icmp or icmpv6 or fragment)) or " +
-		"(inbound and ((tcp.Syn and !tcp.Ack) or udp.SrcPort == 53)))"
+		"(inbound and ((tcp.Syn and !tcp.Ack) or udp)))"
 
 	// filterLock takes all that filterPackets leaves: under lock the driver
 	// drops it, and attempts are still seen, refused at once and logged.

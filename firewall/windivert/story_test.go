@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"sallyport.dev/sallyport/firewall"
-	"sallyport.dev/sallyport/firewall/packet"
 )
 
 func addrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
@@ -196,33 +195,6 @@ func TestAttemptsWithinASecondAreOneLine(t *testing.T) {
 			s.Errorf("%d lines that count %d", len(lines), count)
 		}
 	}, rule("a", firewall.Allow))
-}
-
-func TestWhatComesFromOutsidePassesUnlessARuleIsAboutIt(t *testing.T) {
-	w := newWorld(ipv4World)
-	story(t, w, func(s *site) {
-		f := flowTo(firewall.TCP, 80, "192.0.2.1:5000")
-		in := f
-		in.Local, in.Remote = f.Remote, f.Local
-		w.mu.Lock()
-		w.sockets[f] = &socket{world: w, flow: f, pid: 1000, done: make(chan struct{}), ended: make(chan struct{})}
-		w.processes[1000] = runningProcess{program: program("server"), started: time.Now()}
-		c := w.sockets[f]
-		w.mu.Unlock()
-		block := rule("server", firewall.Block)
-		block.Direction = firewall.In
-		s.use(firewall.ModeAsk, block)
-		syn := segment{flow: in, flags: packet.SYN, sequence: 9}.bytes()
-		w.enter(syn)
-		s.wait(time.Second)
-		s.expect(c, "held")
-		if e := s.log(firewall.ByRule); len(e) != 1 || e[0].Direction != firewall.In || e[0].Program != program("server") {
-			s.Errorf("log: %+v", e)
-		}
-		s.use(firewall.ModeAsk)
-		w.enter(syn)
-		s.expect(c, "open")
-	})
 }
 
 func TestAChangeOfRulesCountsForFlowsThatWereDecided(t *testing.T) {

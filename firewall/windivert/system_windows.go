@@ -24,8 +24,9 @@ type computer struct{}
 func newSystem() system { return computer{} }
 
 func (computer) owner(f firewall.Flow) (uint32, bool) {
-	r, ok := owner(f)
-	return r.pid, ok
+	rows, err := rowsOf(f.Protocol)
+	r, ok := find(rows, f)
+	return r.pid, ok || f.Direction == firewall.In && (err != nil || taken(rows, f))
 }
 
 func (computer) connections() ([]connection, error) {

@@ -65,7 +65,10 @@ func TestTheSystemKnowsWhoseAConnectionIs(t *testing.T) {
 			if want.listening {
 				continue
 			}
-			if pid, ok := sys.owner(want.Flow); ok != (want.pid != 0) || pid != want.pid {
+			// That there is a socket for what comes from outside is told also where
+			// it is not told whose.
+			there := want.pid != 0 || want.Direction == firewall.In
+			if pid, ok := sys.owner(want.Flow); ok != there || pid != want.pid {
 				t.Errorf("%s: %s is process %d, %v; want %d", address, what, pid, ok, want.pid)
 			}
 		}
@@ -85,6 +88,10 @@ func TestTheSystemKnowsWhoseADatagramIs(t *testing.T) {
 		f := firewall.Flow{Protocol: firewall.UDP, Local: local, Remote: local}
 		if pid, ok := newSystem().owner(f); !ok || pid != uint32(os.Getpid()) {
 			t.Errorf("%s: process %d, %v; want %d", address, pid, ok, os.Getpid())
+		}
+		f.Direction = firewall.In
+		if pid, ok := newSystem().owner(f); !ok || pid != uint32(os.Getpid()) {
+			t.Errorf("%s, from outside: process %d, %v; want %d", address, pid, ok, os.Getpid())
 		}
 		c.Close()
 		if pid, ok := newSystem().owner(f); ok {

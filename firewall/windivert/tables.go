@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"sallyport.dev/sallyport/firewall"
 )
@@ -122,6 +123,14 @@ func find(rows []tableRow, f firewall.Flow) (found tableRow, ok bool) {
 		}
 	}
 	return found, ok
+}
+
+// taken tells whether any socket may be meant by a flow from outside: one has
+// its port here. What is sent to many reaches sockets of other addresses too.
+func taken(rows []tableRow, f firewall.Flow) bool {
+	return slices.ContainsFunc(rows, func(r tableRow) bool {
+		return r.listening && r.Protocol == f.Protocol && r.Local.Port() == f.Local.Port()
+	})
 }
 
 // fits says how well the row fits the flow: 0 is not at all. An exact address

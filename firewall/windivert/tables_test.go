@@ -114,6 +114,14 @@ func TestWhoOwnsAFlow(t *testing.T) {
 			t.Errorf("%s: process %d, %v; want %d", test.what, r.pid, ok, test.pid)
 		}
 	}
+	for port, want := range map[string]bool{"8080": true, "1000": false, "5353": false, "9": false} {
+		if got := taken(rows, flow(tcp, in, "10.0.0.9:"+port, "8.8.8.8:1")); got != want {
+			t.Errorf("TCP port %s is taken: %v", port, got)
+		}
+	}
+	if !taken(rows, flow(udp, in, "224.0.0.251:5353", "8.8.8.8:1")) {
+		t.Error("what is sent to many reaches nobody")
+	}
 	for _, r := range rows {
 		if want := r.listening || r.Remote.Addr() == netip.MustParseAddr("9.9.9.9"); (r.Direction == in) != want {
 			t.Errorf("direction of %+v", r)

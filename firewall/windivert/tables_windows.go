@@ -66,14 +66,24 @@ func (s source) rows() ([]tableRow, error) {
 
 // owner returns the row that a flow belongs to.
 func owner(f firewall.Flow) (tableRow, bool) {
-	var all []tableRow
+	rows, _ := rowsOf(f.Protocol)
+	return find(rows, f)
+}
+
+// rowsOf reads the tables of a protocol. It is an error if none can be read: a
+// computer may have no IPv6.
+func rowsOf(p firewall.Protocol) (all []tableRow, err error) {
+	read := false
 	for _, s := range sources {
-		if s.protocol == f.Protocol {
-			rows, _ := s.rows() // a computer may have no IPv6
-			all = append(all, rows...)
+		if s.protocol == p {
+			rows, e := s.rows()
+			all, err, read = append(all, rows...), e, read || e == nil
 		}
 	}
-	return find(all, f)
+	if read {
+		err = nil
+	}
+	return all, err
 }
 
 // moduleInfo is TCPIP_OWNER_MODULE_BASIC_INFO: of a service, its name and its

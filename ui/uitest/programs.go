@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"sallyport.dev/sallyport/firewall"
 	"sallyport.dev/sallyport/ui"
 )
 
@@ -14,6 +15,12 @@ func (c *Control) Know(programs ...ui.Identity) {
 	defer c.mu.Unlock()
 	c.programs = slices.Clone(programs)
 }
+
+// Networks implements [ui.Control].
+func (c *Control) Networks(context.Context) ([]ui.Network, error) { return nil, nil }
+
+// SetZone implements [ui.Control].
+func (c *Control) SetZone(context.Context, string, firewall.Zone) error { return nil }
 
 // Identities implements [ui.Control].
 func (c *Control) Identities(context.Context) ([]ui.Identity, error) {

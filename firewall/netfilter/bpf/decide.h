@@ -29,6 +29,7 @@ static __always_inline __u32 answer(struct answer *a, struct verdict *v, __u32 s
 {
 	a->epoch = v->epoch;
 	a->decision = v->decision;
+	a->until = v->named ? bpf_ktime_get_boot_ns() + PATIENCE : v->until;
 	/* What ends, or depends on a name, is not kept for the socket. */
 	a->scope = scope == BY_PROGRAM && v->until ? BY_DESTINATION : scope;
 	return v->verdict;
@@ -60,6 +61,15 @@ __noinline __u32 prepared(struct config *c, struct program *p, struct answer *a)
 	return counting(c, &now) ? answer(a, &now, BY_PROGRAM) : UNKNOWN;
 }
 
+/* zone_of is the zone that an address is in, in a key's form. */
+static __always_inline __u8 zone_of(struct remote *r)
+{
+	struct prefix p = { .length = 128 };
+	__builtin_memcpy(p.address, r->address, 16);
+	__u32 *zone = bpf_map_lookup_elem(&zones, &p);
+	return (zone ? *zone & 15 : INTERNET_ZONE) * ZONE;
+}
+
 /* narrower looks for verdicts that are not about the program as a whole. */
 __noinline __u32 narrower(struct config *c, struct owner *o, struct remote *r, __u64 cookie, struct answer *a)
 {
@@ -79,6 +89,16 @@ __noinline __u32 narrower(struct config *c, struct owner *o, struct remote *r, _
 			v = counting(c, bpf_map_lookup_elem(&destinations, &key.d));
 		}
 	}
+	if (!v && c->flags & ZONED) {
+		__builtin_memset(&key.d.remote, 0, sizeof key.d.remote);
+		key.d.remote.stays = zone_of(r);
+		v = counting(c, bpf_map_lookup_elem(&destinations, &key.d));
+		if (!v && key.d.process) {
+			key.d.process = 0;
+			key.d.started = 0;
+			v = counting(c, bpf_map_lookup_elem(&destinations, &key.d));
+		}
+	}
 	if (v)
 		return v->named && !names_known() ? UNKNOWN : answer(a, v, BY_DESTINATION);
 	__builtin_memset(&key, 0, sizeof key);
@@ -86,6 +106,46 @@ __noinline __u32 narrower(struct config *c, struct owner *o, struct remote *r, _
 	key.f.remote = *r;
 	v = counting(c, bpf_map_lookup_elem(&flows, &key.f));
 	return v ? answer(a, v, BY_FLOW) : UNKNOWN;
+}
+
+/* either looks for a verdict about a destination, of the program's or of the
+ * process's. */
+static __noinline struct verdict *either(struct config *c, struct owner *o, struct destination *d)
+{
+	d->process = 0;
+	d->started = 0;
+	struct verdict *v = counting(c, bpf_map_lookup_elem(&destinations, d));
+	if (v || !(c->flags & PROCESSES))
+		return v;
+	d->process = o->pid;
+	d->started = o->started;
+	return counting(c, bpf_map_lookup_elem(&destinations, d));
+}
+
+/* inward is what is decided of a flow that origin opens from outside: of all of
+ * the program's, of those that r describes, or of this one. */
+static __noinline __u32 inward(struct config *c, struct owner *o, struct remote *r, struct flow *f, struct answer *a)
+{
+	struct destination d = { .program = o->program, .remote = { .stays = INWARD } };
+	struct verdict *v = either(c, o, &d);
+	__u32 scope = BY_PROGRAM;
+	if (!v) {
+		scope = BY_DESTINATION;
+		d.remote = *r;
+		v = either(c, o, &d);
+	}
+	if (!v && c->flags & ZONED) {
+		__builtin_memset(&d.remote, 0, sizeof d.remote);
+		d.remote.stays = zone_of(r) | INWARD;
+		v = either(c, o, &d);
+	}
+	if (!v) {
+		scope = BY_FLOW;
+		v = counting(c, bpf_map_lookup_elem(&flows, f));
+	}
+	if (!v || (v->named && !names_known()))
+		return UNKNOWN;
+	return answer(a, v, scope);
 }
 
 /* of_program is what is decided of a program as a whole. */
@@ -153,11 +213,77 @@ static __always_inline bool loopback(struct remote *r)
 	return !r->address[0] && !r->address[1] && !r->address[2] && (r->address[3] == bpf_htonl(1) || !r->address[3]);
 }
 
-/* was_asked tells whether the remote sent to this socket first. */
-static __always_inline bool was_asked(struct config *c, __u64 cookie, struct remote *r)
+/* let_in remembers that a datagram from outside was let in. */
+static __always_inline void let_in(struct flow *f, struct answer *a, __u32 port)
 {
+	struct welcome w = {
+		.verdict = { .until = a->until, .epoch = a->epoch, .decision = a->decision, .verdict = ALLOW },
+		.port = port,
+	};
+	bpf_map_update_elem(&heard, f, &w, BPF_ANY);
+}
+
+/* was_heard tells whether what is sent answers a datagram that was let in, if
+ * only under rules of before: was_asked tells whether it still may. */
+static __always_inline struct welcome *was_heard(__u64 cookie, struct remote *r)
+{
+	if (!datagrams(r->protocol))
+		return 0;
 	struct flow f = { .cookie = cookie, .remote = *r };
-	return (c->flags & INBOUND) && r->protocol == IPPROTO_UDP && bpf_map_lookup_elem(&heard, &f);
+	struct welcome *w = bpf_map_lookup_elem(&heard, &f);
+	return w && w->verdict.verdict == ALLOW ? w : 0;
+}
+
+/* was_asked tells whether what is sent answers a datagram that was let in. It
+ * still does after a change that does not block it. */
+static __always_inline bool was_asked(struct config *c, struct owner *o, __u64 cookie, struct remote *r)
+{
+	struct welcome *w = was_heard(cookie, r);
+	if (!w)
+		return false;
+	if (counting(c, &w->verdict) || c->flags & INBOUND || r->stays)
+		return true;
+	struct flow whole = { .cookie = cookie, .remote = *r, .origin = r->port };
+	struct answer a = {};
+	__u32 port = w->port;
+	whole.remote.stays = INWARD;
+	whole.remote.port = port;
+	__u32 verdict = inward(c, o, &whole.remote, &whole, &a);
+	if (verdict == ALLOW) {
+		whole.remote = *r;
+		whole.origin = 0;
+		let_in(&whole, &a, port);
+	}
+	return verdict != BLOCK;
+}
+
+/* spoke remembers where a socket sent, before it sends elsewhere. Where many
+ * hear it, any of them may answer. */
+static __always_inline void spoke(__u64 cookie, const struct remote *r)
+{
+	if (!datagrams(r->protocol))
+		return;
+	struct flow f = { .cookie = cookie, .remote = *r };
+	if (many_hear(r))
+		__builtin_memset(f.remote.address, 0, 16);
+	__u32 one = 1;
+	bpf_map_update_elem(&spoken, &f, &one, BPF_ANY);
+}
+
+/* solicited tells whether a datagram from outside answers what its socket sent. */
+static __always_inline bool solicited(struct owner *o, struct flow *f)
+{
+	if (same_remote(&o->remote, &f->remote))
+		return true;
+	if (o->remote.protocol == f->remote.protocol && o->remote.port == f->remote.port && many_hear(&o->remote))
+		return true;
+	if (!(o->flags & MANY))
+		return false;
+	if (bpf_map_lookup_elem(&spoken, f))
+		return true;
+	struct flow key = *f;
+	__builtin_memset(key.remote.address, 0, 16);
+	return bpf_map_lookup_elem(&spoken, &key);
 }
 
 /* crowded counts a packet that goes to the engine, and tells whether too many

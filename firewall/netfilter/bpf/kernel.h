@@ -17,6 +17,8 @@
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
 #define TCP_ESTABLISHED 1
+#define TCP_LISTEN 10
+#define TCP_NEW_SYN_RECV 12 /* no socket yet: what a listener answers */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -172,6 +174,7 @@ struct sock_common {
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64 skc_cookie;
+	struct sock *skc_listener; /* only while TCP_NEW_SYN_RECV */
 };
 
 struct sock_cgroup_data {

@@ -3,5 +3,6 @@
  * and apply what the engine decided before; see doc.go. */
 #include "socket.h"
 #include "traffic.h"
+#include "arrival.h"
 
 char LICENSE[] SEC("license") = "GPL";

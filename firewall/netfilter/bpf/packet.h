@@ -14,6 +14,24 @@ struct headers {
 	__u16 offset; /* of the transport header */
 };
 
+/* Where one processor reads what arrives, one packet after the other. */
+struct arrival {
+	struct headers h;
+	struct remote r;
+	struct local l;
+	struct flow flow;
+};
+MAP(arrivals, PERCPU_ARRAY, __u32, struct arrival, 1, 0);
+
+static __always_inline struct arrival *arrival(void)
+{
+	__u32 zero = 0;
+	struct arrival *at = bpf_map_lookup_elem(&arrivals, &zero);
+	if (at)
+		__builtin_memset(at, 0, sizeof *at);
+	return at;
+}
+
 static __always_inline bool has_ports(__u8 protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
@@ -129,6 +147,29 @@ static __always_inline void read_sent(struct __sk_buff *skb, struct config *c, s
 	struct sk_buff *buffer = (void *)kernel_address(skb);
 	struct dst_entry *route = (void *)(BPF_CORE_READ(buffer, _skb_refdst) & ~1UL);
 	h->remote.stays = route && BPF_CORE_READ(route, dev, ifindex) == LOOPBACK_DEVICE;
+}
+
+/* listener is the socket that a packet answers for a connection from outside;
+ * 0 if it does not. */
+static __always_inline struct sock *listener(struct sock *sk)
+{
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_NEW_SYN_RECV)
+		return BPF_CORE_READ(sk, __sk_common.skc_listener);
+	return state == TCP_LISTEN ? sk : 0;
+}
+
+static __always_inline bool datagrams(__u8 protocol)
+{
+	return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
+}
+
+/* many_hear tells whether what is sent there is for more than one. */
+static __always_inline bool many_hear(const struct remote *r)
+{
+	if (!r->address[0] && !r->address[1] && r->address[2] == MAPPED)
+		return bpf_ntohl(r->address[3]) >> 28 == 14 || r->address[3] == 0xffffffff;
+	return bpf_ntohl(r->address[0]) >> 24 == 255;
 }
 
 /* answers tells whether a segment of TCP answers one from outside. */

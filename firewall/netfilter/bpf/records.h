@@ -6,10 +6,10 @@
 
 enum { UNKNOWN, ALLOW, BLOCK };                /* a verdict */
 enum { BY_FLOW, BY_DESTINATION, BY_PROGRAM };  /* how widely it holds */
-enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16, PROCESSES = 32, BY_NAME = 64, PASS = 128 }; /* config flags */
+enum { OFF = 1, LOCK = 2, LOOPBACK = 4, INBOUND = 8, WHOLE = 16, PROCESSES = 32, BY_NAME = 64, PASS = 128, FAIL_OPEN = 256, ZONED = 512 }; /* config flags */
 enum { LOGGED = 1, HELD = 2, MANY = 4, ONCE = 8, CLOSED = 16, HANDED = 32 };   /* owner flags */
 enum { COUNT_LOST, COUNT_FOREIGN, COUNT_UNLOGGED, COUNTERS };
-enum { EVENT_GONE = 1, EVENT_DNS, EVENT_LOCAL_DNS, EVENT_HANDED }; /* local: by the loopback device */
+enum { EVENT_GONE = 1, EVENT_DNS, EVENT_LOCAL_DNS, EVENT_HANDED, EVENT_KNOCK }; /* local: by the loopback device */
 enum { DECIDED_BY_LOCK = 1, FORGED, OVERFLOWN }; /* decision numbers that the kernel gives itself */
 
 /* In the place of a program's inode: the process says that it runs a file that
@@ -60,12 +60,16 @@ struct address {
 	__u32 words[4];
 };
 
-/* Where a flow goes; IPv4 as v4-mapped IPv6. */
+enum { STAYS = 1, INWARD = 2, ZONE = 16 }; /* ZONE times a zone's number */
+#define INTERNET_ZONE 3
+
+/* Where a flow goes; IPv4 as v4-mapped IPv6. Of one from outside, the port is
+ * the one here. */
 struct remote {
 	__u32 address[4];
 	__u16 port; /* of ICMP its type, plus 1 */
 	__u8 protocol;
-	__u8 stays; /* on this computer: it leaves by the loopback device */
+	__u8 stays; /* STAYS: it leaves by the loopback device; INWARD: it comes from outside; in a verdict's key also ZONE */
 };
 
 /* Names the same executable and path also when the kernel has forgotten and
@@ -77,7 +81,8 @@ struct file_at {
 };
 
 /* What a verdict is about: a program's flows to one remote; if process is not
- * 0, only those of this process, and with a zero remote all of them. */
+ * 0, only those of this process, and with a zero remote all of them; all those from
+ * outside if that is INWARD and nothing else, and with a ZONE, all those of it. */
 struct destination {
 	struct program program;
 	struct remote remote;
@@ -88,7 +93,7 @@ struct destination {
 struct flow {
 	__u64 cookie;
 	struct remote remote;
-	__u32 zero;
+	__u32 origin; /* port of who opens it from outside */
 };
 
 struct verdict {
@@ -99,6 +104,12 @@ struct verdict {
 	__u32 named; /* it counts only while the engine knows every name */
 };
 
+/* What was decided of a datagram from outside, and the port here that it came to. */
+struct welcome {
+	struct verdict verdict;
+	__u32 port, zero;
+};
+
 /* Where a flow comes from. */
 struct local {
 	__u32 address[4];
@@ -107,7 +118,8 @@ struct local {
 
 /* What look_up finds. */
 struct answer {
-	__u32 epoch, decision, scope;
+	__u32 epoch, decision, scope, zero;
+	__u64 until; /* as in verdict; soon if the name of an address counts */
 };
 
 /* The program that used a socket last, and what is known of the socket. */
@@ -222,6 +234,26 @@ struct dns_event {
  * second that the engine sees when one of them becomes a resolver. */
 #define STRANGERS_PER_SECOND 64
 
+/* Datagrams from outside that nothing decides yet: so many a second are told
+ * to the engine, and one of a flow within PATIENCE. */
+#define KNOCKS_PER_SECOND 256
+#define KNOCK_BYTES 128
+
+struct knock_event {
+	struct event event;
+	__u8 packet[KNOCK_BYTES];
+};
+
+/* In the number by which a packet's socket is known: it answers one from
+ * outside, and the number is the listener's. */
+#define SERVER (1ULL << 63)
+
+/* A prefix of addresses: its length in bits, of v4-mapped ones too. */
+struct prefix {
+	__u32 length;
+	__u32 address[4];
+};
+
 /* A socket as the iterator finds it. */
 struct found {
 	struct program program;
@@ -275,7 +307,10 @@ MAP(strangers, ARRAY, __u32, struct hurry, 1, 0); /* DNS messages of servers tha
 MAP(flows, LRU_HASH, struct flow, struct verdict, 16384, 0);
 MAP(owners, LRU_HASH, __u64, struct owner, 65536, 0);
 MAP(others, LRU_HASH, __u64, struct other, 4096, 0);
-MAP(heard, LRU_HASH, struct flow, __u32, 16384, 0);
+MAP(kernel_owners, PERCPU_ARRAY, __u32, struct owner, 1, 0);
+MAP(heard, LRU_HASH, struct flow, struct welcome, 16384, 0); /* datagrams from outside, by where an answer goes */
+MAP(spoken, LRU_HASH, struct flow, __u32, 32768, 0); /* where a socket sent before it sent where it did last */
+MAP(knocks, ARRAY, __u32, struct hurry, 1, 0);
 MAP(tuples, LRU_HASH, struct tuple, __u64, 16384, 0);
 MAP(hurries, LRU_HASH, struct program, struct hurry, 4096, 0);
 MAP(paths, LRU_HASH, struct program, struct path_text, 4096, 0);
@@ -289,6 +324,8 @@ MAP(executions, LRU_HASH, __u64, struct execution, 2048, 0);   /* by file: those
 MAP(talking, LRU_HASH, __u64, struct execution_name, 2048, 0); /* by file: those that used the network */
 MAP(talked, LRU_HASH, __u64, struct execution, 2048, 0);       /* these by number, also when their file is another's */
 MAP(drafts, PERCPU_ARRAY, __u32, struct execution, 1, 0);
+
+MAP(zones, LPM_TRIE, struct prefix, __u32, 65536, BPF_F_NO_PREALLOC);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -319,6 +356,16 @@ static __always_inline bool off(struct config *c)
 static __always_inline bool shut(struct config *c)
 {
 	return (c->flags & (LOCK | PASS)) == LOCK;
+}
+
+/* kernel_owner is who has the kernel's own sockets: no program. */
+static __always_inline struct owner *kernel_owner(void)
+{
+	__u32 zero = 0;
+	struct owner *o = bpf_map_lookup_elem(&kernel_owners, &zero);
+	if (o)
+		__builtin_memset(o, 0, sizeof *o);
+	return o;
 }
 
 /* The addresses are compared as numbers: alignment is theirs. */

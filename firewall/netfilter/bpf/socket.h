@@ -70,19 +70,24 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 		bool there = same_remote(&known->remote, r);
 		if (known->epoch == c->epoch && known->verdict == ALLOW &&
 		    (there || known->scope == BY_PROGRAM)) {
-			if (!there) {
+			if (!there && !was_heard(cookie, r)) {
+				spoke(cookie, &known->remote);
 				known->remote = *r;
 				known->flags = (known->flags & ~LOGGED) | MANY;
 			}
 			return 1;
 		}
 	}
+	/* An answer, which makes nothing a reply that comes after it. */
+	if (sending && !(c->flags & LOCK) && was_heard(cookie, r)) {
+		__builtin_memset(&now.remote, 0, sizeof now.remote);
+		bpf_map_update_elem(&owners, &cookie, &now, BPF_NOEXIST);
+		return 1;
+	}
 	__u32 verdict = look_up(c, &now, r, cookie, &a);
 	if (!verdict && file && remember_path(bpf_get_current_task(), &now.program))
 		verdict = prepared(c, &now.program, &a);
 	if (verdict == BLOCK) {
-		if (sending && !(c->flags & LOCK) && was_asked(c, cookie, r))
-			return 1;
 		note(&now, r, 0, a.decision, BLOCK);
 		return 0;
 	}
@@ -96,8 +101,10 @@ static __always_inline int attempt(struct bpf_sock_addr *ctx, struct remote *r, 
 		now.flags = known->flags & (HELD | ONCE | MANY);
 		if (file && !same_hands(known, now.exe, now.uid) && handed(cookie, known, &now))
 			now.flags |= HANDED;
-		if (known->remote.protocol && !same_remote(&known->remote, r))
+		if (known->remote.protocol && !same_remote(&known->remote, r)) {
+			spoke(cookie, &known->remote);
 			now.flags |= MANY;
+		}
 		*known = now;
 	} else
 		bpf_map_update_elem(&owners, &cookie, &now, BPF_ANY);

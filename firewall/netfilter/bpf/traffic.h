@@ -4,10 +4,57 @@
 
 #include "hands.h"
 
+/* answered describes the flow from outside that a packet answers. */
+static __always_inline void answered(struct headers *h, struct remote *r, struct local *l)
+{
+	*r = h->remote;
+	*l = h->local;
+	r->port = h->local.port;
+	r->stays = INWARD;
+	l->port = h->remote.port; /* the log has the other one from r */
+}
+
+/* serve decides what a listener answers a connection from outside. */
+static __noinline int serve(struct __sk_buff *skb, struct config *c, struct sock *sk)
+{
+	struct owner *o = 0;
+	struct headers h = {};
+	struct local l = {};
+	__u64 cookie = 0;
+
+	read_sent(skb, c, &h);
+	if (c->flags & INBOUND || h.remote.stays || h.remote.protocol != IPPROTO_TCP)
+		return 0;
+	if (of_kernel(sk)) {
+		if (!(c->flags & WHOLE))
+			return 0;
+		o = kernel_owner();
+	} else {
+		if (!(c->flags & WHOLE) && !in_subtree(c, BPF_CORE_READ(sk, sk_cgrp_data.cgroup)))
+			return 0;
+		cookie = application_cookie(sk);
+		if (!cookie)
+			cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+		o = bpf_map_lookup_elem(&owners, &cookie);
+	}
+	struct answer a = {};
+	struct flow f = { .cookie = cookie };
+	answered(&h, &f.remote, &l);
+	f.origin = l.port;
+	if (o && inward(c, o, &f.remote, &f, &a) == ALLOW) {
+		note(o, &f.remote, &l, a.decision, ALLOW);
+		return 0;
+	}
+	if (o && cookie)
+		o->flags |= HELD;
+	cookie |= SERVER;
+	bpf_map_update_elem(&tuples, &h.tuple, &cookie, BPF_ANY);
+	return 1;
+}
+
 static __noinline int settle(struct __sk_buff *skb, struct config *c, __u64 cookie, struct owner *o)
 {
 	struct headers h = {};
-	struct owner kernel = {};
 	struct answer a = {};
 
 	read_sent(skb, c, &h);
@@ -19,19 +66,19 @@ static __noinline int settle(struct __sk_buff *skb, struct config *c, __u64 cook
 			o = bpf_map_lookup_elem(&owners, &cookie);
 		}
 	}
-	/* A server's. Of a socket that connects, both ends opened the connection. */
+	/* Of a socket that connects, both ends opened the connection. */
 	if (!o && !(c->flags & LOCK) && h.remote.protocol == IPPROTO_TCP && answers(skb, &h))
 		return 0;
 	if (!o && (!sk || of_kernel(sk))) {
 		if (!(c->flags & WHOLE))
 			return 0;
 		cookie = 0;
-		o = &kernel;
+		o = kernel_owner();
 	}
 	if (!o && !member(c, sk, h.remote.protocol))
 		return 0;
 	if (o && !shut(c)) {
-		if (!(c->flags & LOCK) && was_asked(c, cookie, &h.remote))
+		if (!(c->flags & LOCK) && was_asked(c, o, cookie, &h.remote))
 			return 0;
 		if (look_up(c, o, &h.remote, cookie, &a) == ALLOW) {
 			if (!(o->flags & LOGGED) || o->decision != a.decision || !same_remote(&o->remote, &h.remote))
@@ -84,8 +131,13 @@ int undecided(struct __sk_buff *skb)
 			return 0;
 		}
 	}
-	if (o)
+	if (o) {
 		hands(skb, c, o, cookie, false);
+	} else if (cookie && !shut(c)) {
+		struct sock *server = listener(sender(skb));
+		if (server)
+			return serve(skb, c, server);
+	}
 	return settle(skb, c, cookie, o);
 }
 
@@ -96,7 +148,6 @@ int blocked(struct __sk_buff *skb)
 {
 	struct config *c = configuration();
 	struct headers h = {};
-	struct owner none = {};
 	struct answer a = {};
 
 	if (!c)
@@ -107,25 +158,34 @@ int blocked(struct __sk_buff *skb)
 		crowded();
 		return 0;
 	}
-	__u64 ck = *cookie;
+	bool server = *cookie & SERVER;
+	__u64 ck = *cookie & ~SERVER;
 	struct owner *o = bpf_map_lookup_elem(&owners, &ck);
 	if (!o) {
 		if (ck) {
 			crowded();
 			return 0; /* the engine finds out whose it is */
 		}
-		o = &none;
+		o = kernel_owner();
+		if (!o)
+			return 0;
 	}
 	if (shut(c)) {
 		note(o, &h.remote, &h.local, DECIDED_BY_LOCK, BLOCK);
 		return 1;
 	}
-	if (look_up(c, o, &h.remote, ck, &a) != BLOCK) {
+	struct local l = h.local;
+	struct flow f = { .cookie = ck, .remote = h.remote };
+	if (server) {
+		answered(&h, &f.remote, &l);
+		f.origin = l.port;
+	}
+	if ((server ? inward(c, o, &f.remote, &f, &a) : look_up(c, o, &f.remote, ck, &a)) != BLOCK) {
 		if (!hurrying(&o->program))
 			return 0;
 		a.decision = OVERFLOWN;
 	}
-	note(o, &h.remote, &h.local, a.decision, BLOCK);
+	note(o, &f.remote, &l, a.decision, BLOCK);
 	return 1;
 }
 
@@ -222,93 +282,53 @@ static __always_inline void tell_dns(struct __sk_buff *skb, struct config *c, bo
 		copy_dns(skb, c, reply ? cookie : 0);
 }
 
-/* transport reads what is needed of a packet at little cost: its protocol and
- * ports, if they are where they almost always are. */
-static __always_inline bool transport(struct __sk_buff *skb, __u8 *protocol, __u16 *source, __u16 *target)
+/* What is needed of most packets. */
+struct brief {
+	__u16 source, target;
+	__u8 protocol, flags; /* of TCP */
+	bool more;            /* than headers */
+};
+
+static __always_inline bool extends(__u8 next)
+{
+	return next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
+}
+
+/* transport reads what is needed of a packet at little cost, if it is where it
+ * almost always is, and else at some. */
+static __always_inline bool transport(struct __sk_buff *skb, struct brief *b)
 {
 	__u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	__u32 offset = 40;
 	if (data + 20 > end)
 		return false;
-	if (data[0] >> 4 == 4) {
-		*protocol = data[9];
+	bool four = data[0] >> 4 == 4;
+	b->protocol = four ? data[9] : data[6];
+	if (four)
 		offset = (data[0] & 15) * 4;
-	} else {
-		*protocol = data[6];
+	if (!four && extends(b->protocol)) {
+		struct headers h = {};
+		__u8 p[14] = {};
+		if (read_headers(skb, &h))
+			return false;
+		b->protocol = h.remote.protocol;
+		b->source = h.local.port;
+		b->target = h.remote.port;
+		bpf_skb_load_bytes(skb, h.offset, p, sizeof p);
+		b->flags = p[13];
+		b->more = skb->len > h.offset + (p[12] >> 4) * 4;
+		return true;
 	}
 	__u8 *p = data + offset;
 	if (p + 4 > end)
 		return false;
-	*source = p[0] << 8 | p[1];
-	*target = p[2] << 8 | p[3];
+	b->source = p[0] << 8 | p[1];
+	b->target = p[2] << 8 | p[3];
+	if (b->protocol == IPPROTO_TCP && p + 14 <= end) {
+		b->flags = p[13];
+		b->more = skb->len > offset + (p[12] >> 4) * 4;
+	}
 	return true;
-}
-
-static __always_inline bool connected(struct __sk_buff *skb)
-{
-	struct bpf_sock *sk = skb->sk;
-	sk = sk ? bpf_sk_fullsock(sk) : 0;
-	return sk && sk->state == TCP_ESTABLISHED; /* of UDP, too */
-}
-
-/* passes_lock tells whether a packet is for a socket whose program may pass the
- * lock to where it comes from. Of a datagram socket that serves all, only who
- * was sent to last may answer. */
-static __always_inline bool passes_lock(struct config *c, struct __sk_buff *skb)
-{
-	__u64 cookie = bpf_get_socket_cookie(skb);
-	struct owner *o = cookie ? bpf_map_lookup_elem(&owners, &cookie) : 0;
-	struct headers h = {};
-	struct answer a = {};
-	if (!o || read_headers(skb, &h))
-		return false;
-	struct remote r = { .port = h.local.port, .protocol = h.remote.protocol };
-	__builtin_memcpy(r.address, h.local.address, 16); /* the sender */
-	if (r.protocol == IPPROTO_UDP && !connected(skb) && !same_remote(&o->remote, &r))
-		return false;
-	if (o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM)
-		return true;
-	return look_up(c, o, &r, cookie, &a) == ALLOW;
-}
-
-SEC("cgroup_skb/ingress")
-int ingress(struct __sk_buff *skb)
-{
-	struct config *c = configuration();
-	__u8 protocol = 0;
-	__u16 source = 0, target = 0;
-
-	if (!c || off(c))
-		return 1;
-	if ((c->flags & LOCK) && skb->ifindex != LOOPBACK_DEVICE && here(c, skb) && (shut(c) || !passes_lock(c, skb)))
-		return 0;
-	if (!transport(skb, &protocol, &source, &target))
-		return 1;
-	if (protocol != IPPROTO_UDP && (protocol != IPPROTO_TCP || source != 53))
-		return 1;
-	if (source == 53)
-		tell_dns(skb, c, true);
-	if (protocol != IPPROTO_UDP || (skb->ifindex == LOOPBACK_DEVICE && (c->flags & LOOPBACK)))
-		return 1;
-	if (connected(skb))
-		return 1; /* from nobody else, and to whom it may send was decided */
-	__u64 cookie = bpf_get_socket_cookie(skb);
-	struct owner *o = bpf_map_lookup_elem(&owners, &cookie);
-	if (o && o->epoch == c->epoch && o->verdict == ALLOW && o->scope == BY_PROGRAM)
-		return 1;
-	struct headers h = {};
-	if (read_headers(skb, &h))
-		return 1;
-	struct flow f = { .cookie = cookie };
-	__builtin_memcpy(f.remote.address, h.local.address, 16); /* the sender */
-	f.remote.port = h.local.port;
-	f.remote.protocol = IPPROTO_UDP;
-	f.remote.stays = skb->ifindex == LOOPBACK_DEVICE;
-	if (o && same_remote(&o->remote, &f.remote))
-		return 1; /* an answer to what was sent */
-	__u32 one = 1;
-	bpf_map_update_elem(&heard, &f, &one, BPF_ANY);
-	return 1;
 }
 
 /* forged tells whether a raw socket made up a segment of TCP that its program
@@ -342,19 +362,18 @@ SEC("cgroup_skb/egress")
 int egress(struct __sk_buff *skb)
 {
 	struct config *c = configuration();
-	__u8 protocol = 0;
-	__u16 source = 0, target = 0;
+	struct brief b = {};
 
 	if (!c || off(c))
 		return 1;
-	if (!transport(skb, &protocol, &source, &target))
+	if (!transport(skb, &b))
 		return 1;
 	changed_hands(skb, c);
 	/* The table never looks at established TCP; what a raw socket makes up to
 	 * look like it passes only if its program is allowed. */
-	if (protocol != IPPROTO_UDP && skb->ifindex != LOOPBACK_DEVICE && forged(c, skb))
+	if (b.protocol != IPPROTO_UDP && skb->ifindex != LOOPBACK_DEVICE && forged(c, skb))
 		return 0;
-	if (target == 53 && (protocol == IPPROTO_UDP || protocol == IPPROTO_TCP))
+	if (b.target == 53 && (b.protocol == IPPROTO_UDP || b.protocol == IPPROTO_TCP))
 		tell_dns(skb, c, false);
 	return 1;
 }
