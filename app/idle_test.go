@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,28 +11,35 @@ import (
 )
 
 // away is a person whom the system sees.
-type away struct{ since time.Time }
+type away struct {
+	mu    sync.Mutex
+	since time.Time // zero: nobody can tell
+}
+
+func (a *away) set(since time.Time) { a.mu.Lock(); a.since = since; a.mu.Unlock() }
 
 func (a *away) idle(context.Context) (time.Duration, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	return time.Since(a.since), !a.since.IsZero()
 }
 
 func TestAllTrafficIsLockedOnceNobodyIsHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newComputer(t)
-		person := &away{time.Now()}
-		c.idleness.system = person.idle
+		person := &c.person
+		person.set(time.Now())
 		c.run(time.Hour)
 		c.is(firewall.ModeAsk, "switched off, after an hour")
 		if err := c.SetSetting(t.Context(), "lock-idle", "5m"); err != nil {
 			t.Fatal(err)
 		}
-		person.since = time.Now()
+		person.set(time.Now())
 		c.run(4 * time.Minute)
 		c.is(firewall.ModeAsk, "after four minutes")
 		c.run(2 * time.Minute)
 		c.is(firewall.ModeLock, "after six minutes")
-		person.since = time.Now()
+		person.set(time.Now())
 		c.run(time.Minute)
 		c.is(firewall.ModeLock, "when somebody is back")
 		if err := c.SetMode(t.Context(), firewall.ModeAsk); err != nil {
@@ -45,7 +53,7 @@ func TestAllTrafficIsLockedOnceNobodyIsHere(t *testing.T) {
 		}
 		c.run(time.Hour)
 		c.is(firewall.ModeAsk, "ended from afar")
-		person.since = time.Now()
+		person.set(time.Now())
 		c.run(time.Minute)
 		// A desktop program whose person is here counts, as long as it says so.
 		for range 10 {
@@ -58,7 +66,7 @@ func TestAllTrafficIsLockedOnceNobodyIsHere(t *testing.T) {
 		c.run(7 * time.Minute)
 		c.is(firewall.ModeLock, "after that")
 		// Where nobody can tell, nothing is locked.
-		person.since = time.Time{}
+		person.set(time.Time{})
 		if err := c.SetMode(t.Context(), firewall.ModeAsk); err != nil {
 			t.Fatal(err)
 		}

@@ -29,6 +29,8 @@ type computer struct {
 	boots  int
 	booted time.Time
 
+	person away
+
 	store *persistence.Store
 	*Control
 	stop func()
@@ -72,6 +74,7 @@ func (c *computer) start(first firewall.Mode) {
 	if c.Control, err = newControl(c.store, firewalltest.NewMemory(), first, c.clock()); err != nil {
 		c.t.Fatal(err)
 	}
+	c.idleness.system = c.person.idle
 	ctx, cancel := withCancel(c.t)
 	var running sync.WaitGroup
 	running.Go(func() { c.engine.Run(ctx) })

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -57,6 +58,12 @@ func (d *mainDesk) objects() []fyne.CanvasObject {
 		all = visible(all, root)
 	}
 	return all
+}
+
+// TestMain has pictures be the same everywhere.
+func TestMain(m *testing.M) {
+	time.Local = time.UTC
+	os.Exit(m.Run())
 }
 
 // visible appends an object and all that is visible in it.

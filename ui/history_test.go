@@ -3,7 +3,6 @@ package ui_test
 import (
 	"runtime"
 	"testing"
-	"time"
 
 	"fyne.io/fyne/v2/test"
 
@@ -24,13 +23,6 @@ func (d *mainDesk) chooses(from, to string) {
 	d.t.Fatalf("no choice shows %q", from)
 }
 
-// inUTC has pictures be the same everywhere.
-func inUTC(t *testing.T) {
-	zone := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = zone })
-}
-
 func withRule(t *testing.T, c *uitest.Control, r ui.Rule) ui.Rule {
 	t.Helper()
 	r.Enabled, r.Until = true, "always"
@@ -44,7 +36,6 @@ func withRule(t *testing.T, c *uitest.Control, r ui.Rule) ui.Rule {
 // A line says why it came about; the rule is disabled and changed from there,
 // and that is undone.
 func TestALineIsExplainedAndItsRuleDisabledAndUndone(t *testing.T) {
-	inUTC(t)
 	c := uitest.New(firewall.ModeAsk, 50)
 	rule := withRule(t, c, ui.Rule{Program: "/usr/bin/curl", Verdict: firewall.Block})
 	d := newMainDesk(t, c, ui.ViewActivity)
@@ -90,7 +81,6 @@ func TestAChangeIsUndoneFromItsLine(t *testing.T) {
 // Before a rule is made and before a mode is chosen, it is seen what that would
 // have changed.
 func TestWhatARuleOrAModeWouldChangeIsShownBefore(t *testing.T) {
-	inUTC(t)
 	c := uitest.New(firewall.ModeAsk, 50)
 	d := newMainDesk(t, c, ui.ViewPrograms)
 	d.sees("Any program")
@@ -122,7 +112,6 @@ func TestWhatARuleOrAModeWouldChangeIsShownBefore(t *testing.T) {
 
 // What nobody needs is listed and removed at once; rules are sorted.
 func TestRulesAreSortedAndCleaned(t *testing.T) {
-	inUTC(t)
 	c := uitest.New(firewall.ModeAsk, 50)
 	withRule(t, c, ui.Rule{Program: "/gone/editor", Verdict: firewall.Allow, Hits: 5})
 	withRule(t, c, ui.Rule{Program: "/opt/zed", Verdict: firewall.Block, Port: 443, Protocol: firewall.TCP})

@@ -61,9 +61,6 @@ func TestWhatWasLearnedIsAcceptedOrForgotten(t *testing.T) {
 }
 
 func TestAModeIsChosenForATime(t *testing.T) {
-	zone := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = zone })
 	c := uitest.New(firewall.ModeAsk, 10)
 	d := newMainDesk(t, c, ui.ViewSettings)
 	d.sees("Time to answer")

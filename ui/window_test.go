@@ -314,9 +314,6 @@ func TestTheKeyboardReachesEveryPage(t *testing.T) {
 
 // TestMainWindowPictures compares whole windows with pictures looked at before.
 func TestMainWindowPictures(t *testing.T) {
-	zone := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = zone })
 	for _, w := range []struct {
 		view ui.View
 		look ui.Appearance

@@ -44,6 +44,7 @@ type identities struct {
 	containers map[string]string // the cgroups of those that were met, by name
 	opening    sync.Mutex        // one look at an open file at a time
 	looks      looks
+	kernel     gate // whoever uses the kernel side
 
 	prove firewall.Identify // nil: every file is the program of its path; set before the first use
 
@@ -68,7 +69,12 @@ func newIdentities(k *kernelSide) (*identities, error) {
 	return i, nil
 }
 
-func (i *identities) close() { i.opened.Close() }
+// close waits for whoever uses the kernel side. Who looks at a file that does
+// not answer may come back later, and finds it closed.
+func (i *identities) close() {
+	i.kernel.close()
+	i.opened.Close()
+}
 
 // proven says as which program a file counts, given that it is the one at its
 // path.
@@ -166,7 +172,7 @@ func (i *identities) identify(key kernelProgram, pid uint32) firewall.Program {
 		return unidentified("says that it runs a file that it does not run")
 	}
 	var text kernelPathText
-	if err := i.paths.Lookup(&key, &text); err != nil {
+	if err := i.kernel.with(func() error { return i.paths.Lookup(&key, &text) }); err != nil {
 		return unidentified("its path is not known")
 	}
 	if text.Complete == 0 {
@@ -219,10 +225,18 @@ type openedFile struct {
 }
 
 // open asks the kernel which files the descriptors are, in one pass.
-func (i *identities) open(fds map[int]string) (map[int]openedFile, error) {
+func (i *identities) open(fds map[int]string) (found map[int]openedFile, err error) {
 	if len(fds) == 0 {
 		return nil, nil
 	}
+	err = i.kernel.with(func() error {
+		found, err = i.openNow(fds)
+		return err
+	})
+	return found, err
+}
+
+func (i *identities) openNow(fds map[int]string) (map[int]openedFile, error) {
 	first := slices.Min(slices.Collect(maps.Keys(fds)))
 	i.opening.Lock()
 	defer i.opening.Unlock()

@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -28,6 +29,7 @@ type interpreters struct {
 	space  uint64    // number of our mount namespace
 	open   func(map[int]string) (map[int]openedFile, error)
 	mark   func(uint64) error // adds the marks of those that are listed; see interpreter.h
+	kernel *gate
 
 	mu    sync.Mutex
 	files map[string]listing // those that are listed, by path
@@ -42,7 +44,7 @@ type execution struct {
 
 func newInterpreters(k *kernelSide, i *identities) *interpreters {
 	return &interpreters{
-		listed: k.Interpreters, talked: k.Talked, space: i.space, open: i.open,
+		listed: k.Interpreters, talked: k.Talked, space: i.space, open: i.open, kernel: &i.kernel,
 		files: make(map[string]listing), known: make(map[kernelProgram]execution),
 	}
 }
@@ -147,7 +149,8 @@ func (in *interpreters) script(path string, key kernelProgram, pid uint32) (scri
 // execution is what the kernel side noted when the execution began.
 func (in *interpreters) execution(number uint64) (e kernelExecution, ok bool) {
 	var again kernelExecution
-	if in.talked.Lookup(&number, &e) != nil || in.talked.Lookup(&number, &again) != nil {
+	err := in.kernel.with(func() error { return errors.Join(in.talked.Lookup(&number, &e), in.talked.Lookup(&number, &again)) })
+	if err != nil {
 		return e, false
 	}
 	// Its place may be given to another while it is read: not if it still has it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -50,7 +51,7 @@ func (in *interpreters) run(ctx context.Context, log *slog.Logger) {
 }
 
 func (in *interpreters) tell(log *slog.Logger, err error) {
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrClosed) {
 		log.Warn("look for interpreters", "error", err)
 	}
 }
@@ -103,18 +104,20 @@ func (in *interpreters) list(paths ...string) error {
 	if err != nil {
 		return err
 	}
-	var failed []error
-	var marks uint64
-	for fd, f := range files {
-		l := anew[opened[fd]]
-		l.key = kernelFileNumber{Number: f.Program.Number, Device: f.Program.Device}
-		if err := in.put(opened[fd], l); err != nil {
-			failed = append(failed, fmt.Errorf("list the interpreter %s: %w", opened[fd], err))
-			continue
+	return in.kernel.with(func() error {
+		var failed []error
+		var marks uint64
+		for fd, f := range files {
+			l := anew[opened[fd]]
+			l.key = kernelFileNumber{Number: f.Program.Number, Device: f.Program.Device}
+			if err := in.put(opened[fd], l); err != nil {
+				failed = append(failed, fmt.Errorf("list the interpreter %s: %w", opened[fd], err))
+				continue
+			}
+			marks |= 1 << (l.key.Number * 0x9e3779b97f4a7c15 >> 58)
 		}
-		marks |= 1 << (l.key.Number * 0x9e3779b97f4a7c15 >> 58)
-	}
-	return errors.Join(append(failed, in.mark(marks))...)
+		return errors.Join(append(failed, in.mark(marks))...)
+	})
 }
 
 // put lists one interpreter, in the place of the file of before at its path.
