@@ -176,17 +176,13 @@ int ingress(struct __sk_buff *skb)
 		return 0;
 	if (!read)
 		return 1;
-	if (b.protocol == IPPROTO_TCP) {
-		if (b.source == 53)
-			tell_dns(skb, c, true);
-		if (!opens(&b))
-			return 1;
-		return opening(skb, c, b.more);
-	}
-	if (!datagrams(b.protocol))
+	bool stream = b.protocol == IPPROTO_TCP;
+	if (!stream && !datagrams(b.protocol))
 		return 1;
 	if (b.source == 53)
 		tell_dns(skb, c, true);
+	if (stream)
+		return opens(&b) ? opening(skb, c, b.more) : 1;
 	if (skb->ifindex == LOOPBACK_DEVICE && (c->flags & LOOPBACK))
 		return 1;
 	if (connected(skb))
