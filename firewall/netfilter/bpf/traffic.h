@@ -294,6 +294,22 @@ static __always_inline bool extends(__u8 next)
 	return next == 0 || next == 43 || next == 44 || next == 51 || next == 60;
 }
 
+/* extended is transport for a packet with extension headers. */
+static __noinline bool extended(struct __sk_buff *skb, struct brief *b)
+{
+	struct headers h = {};
+	__u8 p[14] = {};
+	if (read_headers(skb, &h))
+		return false;
+	b->protocol = h.remote.protocol;
+	b->source = h.local.port;
+	b->target = h.remote.port;
+	bpf_skb_load_bytes(skb, h.offset, p, sizeof p);
+	b->flags = p[13];
+	b->more = skb->len > h.offset + (p[12] >> 4) * 4;
+	return true;
+}
+
 /* transport reads what is needed of a packet at little cost, if it is where it
  * almost always is, and else at some. */
 static __always_inline bool transport(struct __sk_buff *skb, struct brief *b)
@@ -306,19 +322,8 @@ static __always_inline bool transport(struct __sk_buff *skb, struct brief *b)
 	b->protocol = four ? data[9] : data[6];
 	if (four)
 		offset = (data[0] & 15) * 4;
-	if (!four && extends(b->protocol)) {
-		struct headers h = {};
-		__u8 p[14] = {};
-		if (read_headers(skb, &h))
-			return false;
-		b->protocol = h.remote.protocol;
-		b->source = h.local.port;
-		b->target = h.remote.port;
-		bpf_skb_load_bytes(skb, h.offset, p, sizeof p);
-		b->flags = p[13];
-		b->more = skb->len > h.offset + (p[12] >> 4) * 4;
-		return true;
-	}
+	if (!four && extends(b->protocol))
+		return extended(skb, b);
 	__u8 *p = data + offset;
 	if (p + 4 > end)
 		return false;
