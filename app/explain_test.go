@@ -34,6 +34,7 @@ func (r *rig) explainedLine(t testing.TB, id string) (ui.Explanation, string) {
 	if name := userName(ourselves()); name != "" {
 		said = strings.ReplaceAll(said, sentenceOf(name)[:len(name)], "User")
 	}
+	said = regexp.MustCompile(`(?m)^user `).ReplaceAllString(said, "User ") // of a name that begins with a capital
 	return x, regexp.MustCompile(`on \d+ \w+ \d{4}, [\d:]+`).ReplaceAllString(said, "then")
 }
 

@@ -95,7 +95,7 @@ func TestAForecastEndsInTime(t *testing.T) {
 		r.journal.Append(firewall.Entry{Attempt: attempt("/usr/bin/nc", "192.0.2.9:443"), Decision: firewall.Decision{Verdict: firewall.Allow}, Count: 1})
 	}
 	lock := firewall.ModeLock
-	f, err := r.forecast(t.Context(), ui.Proposal{Mode: &lock}, time.Nanosecond)
+	f, err := r.forecast(t.Context(), ui.Proposal{Mode: &lock}, 0)
 	if err != nil || f.Complete || f.Connections >= 3000 || !strings.Contains(f.Sentences()[0], "there was no time") {
 		t.Errorf("%+v, %v", f, err)
 	}
