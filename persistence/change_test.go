@@ -35,27 +35,33 @@ func changer(path string) error {
 	}
 }
 
+// killed runs a role until it is killed at a random point of what it writes.
+func killed(t *testing.T, doing, path string) {
+	t.Helper()
+	c := role(t, doing, path)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	for range 1 + rand.IntN(10) {
+		if _, err := lines.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-time.After(time.Duration(rand.IntN(2000)) * time.Microsecond) // a random point of the next write
+	c.Process.Kill()
+	io.Copy(io.Discard, lines)
+	c.Wait()
+}
+
 func TestARuleOfAKilledEngineHasItsLineInTheLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "sallyport.db")
 	for range few(50) {
-		c := role(t, "changer", path)
-		out, err := c.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewReader(out)
-		for range 1 + rand.IntN(10) {
-			if _, err := lines.ReadString('\n'); err != nil {
-				t.Fatal(err)
-			}
-		}
-		<-time.After(time.Duration(rand.IntN(2000)) * time.Microsecond) // a random point of the next write
-		c.Process.Kill()
-		io.Copy(io.Discard, lines)
-		c.Wait()
+		killed(t, "changer", path)
 
 		s, r, err := Open(path)
 		if err != nil || len(r.Notes()) > 0 {

@@ -1,13 +1,10 @@
 package persistence
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -295,24 +292,7 @@ func doer(path string) error {
 func TestAnUndoOfAKilledEngineIsWholeOrNot(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "sallyport.db")
 	for range few(20) {
-		c := role(t, "doer", path)
-		out, err := c.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewReader(out)
-		for range 1 + rand.IntN(10) {
-			if _, err := lines.ReadString('\n'); err != nil {
-				t.Fatal(err)
-			}
-		}
-		<-time.After(time.Duration(rand.IntN(2000)) * time.Microsecond)
-		c.Process.Kill()
-		io.Copy(io.Discard, lines)
-		c.Wait()
+		killed(t, "doer", path)
 
 		s, r, err := Open(path)
 		if err != nil || len(r.Notes()) > 0 {
